@@ -1,0 +1,199 @@
+# Builds ctc and runs its tests. `make help` lists the targets.
+#
+# Sources are found by wildcard: a new file in compiler/, runtime/, templates/ or tests/unit/ needs no entry here.
+# Everything that is built goes to $(BUILD). What is generated there, in $(BUILD)/gen:
+#   onnx.pb-c.[ch]       protoc-c from schema/onnx.proto
+#   operator_table.c     tools/operator_table.c from schema/*_operators.json
+#   kernels_*.c,         tools/kernels*.c from runtime/*.c
+#     kernel_table.c
+#   templates.c          tools/embed.c from templates/
+#   ops.def              the DEFINE_…(Name lines of compiler/ops/
+
+BUILD   ?= build
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+CLANG   ?= clang
+PREFIX  ?= /usr/local
+PYTHON  ?= .venv/bin/python
+CFLAGS  ?= -O2 -g
+GEN     := $(BUILD)/gen
+MAKEFLAGS += --no-builtin-rules
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+show = $(if $(V),,@echo "  $(1) $@")
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes
+C_FLAGS  := -std=gnu11 $(WARNINGS) -Icompiler -I$(GEN) $(CFLAGS)
+LIBS     := -lprotobuf-c -ljansson -lzip -lz -lm -ldl
+
+# --- sources ---
+
+SOURCES   := $(sort $(shell find compiler -name '*.c'))
+HEADERS   := $(sort $(shell find compiler -name '*.h' -o -name '*.def'))
+RUNTIME   := $(sort $(wildcard runtime/*.c))
+TEMPLATES := $(sort $(wildcard templates/*.[ch]))
+TABLES    := $(sort $(wildcard schema/*_operators.json))
+UNIT      := $(sort $(wildcard tests/unit/test_*.c))
+TABLE_TOOL := $(wildcard tools/operator_table.c)
+
+KERNEL_FILES := $(RUNTIME:runtime/%.c=$(GEN)/kernels_%.c) $(GEN)/kernel_table.c
+GENERATED    := $(GEN)/onnx.pb-c.c $(GEN)/templates.c $(KERNEL_FILES) \
+                $(if $(TABLE_TOOL),$(GEN)/operator_table.c)
+# Included by sources, so they must be there before the first one is compiled.
+GENERATED_HEADERS := $(GEN)/onnx.pb-c.h $(GEN)/ops.def
+
+OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(GENERATED:.c=.o)
+LIBRARY   := $(BUILD)/libctc.a
+UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
+
+# --- targets for people ---
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all deps unit test test-quick zoo demo lint format asan install clean help
+
+all: $(BUILD)/ctc ## build the compiler: build/ctc
+
+deps: $(BUILD)/deps.stamp ## install what the build and the tests need (apt packages, .venv)
+
+unit: $(UNIT_BINS) ## unit tests only
+	@for test in $(UNIT_BINS); do echo "== $$test"; $$test || exit 1; done
+
+test: deps ## all tests: unit tests, operators against the ONNX cases, errors, generated code
+	@$(MAKE) --no-print-directory all unit
+	$(PYTHON) tests/run.py --all
+
+test-quick: deps ## a part of the tests that takes about a minute
+	@$(MAKE) --no-print-directory all unit
+	$(PYTHON) tests/run.py --quick
+
+zoo: deps ## compile and verify real models
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/run.py --zoo
+
+demo: deps ## compile a model, build the result and compare it with onnxruntime
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/run.py --demo
+
+lint: $(GENERATED) $(GENERATED_HEADERS) ## warnings of gcc and clang as errors, runtime as strict C99 and C++, format
+	@for file in $(SOURCES) tools/*.c; do \
+	  $(CC) $(C_FLAGS) -Werror -fsyntax-only $$file || exit 1; \
+	  $(CLANG) $(C_FLAGS) -Werror -fsyntax-only $$file || exit 1; \
+	done
+	@for compiler in "$(CC) -std=c99" "$(CLANG) -std=c99" "g++ -x c++"; do \
+	  $$compiler -Wall -Wextra -Wconversion -Wno-unused-function -pedantic \
+	    -Werror -fsyntax-only $(GEN)/runtime_all.c || exit 1; \
+	done
+	clang-format --dry-run -Werror $(SOURCES) $(filter %.h,$(HEADERS)) $(wildcard tools/*.[ch]) $(UNIT)
+
+format: ## lay out all sources by .clang-format
+	clang-format -i $(SOURCES) $(filter %.h,$(HEADERS)) $(wildcard tools/*.[ch]) $(UNIT)
+
+asan: ## unit tests and a ctc in build/asan with the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
+	  CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation' all unit
+
+install: all ## copy ctc to $(PREFIX)/bin
+	install -D -m 755 $(BUILD)/ctc $(DESTDIR)$(PREFIX)/bin/ctc
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+# --- dependencies ---
+
+$(BUILD)/deps.stamp: tools/deps.sh tests/requirements.txt
+	@tools/deps.sh
+	@mkdir -p $(@D) && touch $@
+
+# --- compiling and linking ---
+
+$(BUILD)/ctc: $(OBJECTS)
+	$(call show,link   )
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+# For the unit tests: everything but main(); only what a test uses is linked into it. `q`, because file names repeat.
+$(LIBRARY): $(filter-out %/main.o,$(OBJECTS))
+	$(call show,archive)
+	$(Q)rm -f $@
+	$(Q)ar qcs $@ $^
+
+$(BUILD)/compiler/%.o: compiler/%.c | $(GENERATED_HEADERS)
+	@mkdir -p $(@D)
+	$(call show,compile)
+	$(Q)$(CC) $(C_FLAGS) -MMD -MP -c -o $@ $<
+
+$(GEN)/%.o: $(GEN)/%.c | $(GENERATED_HEADERS)
+	$(call show,compile)
+	$(Q)$(CC) $(C_FLAGS) $(GENERATED_FLAGS) -MMD -MP -c -o $@ $<
+
+# What protoc-c writes does not keep to our warnings.
+$(GEN)/onnx.pb-c.o: GENERATED_FLAGS := -w
+
+# A test may be a program that reads the tools' output, so they are built first.
+$(BUILD)/tests/%: tests/unit/%.c $(LIBRARY) | $(BUILD)/tools/kernels
+	@mkdir -p $(@D)
+	$(call show,link   )
+	$(Q)$(CC) $(C_FLAGS) -MMD -MP -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
+
+-include $(OBJECTS:.o=.d) $(UNIT_BINS:=.d)
+
+# --- tools that run while building ---
+
+TOOL_BASE := $(wildcard compiler/base/*.[ch]) $(wildcard compiler/ir/dtype.*) compiler/ir/kernel.h \
+             $(wildcard compiler/backends/template.[ch])
+
+$(BUILD)/tools/kernels: $(wildcard tools/kernels*.[ch]) $(TOOL_BASE)
+	@mkdir -p $(@D)
+	$(call show,link   )
+	$(Q)$(CC) $(C_FLAGS) -o $@ $(filter %.c,$^)
+
+$(BUILD)/tools/embed: tools/embed.c $(TOOL_BASE)
+	@mkdir -p $(@D)
+	$(call show,link   )
+	$(Q)$(CC) $(C_FLAGS) -o $@ $(filter %.c,$^)
+
+# Waits for protoc-c's output, whose rule says how to get what is missing.
+$(BUILD)/tools/operator_table: tools/operator_table.c $(TOOL_BASE) | $(GEN)/onnx.pb-c.h
+	@mkdir -p $(@D)
+	$(call show,link   )
+	$(Q)$(CC) $(C_FLAGS) -o $@ $(filter %.c,$^) -ljansson
+
+# --- generated sources ---
+# A folder among the prerequisites is newer when a file was added to it or removed from it.
+
+$(GEN)/onnx.pb-c.c: schema/onnx.proto
+	@command -v protoc-c >/dev/null || { echo "make: protoc-c is missing. Run 'make deps' first." >&2; exit 1; }
+	@mkdir -p $(@D)
+	$(call show,write  )
+	$(Q)protoc-c --proto_path=schema --c_out=$(GEN) $<
+
+$(GEN)/onnx.pb-c.h: $(GEN)/onnx.pb-c.c ;
+
+$(GEN)/operator_table.c: $(BUILD)/tools/operator_table $(TABLES)
+	@mkdir -p $(@D)
+	$(call show,write  )
+	$(Q)$< $(TABLES) > $@
+
+# One run writes all kernel files, and leaves alone those that would not change: the stamp says when it ran.
+$(KERNEL_FILES) $(GEN)/runtime_all.c: $(GEN)/kernels.stamp ;
+
+$(GEN)/kernels.stamp: $(BUILD)/tools/kernels $(RUNTIME) runtime
+	@mkdir -p $(@D)
+	$(call show,write  )
+	$(Q)$< -o $(GEN) $(RUNTIME)
+	@touch $@
+
+$(GEN)/templates.c: $(BUILD)/tools/embed $(TEMPLATES) templates
+	@mkdir -p $(@D)
+	$(call show,write  )
+	$(Q)$< $(TEMPLATES) > $@
+
+# Rewritten only when an operator was added or renamed: everything that includes it is compiled again then.
+$(GEN)/ops.def: $(wildcard compiler/ops/*.c) compiler/ops
+	@mkdir -p $(@D)
+	@sed -n 's/^DEFINE_[A-Z0-9_]*(\([A-Za-z0-9_][A-Za-z0-9_]*\).*/OP(\1)/p' $(filter %.c,$^) | LC_ALL=C sort > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi

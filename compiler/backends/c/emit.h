@@ -1,0 +1,84 @@
+/* emit.h: what the parts of the C backend share while one program is printed. */
+#ifndef CTC_BACKENDS_C_EMIT_H
+#define CTC_BACKENDS_C_EMIT_H
+
+#include "backends/template.h"
+#include "ir/program.h"
+#include "options.h"
+
+/* How a symbol of the program is known to the caller. */
+typedef enum { DIM_GIVEN, DIM_CAPACITY, DIM_RESULT } CallerDimKind;
+
+typedef struct {
+  const DimSymbol *symbol;
+  CallerDimKind kind;
+  Dim capacity; /* DIM_CAPACITY: the symbol that stands for the capacity given by the caller */
+} CallerDim;
+
+/* A constant array of the emitted program. */
+typedef struct {
+  const Tensor *tensor;
+  const char *name;  /* C identifier */
+  const char *label; /* of the value, for the comment */
+  int64_t offset;    /* in the weights file; -1: an array of its own */
+} Weight;
+
+typedef struct Emitter {
+  Compilation *c;
+  const Program *program;
+  const Options *options;
+  Arena *arena;
+  const char *prefix; /* of external symbols: "lenet" */
+  Vec(CallerDim) dims;
+  Map names; /* C identifiers taken */
+  const char **input_names, **output_names;
+  /* Weights: one entry a distinct constant, and which one a buffer uses. */
+  Vec(Weight) weights;
+  Weight **weight_of; /* by buffer id */
+  int64_t weights_bytes;
+  /* Loop nests as functions, shared by text. */
+  Str nest_text;
+  Map nest_by_text;
+  int nest_count;
+  bool *chunk_used; /* runtime chunks that are needed */
+  const Node *last_node; /* named by the last comment */
+} Emitter;
+
+/* A C identifier made from `wanted`, not yet taken, and taken from now on. */
+const char *emit_name(Emitter *e, const char *wanted);
+/* `dim` as a C expression. */
+const char *emit_dim(Emitter *e, Dim dim);
+/* Marks a runtime definition and everything it needs. */
+void emit_need_chunk(Emitter *e, int chunk);
+
+/* emit_dims.c: the symbols that the caller sees. */
+void emit_collect_dims(Emitter *e);
+/* The entry of a symbol, or NULL if the caller does not see it. */
+const CallerDim *emit_caller_dim(const Emitter *e, const DimSymbol *symbol);
+/* `dim` with open data symbols replaced by the capacities that the caller gave for them. */
+Dim emit_with_capacities(Emitter *e, Dim dim);
+/* Declarations `const int64_t N = dims[0];` of the symbols that `text` mentions. */
+void emit_dim_locals(Emitter *e, Str *out, const char *text, bool capacities_as_values);
+
+/* emit_weights.c */
+void emit_collect_weights(Emitter *e);
+/* Declarations of the weights, written straight to the file. */
+void emit_weights(Emitter *e, FILE *out);
+MUST_CHECK bool emit_weights_file(Emitter *e, const char *path);
+/* Whether the weight was declared as a union whose member v is the array. */
+bool emit_weight_is_union(const Emitter *e, const Weight *weight);
+
+/* emit_nest.c: the function for a loop nest (made or found again), and the text of a call of it. */
+void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);
+
+/* emit_steps.c: the body of the run function. */
+void emit_block(Emitter *e, Str *out, const Block *block, int depth);
+/* A pointer to a buffer: `AT(float, 128)`, `in_x`, `w_3`; writable or not. `offset` (elements) may be NULL. */
+const char *emit_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset, bool writable);
+void emit_indent(Str *out, int depth);
+/* The buffer whose memory `buffer` lives in. */
+const Buffer *emit_home(const Buffer *buffer);
+/* A floating literal; NAN and INFINITY where it is not finite. */
+const char *emit_real(Emitter *e, double value, DType dtype);
+
+#endif

@@ -1,0 +1,465 @@
+/* emit_c.c: puts the parts of model.c and model.h together from their templates. */
+#include "backends/c/emit_c.h"
+
+#include "backends/c/emit.h"
+#include "base/file.h"
+#include "version.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* --- names --- */
+
+static const char *identifier(Emitter *e, const char *wanted) {
+  Str out = str_in(e->arena);
+  if (isdigit((unsigned char)wanted[0])) str_add(&out, "_");
+  for (const char *ch = wanted; *ch && out.length < 60; ch++)
+    str_add_n(&out, isalnum((unsigned char)*ch) ? ch : "_", 1);
+  return out.length ? str_text(&out) : "_";
+}
+
+const char *emit_name(Emitter *e, const char *wanted) {
+  const char *base = identifier(e, wanted), *name = base;
+  for (int i = 2; map_get(&e->names, name); i++) name = arena_printf(e->arena, "%s_%d", base, i);
+  map_set(&e->names, name, e);
+  return name;
+}
+
+static const char *upper_case(Emitter *e, const char *text) {
+  char *copy = arena_strdup(e->arena, text);
+  for (char *ch = copy; *ch; ch++) *ch = (char)toupper((unsigned char)*ch);
+  return copy;
+}
+
+/* `text` as a C string literal. */
+static const char *quoted(Emitter *e, const char *text) {
+  if (!text) return "NULL";
+  Str out = str_in(e->arena);
+  str_add(&out, "\"");
+  for (; *text; text++) {
+    if (*text == '"' || *text == '\\') str_add(&out, "\\");
+    if ((unsigned char)*text < ' ' || (unsigned char)*text > 126 || *text == '?')
+      str_addf(&out, "\\%03o", (unsigned char)*text);
+    else
+      str_add_n(&out, text, 1);
+  }
+  str_add(&out, "\"");
+  return str_text(&out);
+}
+
+/* `text` without what would end a comment. */
+static const char *comment_safe(Emitter *e, const char *text) {
+  char *copy = arena_strdup(e->arena, text);
+  for (char *ch = copy; *ch; ch++)
+    if ((unsigned char)*ch < ' ' || *ch == '\\' || (ch[0] == '*' && ch[1] == '/') ||
+        (ch[0] == '/' && ch[1] == '*'))
+      *ch = '_';
+  return copy;
+}
+
+const char *emit_dim(Emitter *e, Dim dim) {
+  Str out = str_in(e->arena);
+  dim_print_c(&out, dim);
+  static const char *const helpers[] = {"ctc_floordiv", "ctc_mod", "ctc_min_dim", "ctc_max_dim"};
+  for (size_t i = 0; i < sizeof helpers / sizeof *helpers; i++) {
+    const Kernel *helper = strstr(str_text(&out), helpers[i]) ? kernel_find(helpers[i]) : NULL;
+    if (helper) emit_need_chunk(e, helper->chunk);
+  }
+  return str_text(&out);
+}
+
+void emit_need_chunk(Emitter *e, int chunk) {
+  if (chunk < 0 || e->chunk_used[chunk]) return;
+  e->chunk_used[chunk] = true;
+  for (const int *need = runtime_chunks[chunk].needs; need && *need >= 0; need++)
+    emit_need_chunk(e, *need);
+}
+
+/* --- ports --- */
+
+static const char *shape_text(Emitter *e, const Port *port) {
+  Str out = str_in(e->arena);
+  str_add(&out, dtype_info(port->dtype)->name);
+  dims_print(&out, port->shape, port->rank);
+  return str_text(&out);
+}
+
+static void bind_ports(Emitter *e, Scope *scope, const char *list, const Port *ports, size_t count,
+                       const char **names, const char *name_prefix) {
+  scope_list(scope, list);
+  for (size_t i = 0; i < count; i++) {
+    const Port *port = &ports[i];
+    Scope *item = scope_item(scope, list);
+    names[i] = emit_name(e, arena_printf(e->arena, "%s%s", name_prefix, port->name));
+    Dim elements = dim_product(e->c->dims, port->shape, (size_t)port->rank);
+    scope_text(item, "name", comment_safe(e, port->name));
+    scope_text(item, "type", comment_safe(e, shape_text(e, port)));
+    scope_text(item, "note",
+               port->note ? comment_safe(e, arena_printf(e->arena, " (%s)", port->note)) : "");
+    scope_text(item, "note_literal", quoted(e, port->note));
+    scope_text(item, "literal", quoted(e, port->name));
+    scope_textf(item, "code", "%d", dtype_info(port->dtype)->onnx_code);
+    scope_textf(item, "rank", "%d", port->rank);
+    scope_text(item, "macro", upper_case(e, arena_printf(e->arena, "%s_%s", e->prefix, names[i])));
+    scope_text(item, "elements", dim_is_const(elements) ? emit_dim(e, elements) : "");
+  }
+}
+
+/* --- dims --- */
+
+static const char *dim_comment(Emitter *e, const CallerDim *entry) {
+  static const char *const kinds[] = {"given by the caller", "data-dependent: a capacity before the run, the size after it",
+                                      "data-dependent: the size after the run"};
+  return comment_safe(e, arena_printf(e->arena, "%s: %s", entry->symbol->name, kinds[entry->kind]));
+}
+
+static void bind_dims(Emitter *e, Scope *scope) {
+  scope_list(scope, "dims");
+  for (size_t i = 0; i < e->dims.count; i++) {
+    const CallerDim *entry = &e->dims.items[i];
+    const DimSymbol *symbol = entry->symbol;
+    Scope *item = scope_item(scope, "dims");
+    scope_text(item, "macro",
+               upper_case(e, arena_printf(e->arena, "%s_DIM_%s", e->prefix, symbol->c_name)));
+    scope_textf(item, "index", "%zu", i);
+    scope_text(item, "comment", dim_comment(e, entry));
+    scope_text(item, "literal", quoted(e, symbol->name));
+    scope_textf(item, "low", "%" PRId64, symbol->low < 0 ? 0 : symbol->low);
+    if (symbol->high == INT64_MAX)
+      scope_text(item, "high", "-1");
+    else
+      scope_text(item, "high", emit_dim(e, dim_const(e->c->dims, symbol->high)));
+    scope_textf(item, "kind", "%d", (int)entry->kind);
+  }
+  scope_textf(scope, "dim_count", "%zu", e->dims.count);
+  scope_text(scope, "dims_pointer",
+             e->dims.count ? arena_printf(e->arena, "%s_dims", e->prefix) : "NULL");
+}
+
+/* dims[] entries of the data-dependent sizes that have a bound. */
+static void bind_bounds(Emitter *e, Scope *scope) {
+  Str text = str_in(e->arena), locals = str_in(e->arena);
+  for (size_t i = 0; i < e->dims.count; i++) {
+    const CallerDim *entry = &e->dims.items[i];
+    if (entry->kind != DIM_RESULT) continue;
+    Dim bound = dim_upper(e->c->dims, dim_of_symbol(e->c->dims, entry->symbol));
+    str_addf(&text, "  dims[%zu] = %s;\n", i, emit_dim(e, emit_with_capacities(e, bound)));
+  }
+  emit_dim_locals(e, &locals, str_text(&text), false);
+  scope_text(scope, "bounds_text", str_text(&text));
+  scope_text(scope, "bounds_locals", str_text(&locals));
+}
+
+static void bind_shapes(Emitter *e, Scope *scope) {
+  Str text = str_in(e->arena), locals = str_in(e->arena);
+  const Program *p = e->program;
+  int next = 0;
+  for (size_t i = 0; i < p->inputs.count + p->outputs.count; i++) {
+    const Port *port =
+        i < p->inputs.count ? &p->inputs.items[i] : &p->outputs.items[i - p->inputs.count];
+    for (int d = 0; d < port->rank; d++)
+      str_addf(&text, "  shapes[%d] = %s;\n", next++, emit_dim(e, port->shape[d]));
+  }
+  emit_dim_locals(e, &locals, str_text(&text), true);
+  scope_text(scope, "shapes_text", str_text(&text));
+  scope_text(scope, "shapes_locals", str_text(&locals));
+}
+
+/* --- the plan --- */
+
+static void bind_plan(Emitter *e, Scope *scope) {
+  const Program *p = e->program;
+  Str text = str_in(e->arena), locals = str_in(e->arena);
+  for (size_t i = 0; i < p->plan.count; i++) {
+    const char *name = p->plan.items[i].symbol->c_name;
+    str_addf(&text, "  const int64_t %s = at[%zu] = %s;\n", name, i,
+             emit_dim(e, emit_with_capacities(e, p->plan.items[i].value)));
+  }
+  const char *bytes = emit_dim(e, emit_with_capacities(e, p->workspace_bytes));
+  str_addf(&text, "  (void)at;\n");
+  emit_dim_locals(e, &locals, arena_printf(e->arena, "%s %s", str_text(&text), bytes), false);
+  scope_bool(scope, "plan", p->plan.count > 0 || !dim_is_const(p->workspace_bytes));
+  scope_textf(scope, "plan_count", "%zu", p->plan.count + 1);
+  scope_text(scope, "plan_text", str_text(&text));
+  scope_text(scope, "plan_locals", str_text(&locals));
+  scope_text(scope, "workspace_bytes", bytes);
+  scope_bool(scope, "static_size", dim_is_const(p->workspace_bytes));
+}
+
+/* --- the run function --- */
+
+static void add_parameter(Str *out, const char *text) {
+  if (out->length) str_add(out, ", ");
+  str_add(out, text);
+}
+
+/* Parameters of the run function; `suffix` those behind the tensors. */
+static void bind_signatures(Emitter *e, Scope *scope) {
+  const Program *p = e->program;
+  Str full = str_in(e->arena), any = str_in(e->arena), fixed = str_in(e->arena), call = str_in(e->arena);
+  for (size_t i = 0; i < p->inputs.count; i++) {
+    const char *type = dtype_info(p->inputs.items[i].dtype)->c_type;
+    add_parameter(&full, arena_printf(e->arena, "const %s *%s", type, e->input_names[i]));
+    add_parameter(&any, arena_printf(e->arena, "(const %s *)inputs[%zu]", type, i));
+    add_parameter(&call, e->input_names[i]);
+  }
+  for (size_t i = 0; i < p->outputs.count; i++) {
+    const char *type = dtype_info(p->outputs.items[i].dtype)->c_type;
+    add_parameter(&full, arena_printf(e->arena, "%s *%s", type, e->output_names[i]));
+    add_parameter(&any, arena_printf(e->arena, "(%s *)outputs[%zu]", type, i));
+    add_parameter(&call, e->output_names[i]);
+  }
+  if (e->dims.count) {
+    add_parameter(&full, "int64_t *dims");
+    add_parameter(&any, "dims");
+    add_parameter(&call, "dims");
+  }
+  str_add(&fixed, str_text(&full));
+  add_parameter(&full, "void *workspace");
+  add_parameter(&full, "size_t workspace_bytes");
+  add_parameter(&any, "workspace");
+  add_parameter(&any, "(size_t)workspace_bytes");
+  add_parameter(&call, "(void *)(start + (64 - (uintptr_t)start % 64) % 64)");
+  add_parameter(&call, "sizeof space.bytes - 64");
+  if (e->options->weights == WEIGHTS_FILE) {
+    add_parameter(&full, "const void *weights");
+    add_parameter(&fixed, "const void *weights");
+    add_parameter(&any, "weights");
+    add_parameter(&call, "weights");
+  }
+  scope_text(scope, "signature", str_text(&full));
+  scope_text(scope, "static_signature", fixed.length ? str_text(&fixed) : "void");
+  scope_text(scope, "static_call", str_text(&call));
+  scope_text(scope, "any_call", str_text(&any));
+}
+
+static void add_pointer_checks(Emitter *e, Str *out, const Port *ports, size_t count,
+                               const char **names) {
+  for (size_t i = 0; i < count; i++) {
+    size_t size = dtype_info(ports[i].dtype)->bytes;
+    str_addf(out, "  if (%s == NULL", names[i]);
+    if (size > 1) str_addf(out, " || (uintptr_t)%s %% %zu != 0", names[i], size);
+    str_add(out, ") return CTC_BAD_ARGUMENT;\n");
+  }
+  (void)e;
+}
+
+static void add_dim_checks(Emitter *e, Str *out) {
+  for (size_t i = 0; i < e->dims.count; i++) {
+    const CallerDim *entry = &e->dims.items[i];
+    if (entry->kind == DIM_RESULT) continue;
+    str_addf(out, "  if (dims[%zu] < %" PRId64, i,
+             entry->kind == DIM_GIVEN && entry->symbol->low > 0 ? entry->symbol->low : 0);
+    if (entry->symbol->high != INT64_MAX)
+      str_addf(out, " || dims[%zu] > %s", i, emit_dim(e, dim_const(e->c->dims, entry->symbol->high)));
+    str_add(out, ") return CTC_BAD_SHAPE;\n");
+  }
+}
+
+static void bind_checks(Emitter *e, Scope *scope, bool uses_workspace) {
+  const Program *p = e->program;
+  Str out = str_in(e->arena);
+  add_pointer_checks(e, &out, p->inputs.items, p->inputs.count, e->input_names);
+  add_pointer_checks(e, &out, p->outputs.items, p->outputs.count, e->output_names);
+  add_dim_checks(e, &out);
+  if (uses_workspace) {
+    str_add(&out, "  if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;\n");
+    bool planned = p->plan.count > 0 || !dim_is_const(p->workspace_bytes);
+    if (planned)
+      str_addf(&out, "  if ((uint64_t)%s_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;\n",
+               e->prefix);
+    else
+      str_addf(&out, "  if (workspace_bytes < %s) return CTC_WORKSPACE_TOO_SMALL;\n",
+               emit_dim(e, p->workspace_bytes));
+  }
+  if (e->options->weights == WEIGHTS_FILE)
+    str_add(&out, "  if (weights == NULL || (uintptr_t)weights % 64 != 0) return CTC_BAD_ARGUMENT;\n");
+  scope_text(scope, "run_checks", str_text(&out));
+}
+
+/* Variables of the data symbols that the steps set. */
+static void add_data_locals(Emitter *e, Str *out, const Block *block, Map *done) {
+  for (size_t i = 0; i < block->steps.count; i++) {
+    const Step *step = block->steps.items[i];
+    const DimSymbol *symbols[] = {step->symbol, step->trips};
+    for (int k = 0; k < 2; k++) {
+      if (!symbols[k] || map_get(done, symbols[k]->c_name)) continue;
+      map_set(done, symbols[k]->c_name, e);
+      str_addf(out, "  int64_t %s = 0;\n", symbols[k]->c_name);
+    }
+    if (step->then_block) add_data_locals(e, out, step->then_block, done);
+    if (step->else_block) add_data_locals(e, out, step->else_block, done);
+    if (step->body) add_data_locals(e, out, step->body, done);
+  }
+}
+
+static void bind_run(Emitter *e, Scope *scope) {
+  Str body = str_in(e->arena), locals = str_in(e->arena), results = str_in(e->arena);
+  Map done = map_in(e->arena);
+  emit_block(e, &body, e->program->body, 1);
+  for (size_t i = 0; i < e->dims.count; i++)
+    if (e->dims.items[i].kind != DIM_GIVEN)
+      str_addf(&results, "  dims[%zu] = %s;\n", i, e->dims.items[i].symbol->c_name);
+  emit_dim_locals(e, &locals, str_text(&body), false);
+  add_data_locals(e, &locals, e->program->body, &done);
+  bool uses_workspace = strstr(str_text(&body), "CTC_AT(") != NULL;
+  scope_bool(scope, "uses_workspace", uses_workspace);
+  scope_bool(scope, "uses_status", strstr(str_text(&body), "status = ") != NULL);
+  scope_text(scope, "run_locals", str_text(&locals));
+  scope_text(scope, "run_results", str_text(&results));
+  scope_text(scope, "body", str_text(&body));
+  bind_checks(e, scope, uses_workspace);
+}
+
+/* --- head --- */
+
+/* The options as the user would type them, a line each. */
+static const char *options_text(Emitter *e) {
+  const Options *o = e->options;
+  Str out = str_in(e->arena);
+  str_add(&out, " * Options:");
+  for (size_t i = 0; i < o->dim_count; i++)
+    str_addf(&out, " --dim '%s%s%" PRId64 "'", o->dims[i].name, o->dims[i].fixed ? "=" : "<=",
+             o->dims[i].value);
+  for (size_t i = 0; i < o->shape_count; i++) {
+    str_addf(&out, " --shape %s=", o->shapes[i].input);
+    for (int d = 0; d < o->shapes[i].rank; d++)
+      str_addf(&out, d ? "x%" PRId64 : "%" PRId64, o->shapes[i].dims[d]);
+  }
+  for (size_t i = 0; i < o->set_count; i++)
+    str_addf(&out, " --set %s=%s", o->sets[i].input, o->sets[i].text);
+  static const char *const modes[] = {"auto", "array", "string", "incbin", "file"};
+  str_addf(&out, " --weights=%s", modes[o->weights]);
+  if (o->static_workspace) str_add(&out, " --static-workspace");
+  return comment_safe(e, str_text(&out));
+}
+
+static const char *base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+static void bind_head(Emitter *e, Scope *scope, const char *header_name, const char *weights_name) {
+  const Compilation *c = e->c;
+  WeightsMode mode = e->options->weights;
+  bool external = mode == WEIGHTS_FILE || mode == WEIGHTS_INCBIN;
+  scope_text(scope, "model", e->prefix);
+  scope_text(scope, "NAME", upper_case(e, e->prefix));
+  scope_text(scope, "GUARD", arena_printf(e->arena, "CTC_MODEL_%s_H", upper_case(e, e->prefix)));
+  scope_text(scope, "header_name", header_name);
+  scope_text(scope, "source_name", base_name(e->options->output));
+  scope_text(scope, "title", comment_safe(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
+  scope_text(scope, "title_literal", quoted(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
+  scope_text(scope, "version", CTC_VERSION);
+  scope_textf(scope, "hash", "%016" PRIx64, c->model_hash);
+  scope_text(scope, "options", options_text(e));
+  scope_bool(scope, "incbin", mode == WEIGHTS_INCBIN && e->weights_bytes);
+  scope_bool(scope, "weights_pointer", mode == WEIGHTS_FILE);
+  scope_text(scope, "weights_file", external ? weights_name : "");
+  scope_textf(scope, "weights_bytes", "%" PRId64, mode == WEIGHTS_FILE ? e->weights_bytes : 0);
+  scope_bool(scope, "static_workspace",
+             e->options->static_workspace && dim_is_const(e->program->workspace_bytes));
+  scope_textf(scope, "input_count", "%zu", e->program->inputs.count);
+  scope_textf(scope, "output_count", "%zu", e->program->outputs.count);
+  scope_text(scope, "inputs_pointer",
+             e->program->inputs.count ? arena_printf(e->arena, "%s_inputs", e->prefix) : "NULL");
+}
+
+/* The runtime definitions in use, and the prelude that stands before them. */
+static void bind_runtime(Emitter *e, Scope *scope) {
+  Str head = str_in(e->arena), rest = str_in(e->arena);
+  for (int i = 0; i < runtime_chunk_count; i++) {
+    bool prelude = i == 0;
+    if (prelude)
+      str_add(&head, runtime_chunks[i].text);
+    else if (e->chunk_used[i])
+      str_addf(&rest, "%s\n", runtime_chunks[i].text);
+  }
+  scope_text(scope, "runtime_head", str_text(&head));
+  scope_text(scope, "runtime", str_text(&rest));
+}
+
+/* --- files --- */
+
+#define WEIGHTS_MARK "@ctc-weights@"
+
+static bool expand(Emitter *e, const char *name, const Scope *scope, Str *out) {
+  const char *file, *text;
+  return template_load(e->options->templates, name, e->arena, &file, &text, e->c->diag) &&
+         template_expand(file, text, scope, out, NULL, e->c->diag);
+}
+
+static bool write_text(Emitter *e, const char *path, const char *text) {
+  FileWriter writer;
+  if (!file_write_begin(&writer, path, e->arena, e->c->diag)) return false;
+  const char *mark = strstr(text, WEIGHTS_MARK);
+  if (mark) {
+    fwrite(text, 1, (size_t)(mark - text), writer.stream);
+    emit_weights(e, writer.stream);
+    text = mark + strlen(WEIGHTS_MARK);
+  }
+  fputs(text, writer.stream);
+  return file_write_commit(&writer, e->c->diag);
+}
+
+/* "dir/model.c" -> "dir/model" */
+static const char *without_extension(Emitter *e, const char *path) {
+  const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+  bool has = dot && (!slash || dot > slash + 1) && dot != path;
+  return arena_strndup(e->arena, path, has ? (size_t)(dot - path) : strlen(path));
+}
+
+static void prepare(Emitter *e) {
+  const Program *p = e->program;
+  static const char *const taken[] = {"dims", "workspace", "workspace_bytes", "weights", "ws",
+                                      "at",   "status",    "shapes",          "inputs",  "outputs",
+                                      "space", "start"};
+  e->names = map_in(e->arena);
+  e->nest_by_text = map_in(e->arena);
+  e->nest_text = str_in(e->arena);
+  e->chunk_used = ARENA_ARRAY(e->arena, bool, runtime_chunk_count + 1);
+  for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) emit_name(e, taken[i]);
+  for (size_t i = 0; i < dim_symbol_count(e->c->dims); i++)
+    map_set(&e->names, dim_symbol_at(e->c->dims, i)->c_name, e);
+  e->input_names = ARENA_ARRAY(e->arena, const char *, p->inputs.count + 1);
+  e->output_names = ARENA_ARRAY(e->arena, const char *, p->outputs.count + 1);
+  emit_collect_dims(e);
+  emit_collect_weights(e);
+}
+
+static Scope *bind_everything(Emitter *e, const char *header_name, const char *weights_name) {
+  const Program *p = e->program;
+  Scope *scope = scope_create(e->arena, NULL);
+  bind_head(e, scope, header_name, weights_name);
+  bind_ports(e, scope, "inputs", p->inputs.items, p->inputs.count, e->input_names, "in_");
+  bind_ports(e, scope, "outputs", p->outputs.items, p->outputs.count, e->output_names, "out_");
+  bind_dims(e, scope);
+  bind_bounds(e, scope);
+  bind_shapes(e, scope);
+  bind_plan(e, scope);
+  bind_signatures(e, scope);
+  bind_run(e, scope);
+  scope_text(scope, "nests", str_text(&e->nest_text));
+  scope_text(scope, "weights", WEIGHTS_MARK);
+  bind_runtime(e, scope);
+  return scope;
+}
+
+bool emit_c(const Program *program, const Options *options) {
+  Compilation *c = program->compilation;
+  Emitter e = {.c = c, .program = program, .options = options, .arena = c->arena};
+  const char *stem = without_extension(&e, options->output);
+  const char *header = arena_printf(c->arena, "%s.h", stem);
+  const char *weights = arena_printf(c->arena, "%s.weights", stem);
+  e.prefix = identifier(&e, options->prefix ? options->prefix : base_name(stem));
+  prepare(&e);
+  Scope *scope = bind_everything(&e, base_name(header), base_name(weights));
+  Str source_text = str_in(c->arena), header_text = str_in(c->arena);
+  if (!expand(&e, "model.c", scope, &source_text)) return false;
+  if (!expand(&e, "model.h", scope, &header_text)) return false;
+  bool external = options->weights == WEIGHTS_FILE || options->weights == WEIGHTS_INCBIN;
+  if (external && e.weights_bytes && !emit_weights_file(&e, weights)) return false;
+  return write_text(&e, header, str_text(&header_text)) &&
+         write_text(&e, options->output, str_text(&source_text));
+}

@@ -1,0 +1,253 @@
+/* emit_steps.c: the steps of a program as statements of the run function. */
+#include "backends/c/emit.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void emit_indent(Str *out, int depth) {
+  for (int i = 0; i < depth; i++) str_add(out, "  ");
+}
+
+/* --- pointers --- */
+
+const Buffer *emit_home(const Buffer *buffer) {
+  while (buffer->merged_into) buffer = buffer->merged_into;
+  return buffer;
+}
+
+static const char *plus_offset(Emitter *e, const char *pointer, Dim offset) {
+  if (!offset || dim_is(offset, 0)) return pointer;
+  return arena_printf(e->arena, "%s + %s", pointer, emit_dim(e, offset));
+}
+
+static const char *constant_pointer(Emitter *e, const Buffer *buffer) {
+  const Weight *weight = e->weight_of[buffer->id];
+  const char *type = dtype_info(buffer->dtype)->c_type;
+  CTC_ASSERT(weight);
+  if (weight->tensor->count == 0) return arena_printf(e->arena, "(const %s *)0", type);
+  if (weight->offset >= 0)
+    return arena_printf(e->arena, "CTC_WEIGHT(%s, %" PRId64 ")", type, weight->offset);
+  return emit_weight_is_union(e, weight) ? arena_printf(e->arena, "%s.v", weight->name) : weight->name;
+}
+
+/* The place of a workspace buffer: a literal, or a variable of the plan. */
+static const char *workspace_pointer(Emitter *e, const Buffer *buffer, DType dtype, bool writable) {
+  Dim offset = emit_home(buffer)->offset;
+  CTC_ASSERT(offset);
+  const char *type = dtype_info(dtype)->c_type, *qualifier = writable ? "" : "const ";
+  if (dim_is_const(offset))
+    return arena_printf(e->arena, "CTC_AT(%s%s, %" PRId64 ")", qualifier, type, dim_value(offset));
+  const DimSymbol *symbol = dim_symbol(offset);
+  for (size_t i = 0; symbol && i < e->program->plan.count; i++)
+    if (e->program->plan.items[i].symbol == symbol)
+      return arena_printf(e->arena, "CTC_AT(%s%s, at[%zu])", qualifier, type, i);
+  return arena_printf(e->arena, "CTC_AT(%s%s, %s)", qualifier, type, emit_dim(e, offset));
+}
+
+const char *emit_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset, bool writable) {
+  const char *base = NULL;
+  buffer = buffer->kind == BUFFER_WORKSPACE ? emit_home(buffer) : buffer;
+  switch (buffer->kind) {
+  case BUFFER_WORKSPACE: base = workspace_pointer(e, buffer, dtype, writable); break;
+  case BUFFER_INPUT: base = e->input_names[buffer->index]; break;
+  case BUFFER_OUTPUT: base = e->output_names[buffer->index]; break;
+  case BUFFER_CONSTANT: base = constant_pointer(e, buffer); break;
+  }
+  return plus_offset(e, base, offset);
+}
+
+/* --- comments --- */
+
+static void add_safe(Str *out, const char *text) {
+  for (; *text; text++) {
+    bool bad = (text[0] == '*' && text[1] == '/') || (text[0] == '/' && text[1] == '*');
+    if ((unsigned char)*text >= ' ' && *text != 127 && !bad && *text != '\\') str_add_n(out, text, 1);
+  }
+}
+
+static void add_values(Emitter *e, Str *out, Value *const *values, int count) {
+  const char *comma = "";
+  for (int i = 0; i < count; i++) {
+    if (!values[i]) continue;
+    str_add(out, comma);
+    if (values[i]->rank < 0) continue;
+    Str shape = str_in(e->arena);
+    dims_print(&shape, values[i]->shape, values[i]->rank);
+    add_safe(out, str_text(&shape));
+    comma = ", ";
+  }
+}
+
+/* One line before the first step of each node: its name, operator, and the shapes that go in and out. */
+static void add_comment(Emitter *e, Str *out, const Step *step, int depth) {
+  const Node *node = step->node;
+  if (!node || node == e->last_node) return;
+  e->last_node = node;
+  str_add(out, "\n");
+  emit_indent(out, depth);
+  str_add(out, "/* ");
+  if (node->name[0]) {
+    add_safe(out, node->name);
+    str_add(out, ": ");
+  }
+  str_addf(out, "%s ", node->op_type);
+  add_values(e, out, node->inputs, node->input_count);
+  str_add(out, " -> ");
+  add_values(e, out, node->outputs, node->output_count);
+  str_add(out, " */\n");
+}
+
+/* --- kernel calls --- */
+
+/* Small arrays of integers are declared before the call. */
+static void add_arrays(Emitter *e, Str *out, const Step *step, int depth) {
+  for (size_t i = 0; i < step->args.count; i++) {
+    const Arg *arg = &step->args.items[i];
+    if (arg->kind != PARAM_DIMS) continue;
+    bool constant = true;
+    for (int k = 0; k < arg->dim_count; k++) constant = constant && dim_is_const(arg->dims[k]);
+    emit_indent(out, depth);
+    str_addf(out, "%sconst ctc_dim a%zu[%d] = {", constant ? "static " : "", i, arg->dim_count);
+    for (int k = 0; k < arg->dim_count; k++)
+      str_addf(out, "%s%s", k ? ", " : "", emit_dim(e, arg->dims[k]));
+    str_add(out, "};\n");
+  }
+}
+
+const char *emit_real(Emitter *e, double value, DType dtype) {
+  if (value != value) return "NAN";
+  if (value - value != 0) return value > 0 ? "INFINITY" : "-INFINITY";
+  const char *text = arena_printf(e->arena, dtype == DT_F64 ? "%.17g" : "%.9g", value);
+  return arena_printf(e->arena, "%s%s%s", text, strpbrk(text, ".e") ? "" : ".0",
+                      dtype == DT_F64 ? "" : "f");
+}
+
+static const char *argument(Emitter *e, const Step *step, size_t i) {
+  const Arg *arg = &step->args.items[i];
+  const KernelParam *param = &step->kernel->params[i];
+  switch (arg->kind) {
+  case PARAM_IN:
+  case PARAM_OUT:
+    if (!arg->buffer) return "NULL";
+    return emit_pointer(e, arg->buffer, arg->buffer->dtype, arg->offset, arg->kind == PARAM_OUT);
+  case PARAM_DIM: return emit_dim(e, arg->dim);
+  case PARAM_DIMS: return arena_printf(e->arena, "a%zu", i);
+  case PARAM_REAL:
+  case PARAM_SCALAR: return emit_real(e, arg->real, param->dtype);
+  }
+  return "";
+}
+
+static bool has_arrays(const Step *step) {
+  for (size_t i = 0; i < step->args.count; i++)
+    if (step->args.items[i].kind == PARAM_DIMS) return true;
+  return false;
+}
+
+static void emit_kernel(Emitter *e, Str *out, const Step *step, int depth) {
+  bool scoped = has_arrays(step);
+  emit_need_chunk(e, step->kernel->chunk);
+  if (scoped) {
+    emit_indent(out, depth++);
+    str_add(out, "{\n");
+    add_arrays(e, out, step, depth);
+  }
+  emit_indent(out, depth);
+  str_addf(out, "%s%s(", step->kernel->returns_status ? "status = " : "", step->kernel->name);
+  for (size_t i = 0; i < step->args.count; i++)
+    str_addf(out, "%s%s", i ? ", " : "", argument(e, step, i));
+  str_add(out, ");\n");
+  if (step->kernel->returns_status) {
+    emit_indent(out, depth);
+    str_add(out, "if (status != CTC_OK) return status;\n");
+  }
+  if (scoped) {
+    emit_indent(out, --depth);
+    str_add(out, "}\n");
+  }
+}
+
+/* --- symbols --- */
+
+/* Stops the run if a data symbol has left its range or the caller's capacity. */
+static void add_range_check(Emitter *e, Str *out, const DimSymbol *symbol, int depth) {
+  const CallerDim *caller = emit_caller_dim(e, symbol);
+  const char *name = symbol->c_name;
+  if (symbol->low > INT64_MIN) {
+    emit_indent(out, depth);
+    str_addf(out, "if (%s < %s) return CTC_BAD_SHAPE;\n", name,
+             emit_dim(e, dim_const(e->c->dims, symbol->low)));
+  }
+  const char *most = NULL;
+  if (symbol->high != INT64_MAX) most = emit_dim(e, dim_const(e->c->dims, symbol->high));
+  if (caller && caller->kind == DIM_CAPACITY) most = emit_dim(e, caller->capacity);
+  if (!most) return;
+  emit_indent(out, depth);
+  str_addf(out, "if (%s > %s) return CTC_CAPACITY_TOO_SMALL;\n", name, most);
+}
+
+static void emit_define(Emitter *e, Str *out, const Step *step, int depth) {
+  emit_indent(out, depth);
+  if (step->buffer)
+    str_addf(out, "%s = (int64_t)(%s)[%s];\n", step->symbol->c_name,
+             emit_pointer(e, step->buffer, step->buffer->dtype, NULL, false), emit_dim(e, step->element));
+  else
+    str_addf(out, "%s = %s;\n", step->symbol->c_name, emit_dim(e, step->value));
+  add_range_check(e, out, step->symbol, depth);
+}
+
+static void emit_check(Emitter *e, Str *out, const Step *step, int depth) {
+  emit_indent(out, depth);
+  str_addf(out, "if (!(%s)) return CTC_BAD_SHAPE; /* ", emit_dim(e, step->value));
+  add_safe(out, step->comment ? step->comment : "");
+  str_add(out, " */\n");
+}
+
+/* --- control flow --- */
+
+static void emit_if(Emitter *e, Str *out, const Step *step, int depth) {
+  emit_indent(out, depth);
+  str_addf(out, "if (*%s) {\n", emit_pointer(e, step->buffer, DT_BOOL, NULL, false));
+  emit_block(e, out, step->then_block, depth + 1);
+  emit_indent(out, depth);
+  str_add(out, "} else {\n");
+  emit_block(e, out, step->else_block, depth + 1);
+  emit_indent(out, depth);
+  str_add(out, "}\n");
+}
+
+static void emit_loop(Emitter *e, Str *out, const Step *step, int depth) {
+  const char *i = step->symbol->c_name;
+  const char *limit = step->value ? emit_dim(e, step->value) : "INT64_MAX";
+  emit_indent(out, depth);
+  str_addf(out, "for (%s = 0; %s < %s", i, i, limit);
+  if (step->buffer) str_addf(out, " && *%s", emit_pointer(e, step->buffer, DT_BOOL, NULL, false));
+  str_addf(out, "; %s++) {\n", i);
+  const CallerDim *caller = step->trips ? emit_caller_dim(e, step->trips) : NULL;
+  if (caller && caller->kind == DIM_CAPACITY) {
+    emit_indent(out, depth + 1);
+    str_addf(out, "if (%s >= %s) return CTC_CAPACITY_TOO_SMALL;\n", i, emit_dim(e, caller->capacity));
+  }
+  emit_block(e, out, step->body, depth + 1);
+  emit_indent(out, depth);
+  str_add(out, "}\n");
+  if (step->trips) {
+    emit_indent(out, depth);
+    str_addf(out, "%s = %s;\n", step->trips->c_name, i);
+  }
+}
+
+void emit_block(Emitter *e, Str *out, const Block *block, int depth) {
+  for (size_t i = 0; i < block->steps.count; i++) {
+    const Step *step = block->steps.items[i];
+    add_comment(e, out, step, depth);
+    switch (step->kind) {
+    case STEP_KERNEL: emit_kernel(e, out, step, depth); break;
+    case STEP_NEST: emit_nest_call(e, out, step, depth); break;
+    case STEP_DEFINE: emit_define(e, out, step, depth); break;
+    case STEP_CHECK: emit_check(e, out, step, depth); break;
+    case STEP_IF: emit_if(e, out, step, depth); break;
+    case STEP_LOOP: emit_loop(e, out, step, depth); break;
+    }
+  }
+}

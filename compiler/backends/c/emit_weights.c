@@ -1,0 +1,207 @@
+/* emit_weights.c: the constants of a program.
+ *
+ * Small tensors are arrays of numbers that people can read. Larger ones are a union of bytes, written as one string literal, and the array: gcc reads
+ * such a literal some eight times faster than numbers. With --weights=incbin or file the bytes stand in a file of their own. */
+#include "backends/c/emit.h"
+
+#include "base/file.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+enum { READABLE_COUNT = 64, ALIGNMENT = 64, LITERAL_LINE = 2000 };
+
+static bool in_file(const Emitter *e) {
+  return e->options->weights == WEIGHTS_INCBIN || e->options->weights == WEIGHTS_FILE;
+}
+
+static bool same_data(const Tensor *a, const Tensor *b) {
+  return a->dtype == b->dtype && a->count == b->count &&
+         (a->data == b->data || memcmp(a->data, b->data, (size_t)tensor_bytes(a)) == 0);
+}
+
+/* A key under which equal constants meet. */
+static const char *content_key(Emitter *e, const Tensor *tensor) {
+  uint64_t hash = 14695981039346656037u;
+  const unsigned char *bytes = tensor->data;
+  int64_t count = tensor_bytes(tensor);
+  for (int64_t i = 0; i < count; i++) hash = (hash ^ bytes[i]) * 1099511628211u;
+  return arena_printf(e->arena, "%d:%" PRId64 ":%016" PRIx64, (int)tensor->dtype, tensor->count, hash);
+}
+
+static Weight *add_weight(Emitter *e, const Buffer *buffer) {
+  Weight *weight = ARENA_NEW(e->arena, Weight);
+  weight->tensor = buffer->constant;
+  weight->label = buffer->name ? buffer->name : "";
+  weight->name = emit_name(e, arena_printf(e->arena, "w_%s", weight->label));
+  weight->offset = -1;
+  if (in_file(e) && tensor_bytes(buffer->constant) > 0) {
+    weight->offset = e->weights_bytes;
+    e->weights_bytes += (tensor_bytes(buffer->constant) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  }
+  return weight;
+}
+
+static void note_buffer(BufferUse use, void *context) {
+  bool *used = context;
+  used[use.buffer->id] = true;
+}
+
+static void note_block(const Block *block, bool *used) {
+  for (size_t i = 0; i < block->steps.count; i++) {
+    const Step *step = block->steps.items[i];
+    step_visit_buffers(step, note_buffer, used);
+    if (step->then_block) note_block(step->then_block, used);
+    if (step->else_block) note_block(step->else_block, used);
+    if (step->body) note_block(step->body, used);
+  }
+}
+
+void emit_collect_weights(Emitter *e) {
+  size_t count = e->program->buffers.count;
+  bool *used = ARENA_ARRAY(e->arena, bool, count + 1);
+  Map by_content = map_in(e->arena);
+  note_block(e->program->body, used);
+  e->weight_of = ARENA_ARRAY(e->arena, Weight *, count + 1);
+  for (size_t i = 0; i < count; i++) {
+    const Buffer *buffer = e->program->buffers.items[i];
+    if (buffer->kind != BUFFER_CONSTANT || !used[i]) continue;
+    const char *key = content_key(e, buffer->constant);
+    Weight *weight = map_get(&by_content, key);
+    if (!weight || !same_data(weight->tensor, buffer->constant)) {
+      weight = add_weight(e, buffer);
+      map_set(&by_content, key, weight);
+      vec_push(e->arena, &e->weights, *weight);
+    }
+    e->weight_of[i] = weight;
+  }
+}
+
+/* --- numbers --- */
+
+static void print_real(FILE *out, double value, bool single) {
+  char text[40];
+  snprintf(text, sizeof text, single ? "%.9g" : "%.17g", value);
+  fputs(text, out);
+  if (!strpbrk(text, ".e")) fputs(".0", out);
+  if (single) fputc('f', out);
+}
+
+static void print_int(FILE *out, const Tensor *tensor, int64_t i) {
+  if (tensor->dtype == DT_U64) {
+    fprintf(out, "UINT64_C(%" PRIu64 ")", ((const uint64_t *)tensor->data)[i]);
+    return;
+  }
+  int64_t value = tensor_int(tensor, i);
+  if (value == INT64_MIN)
+    fputs("-INT64_C(9223372036854775807) - 1", out);
+  else if (value == INT32_MIN)
+    fputs("-2147483647 - 1", out);
+  else if (value > INT32_MAX || value < INT32_MIN)
+    fprintf(out, tensor->dtype == DT_U32 ? "UINT32_C(%" PRId64 ")" : "INT64_C(%" PRId64 ")", value);
+  else
+    fprintf(out, "%" PRId64, value);
+}
+
+static bool all_finite(const Tensor *tensor) {
+  for (int64_t i = 0; i < tensor->count; i++)
+    if (!isfinite(tensor_real(tensor, i))) return false;
+  return true;
+}
+
+/* Whether the tensor is written as numbers. */
+static bool is_readable(const Emitter *e, const Tensor *tensor) {
+  bool number = tensor->dtype == DT_F32 || tensor->dtype == DT_F64 || dtype_is_integer(tensor->dtype) ||
+                tensor->dtype == DT_BOOL;
+  if (!number || e->options->weights == WEIGHTS_STRING) return false;
+  if (e->options->weights != WEIGHTS_ARRAY && tensor->count > READABLE_COUNT) return false;
+  return !dtype_is_float(tensor->dtype) || all_finite(tensor);
+}
+
+static void write_numbers(FILE *out, const Weight *weight) {
+  const Tensor *tensor = weight->tensor;
+  fprintf(out, "static const %s %s[%" PRId64 "] = {", dtype_info(tensor->dtype)->c_type, weight->name,
+          tensor->count);
+  for (int64_t i = 0; i < tensor->count; i++) {
+    fputs(i == 0 ? "" : ",", out);
+    fputs(i % 8 == 0 ? "\n    " : " ", out);
+    if (dtype_is_float(tensor->dtype))
+      print_real(out, tensor_real(tensor, i), tensor->dtype == DT_F32);
+    else
+      print_int(out, tensor, i);
+  }
+  fputs("};\n\n", out);
+}
+
+/* --- literals --- */
+
+/* The bytes as one string literal. An octal escape takes three digits if a digit follows; '?' is escaped because of trigraphs. */
+static void write_literal(FILE *out, const unsigned char *bytes, int64_t count) {
+  size_t column = 0;
+  fputs("    \"", out);
+  for (int64_t i = 0; i < count; i++) {
+    unsigned char byte = bytes[i];
+    bool digit_next = i + 1 < count && bytes[i + 1] >= '0' && bytes[i + 1] <= '9';
+    if (byte >= ' ' && byte < 127 && byte != '"' && byte != '\\' && byte != '?') {
+      fputc(byte, out);
+      column++;
+    } else {
+      column += (size_t)fprintf(out, digit_next ? "\\%03o" : "\\%o", byte);
+    }
+    if (column >= LITERAL_LINE && i + 1 < count) {
+      fputs("\"\n    \"", out);
+      column = 0;
+    }
+  }
+  fputs("\"", out);
+}
+
+static void write_union(FILE *out, const Weight *weight) {
+  const Tensor *tensor = weight->tensor;
+  int64_t bytes = tensor_bytes(tensor);
+  fprintf(out, "static const union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64 "];\n} %s = {\n", bytes,
+          dtype_info(tensor->dtype)->c_type, tensor->count, weight->name);
+  write_literal(out, tensor->data, bytes);
+  fputs("};\n\n", out);
+}
+
+static void write_comment(FILE *out, const Weight *weight) {
+  const Tensor *tensor = weight->tensor;
+  fputs("/* ", out);
+  for (const char *ch = weight->label; *ch; ch++)
+    if (!(ch[0] == '*' && ch[1] == '/') && !(ch[0] == '/' && ch[1] == '*')) fputc(*ch, out);
+  fprintf(out, ": %s[", dtype_info(tensor->dtype)->name);
+  for (int d = 0; d < tensor->rank; d++) fprintf(out, d ? ", %" PRId64 : "%" PRId64, tensor->dims[d]);
+  fputs("] */\n", out);
+}
+
+void emit_weights(Emitter *e, FILE *out) {
+  for (size_t i = 0; i < e->weights.count; i++) {
+    const Weight *weight = &e->weights.items[i];
+    if (weight->offset >= 0 || weight->tensor->count == 0) continue;
+    write_comment(out, weight);
+    if (is_readable(e, weight->tensor))
+      write_numbers(out, weight);
+    else
+      write_union(out, weight);
+  }
+}
+
+bool emit_weight_is_union(const Emitter *e, const Weight *weight) {
+  return weight->offset < 0 && weight->tensor->count > 0 && !is_readable(e, weight->tensor);
+}
+
+bool emit_weights_file(Emitter *e, const char *path) {
+  static const char zeros[ALIGNMENT];
+  FileWriter writer;
+  if (!file_write_begin(&writer, path, e->arena, e->c->diag)) return false;
+  for (size_t i = 0; i < e->weights.count; i++) {
+    const Weight *weight = &e->weights.items[i];
+    if (weight->offset < 0) continue;
+    size_t bytes = (size_t)tensor_bytes(weight->tensor);
+    fwrite(weight->tensor->data, 1, bytes, writer.stream);
+    fwrite(zeros, 1, (ALIGNMENT - bytes % ALIGNMENT) % ALIGNMENT, writer.stream);
+  }
+  return file_write_commit(&writer, e->c->diag);
+}

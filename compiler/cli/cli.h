@@ -1,0 +1,93 @@
+/* cli.h: what the subcommands share: options, loading a model, exit codes. */
+#ifndef CTC_CLI_CLI_H
+#define CTC_CLI_CLI_H
+
+#include "io/npz.h"
+#include "ir/program.h"
+#include "options.h"
+
+enum { EXIT_OK = 0, EXIT_MODEL = 1, EXIT_USAGE = 2 };
+
+/* One option of a subcommand; rows of a table from which parsing, --help, the man page and shell completion follow. */
+typedef enum {
+  OPTION_TEXT,  /* const char **target */
+  OPTION_FLAG,  /* bool *target */
+  OPTION_REAL,  /* double *target */
+  OPTION_CALL,  /* handler(cli, value) */
+} OptionKind;
+
+typedef struct Cli Cli;
+
+typedef struct {
+  const char *name;     /* "--output" */
+  const char *short_name; /* "-o" or NULL */
+  const char *value;    /* "FILE": what stands behind it; NULL for flags */
+  OptionKind kind;
+  size_t offset;        /* of the target in Cli */
+  bool (*handler)(Cli *cli, const char *value);
+  const char *help;
+} OptionRow;
+
+/* Everything that a subcommand may be told. */
+struct Cli {
+  Arena *arena;
+  Diag diag;
+  Options options;
+  const char *command;
+  /* Options beyond one compilation. */
+  const char *output;
+  const char *reference, *inputs_file, *cc, *cflags, *target, *stage;
+  double rtol, atol;
+  bool shared, memory, help, quiet, keep, dynamic;
+  Vec(const char *) input_files; /* -i name=file */
+  Vec(const char *) arguments;   /* what is not an option */
+  Vec(const char *) dump_after, disabled;
+  Vec(DimOption) dims;
+  Vec(ShapeOption) shapes;
+  Vec(SetOption) sets;
+};
+
+typedef struct {
+  const char *name;
+  const char *arguments;        /* "MODEL.onnx" */
+  const char *summary;          /* one line */
+  int (*run)(Cli *cli);
+  const OptionRow *const *groups; /* ended by NULL; each group ended by a row without a name */
+  const char *example;
+} Command;
+
+extern const Command cli_commands[];
+extern const int cli_command_count;
+
+/* Groups of options (cli/options.c). */
+extern const OptionRow cli_general_options[], cli_model_options[], cli_emit_options[],
+    cli_pass_options[], cli_data_options[], cli_verify_options[], cli_build_options[],
+    cli_inspect_options[];
+
+/* Parses argv behind the subcommand into `cli`. False (after a message) on a usage error. */
+MUST_CHECK bool cli_parse(Cli *cli, const Command *command, int argc, char **argv);
+void cli_help(FILE *out, const Command *command);
+void cli_usage(FILE *out);
+
+/* Reads the model named by the first argument; NULL after diagnostics. */
+Compilation *cli_load(Cli *cli);
+/* Reads it and runs all passes; *program is planned. */
+MUST_CHECK bool cli_compile(Cli *cli, Compilation **c, Program **program);
+/* EXIT_MODEL after errors, else EXIT_OK; prints how many were not shown. */
+int cli_finish(Cli *cli);
+
+/* A line about what is going on, on a terminal only. */
+void cli_progress(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The program's inputs, in order, from --inputs/--reference archives and -i files; keys `NAME` or `in:NAME`. */
+MUST_CHECK bool cli_inputs(Cli *cli, const Program *program, const TensorList *archive,
+                           const Tensor ***inputs);
+
+int cli_compile_command(Cli *cli);
+int cli_build_command(Cli *cli);
+int cli_run_command(Cli *cli);
+int cli_verify_command(Cli *cli);
+int cli_inspect_command(Cli *cli);
+int cli_ops_command(Cli *cli);
+
+#endif

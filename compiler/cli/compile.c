@@ -1,0 +1,34 @@
+/* compile.c: `ctc compile`: a model as one C program. */
+#include "cli/cli.h"
+
+#include "backends/c/emit_c.h"
+#include "base/file.h"
+
+#include <inttypes.h>
+#include <sys/stat.h>
+
+static void summary(const Cli *cli, const Program *program) {
+  struct stat info;
+  const char *output = cli->options.output;
+  if (cli->quiet || stat(output, &info) != 0) return;
+  Str bytes = str_in(cli->arena);
+  if (program->workspace_bytes) dim_print(&bytes, program->workspace_bytes);
+  if (dim_is_const(program->workspace_bytes))
+    fprintf(stderr, "%s: %.2f MB of C, workspace %s bytes\n", output, (double)info.st_size / 1e6,
+            str_text(&bytes));
+  else
+    fprintf(stderr, "%s: %.2f MB of C, workspace depends on the dims\n", output,
+            (double)info.st_size / 1e6);
+}
+
+int cli_compile_command(Cli *cli) {
+  Compilation *c;
+  Program *program;
+  if (!cli->options.output)
+    cli->options.output =
+        arena_printf(cli->arena, "%s.c", path_stem(cli->arena, cli->arguments.items[0]));
+  if (!cli_compile(cli, &c, &program)) return cli_finish(cli);
+  if (!program || cli->options.stop_after) return cli_finish(cli);
+  if (emit_c(program, &cli->options)) summary(cli, program);
+  return cli_finish(cli);
+}

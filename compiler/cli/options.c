@@ -1,0 +1,260 @@
+/* options.c: the options of the subcommands as tables, and their parser. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT(member) OPTION_TEXT, offsetof(Cli, member), NULL
+#define FLAG(member) OPTION_FLAG, offsetof(Cli, member), NULL
+#define REAL(member) OPTION_REAL, offsetof(Cli, member), NULL
+#define CALL(function) OPTION_CALL, 0, function
+
+/* --- handlers --- */
+
+static bool bad_value(Cli *cli, const char *option, const char *value, const char *form) {
+  diag_error(&cli->diag, "ctc", "%s does not understand '%s'", option, value);
+  return diag_hint(&cli->diag, "write %s %s", option, form);
+}
+
+static bool parse_integer(const char *text, char **end, int64_t *value) {
+  errno = 0;
+  long long number = strtoll(text, end, 10);
+  *value = number;
+  return *end != text && errno == 0;
+}
+
+/* N=4 or N<=8; the name may itself hold '=' or '<', so the last operator counts. */
+static bool handle_dim(Cli *cli, const char *text) {
+  const char *form = "NAME=4 or 'NAME<=8'";
+  const char *equals = strrchr(text, '=');
+  if (!equals || equals == text) return bad_value(cli, "--dim", text, form);
+  bool bounded = equals[-1] == '<';
+  size_t length = (size_t)(equals - text) - bounded;
+  char *end;
+  DimOption dim = {.name = arena_strndup(cli->arena, text, length), .fixed = !bounded};
+  if (!parse_integer(equals + 1, &end, &dim.value) || *end || dim.value < 0 || !length)
+    return bad_value(cli, "--dim", text, form);
+  vec_push(cli->arena, &cli->dims, dim);
+  return true;
+}
+
+/* input=1x3x224x224; '?' leaves a dim as it is */
+static bool handle_shape(Cli *cli, const char *text) {
+  const char *form = "INPUT=1x3x224x224 ('?' leaves a dim as it is)";
+  const char *equals = strrchr(text, '=');
+  if (!equals || equals == text) return bad_value(cli, "--shape", text, form);
+  ShapeOption shape = {.input = arena_strndup(cli->arena, text, (size_t)(equals - text))};
+  for (const char *at = equals + 1; *at;) {
+    char *end = (char *)(uintptr_t)at + 1;
+    int64_t dim = -1;
+    if (shape.rank == MAX_RANK || (*at != '?' && (!parse_integer(at, &end, &dim) || dim < 0)))
+      return bad_value(cli, "--shape", text, form);
+    shape.dims[shape.rank++] = dim;
+    if (*end && *end != 'x' && *end != ',') return bad_value(cli, "--shape", text, form);
+    at = *end ? end + 1 : end;
+  }
+  vec_push(cli->arena, &cli->shapes, shape);
+  return true;
+}
+
+static bool handle_set(Cli *cli, const char *text) {
+  const char *equals = strchr(text, '=');
+  if (!equals || equals == text || !equals[1])
+    return bad_value(cli, "--set", text, "INPUT=16000 (several numbers separated by commas)");
+  SetOption set = {arena_strndup(cli->arena, text, (size_t)(equals - text)), equals + 1};
+  vec_push(cli->arena, &cli->sets, set);
+  return true;
+}
+
+static bool handle_weights(Cli *cli, const char *text) {
+  static const char *const names[] = {"auto", "array", "string", "incbin", "file"};
+  for (int i = 0; i < 5; i++)
+    if (strcmp(text, names[i]) == 0) {
+      cli->options.weights = (WeightsMode)i;
+      return true;
+    }
+  return bad_value(cli, "--weights", text, "auto, array, string, incbin or file");
+}
+
+static bool handle_input(Cli *cli, const char *text) {
+  if (!strchr(text, '=')) return bad_value(cli, "-i", text, "NAME=FILE.npy");
+  vec_push(cli->arena, &cli->input_files, text);
+  return true;
+}
+
+static bool handle_dump(Cli *cli, const char *text) {
+  vec_push(cli->arena, &cli->dump_after, text);
+  return true;
+}
+
+static bool handle_disable(Cli *cli, const char *text) {
+  vec_push(cli->arena, &cli->disabled, text);
+  return true;
+}
+
+/* --- tables --- */
+
+const OptionRow cli_general_options[] = {
+    {"--help", "-h", NULL, FLAG(help), "this text"},
+    {"--quiet", "-q", NULL, FLAG(quiet), "no progress, no summary"},
+    {0},
+};
+
+const OptionRow cli_model_options[] = {
+    {"--dim", NULL, "NAME=N", CALL(handle_dim),
+     "fix a symbolic dim ('batch=1') or bound it ('seq<=512'); repeatable"},
+    {"--shape", NULL, "INPUT=AxBxC", CALL(handle_shape), "give the shape of an input; repeatable"},
+    {"--set", NULL, "INPUT=VALUE", CALL(handle_set), "make an input a constant; repeatable"},
+    {0},
+};
+
+const OptionRow cli_emit_options[] = {
+    {"--output", "-o", "FILE", TEXT(output), "the file to write"},
+    {"--prefix", NULL, "NAME", TEXT(options.prefix), "prefix of the emitted symbols (from the file's name)"},
+    {"--weights", NULL, "MODE", CALL(handle_weights),
+     "where the weights go: auto, array, string, incbin, file"},
+    {"--static-workspace", NULL, NULL, FLAG(options.static_workspace),
+     "add a run function with a static workspace of its own"},
+    {"--templates", NULL, "DIR", TEXT(options.templates), "read the templates from a folder"},
+    {0},
+};
+
+const OptionRow cli_pass_options[] = {
+    {"--dump-after", NULL, "PASS", CALL(handle_dump), "print the graph or program after a pass; repeatable"},
+    {"--stop-after", NULL, "PASS", TEXT(options.stop_after), "run no pass behind this one"},
+    {"--disable-pass", NULL, "PASS", CALL(handle_disable), "leave an optional pass out; repeatable"},
+    {"--time-passes", NULL, NULL, FLAG(options.time_passes), "print the time of each pass"},
+    {0},
+};
+
+const OptionRow cli_data_options[] = {
+    {"--inputs", NULL, "FILE.npz", TEXT(inputs_file), "inputs by name (also as 'in:NAME')"},
+    {"--input", "-i", "NAME=FILE", CALL(handle_input), "one input from a .npy or .pb file; repeatable"},
+    {0},
+};
+
+const OptionRow cli_verify_options[] = {
+    {"--reference", NULL, "FILE.npz", TEXT(reference), "inputs as 'in:NAME' and expected outputs as 'out:NAME'"},
+    {"--rtol", NULL, "X", REAL(rtol), "relative tolerance (1e-3)"},
+    {"--atol", NULL, "X", REAL(atol), "absolute tolerance (1e-4)"},
+    {"--dynamic", NULL, NULL, FLAG(dynamic), "leave symbolic dims open: do not take them from the reference"},
+    {"--keep", NULL, NULL, FLAG(keep), "leave the emitted files where they are, and say where"},
+    {0},
+};
+
+const OptionRow cli_build_options[] = {
+    {"--shared", NULL, NULL, FLAG(shared), "a shared library, with the descriptor as its one entry"},
+    {"--cc", NULL, "COMMAND", TEXT(cc), "the C compiler ($CC, or cc)"},
+    {"--cflags", NULL, "FLAGS", TEXT(cflags), "flags for it (-O2)"},
+    {"--target", NULL, "TRIPLE", TEXT(target), "cross compile: uses TRIPLE-gcc, or clang --target=TRIPLE"},
+    {0},
+};
+
+const OptionRow cli_inspect_options[] = {
+    {"--stage", NULL, "STAGE", TEXT(stage), "what to print: graph, program, summary"},
+    {"--memory", NULL, NULL, FLAG(memory), "the memory plan, its peak and the lower bound"},
+    {0},
+};
+
+/* --- parsing --- */
+
+static const OptionRow *find_option(const Command *command, const char *name, size_t length) {
+  for (int g = 0; command->groups[g]; g++)
+    for (const OptionRow *row = command->groups[g]; row->name; row++) {
+      if (strlen(row->name) == length && strncmp(row->name, name, length) == 0) return row;
+      if (row->short_name && strlen(row->short_name) == length &&
+          strncmp(row->short_name, name, length) == 0)
+        return row;
+    }
+  return NULL;
+}
+
+static bool unknown_option(Cli *cli, const Command *command, const char *name, size_t length) {
+  Vec(const char *) names = {0};
+  for (int g = 0; command->groups[g]; g++)
+    for (const OptionRow *row = command->groups[g]; row->name; row++)
+      vec_push(cli->arena, &names, row->name);
+  const char *word = arena_strndup(cli->arena, name, length);
+  diag_error(&cli->diag, "ctc", "%s has no option %s", command->name, word);
+  const char *near = str_nearest(word, names.items, names.count);
+  if (near) return diag_hint(&cli->diag, "did you mean %s?", near);
+  return diag_hint(&cli->diag, "ctc %s --help lists them", command->name);
+}
+
+static bool apply_option(Cli *cli, const OptionRow *row, const char *value) {
+  char *target = (char *)cli + row->offset, *end;
+  switch (row->kind) {
+  case OPTION_FLAG: *(bool *)(void *)target = true; return true;
+  case OPTION_TEXT: *(const char **)(void *)target = value; return true;
+  case OPTION_CALL: return row->handler(cli, value);
+  case OPTION_REAL:
+    *(double *)(void *)target = strtod(value, &end);
+    return (end != value && !*end) || bad_value(cli, row->name, value, "a number");
+  }
+  return false;
+}
+
+/* One option at argv[*i], which may take the next argument as its value. */
+static bool parse_option(Cli *cli, const Command *command, int argc, char **argv, int *i) {
+  const char *text = argv[*i], *equals = strchr(text, '=');
+  size_t length = equals && strncmp(text, "--", 2) == 0 ? (size_t)(equals - text) : strlen(text);
+  const OptionRow *row = find_option(command, text, length);
+  if (!row) return unknown_option(cli, command, text, length);
+  bool inline_value = text[length] == '=';
+  if (row->kind == OPTION_FLAG) {
+    if (inline_value) return diag_error(&cli->diag, "ctc", "%s takes no value", row->name);
+    return apply_option(cli, row, NULL);
+  }
+  if (inline_value) return apply_option(cli, row, text + length + 1);
+  if (*i + 1 >= argc) return diag_error(&cli->diag, "ctc", "%s needs a value: %s", row->name, row->value);
+  return apply_option(cli, row, argv[++*i]);
+}
+
+bool cli_parse(Cli *cli, const Command *command, int argc, char **argv) {
+  bool ok = true, only_arguments = false;
+  for (int i = 0; i < argc; i++) {
+    if (!only_arguments && strcmp(argv[i], "--") == 0)
+      only_arguments = true;
+    else if (!only_arguments && argv[i][0] == '-' && argv[i][1])
+      ok = parse_option(cli, command, argc, argv, &i) && ok;
+    else
+      vec_push(cli->arena, &cli->arguments, (const char *)argv[i]);
+  }
+  Options *o = &cli->options;
+  o->dims = cli->dims.items;
+  o->dim_count = cli->dims.count;
+  o->shapes = cli->shapes.items;
+  o->shape_count = cli->shapes.count;
+  o->sets = cli->sets.items;
+  o->set_count = cli->sets.count;
+  o->dump_after = cli->dump_after.items;
+  o->dump_after_count = cli->dump_after.count;
+  o->disabled_passes = cli->disabled.items;
+  o->disabled_pass_count = cli->disabled.count;
+  o->output = cli->output;
+  return ok;
+}
+
+/* --- help --- */
+
+void cli_help(FILE *out, const Command *command) {
+  fprintf(out, "usage: ctc %s [OPTION]… %s\n\n%s\n\noptions:\n", command->name, command->arguments,
+          command->summary);
+  for (int g = 0; command->groups[g]; g++)
+    for (const OptionRow *row = command->groups[g]; row->name; row++) {
+      char left[64];
+      snprintf(left, sizeof left, "%s%s%s%s%s", row->short_name ? row->short_name : "",
+               row->short_name ? ", " : "", row->name, row->value ? " " : "",
+               row->value ? row->value : "");
+      fprintf(out, "  %-26s %s\n", left, row->help);
+    }
+  if (command->example) fprintf(out, "\nexample:\n  %s\n", command->example);
+}
+
+void cli_usage(FILE *out) {
+  fputs("usage: ctc COMMAND [OPTION]… [ARGUMENT]…\n\ncommands:\n", out);
+  for (int i = 0; i < cli_command_count; i++)
+    fprintf(out, "  %-10s %s\n", cli_commands[i].name, cli_commands[i].summary);
+  fputs("\n`ctc COMMAND --help` tells more; `ctc --version` the version.\n", out);
+}

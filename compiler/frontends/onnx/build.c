@@ -1,0 +1,278 @@
+/* build.c: GraphProto to Graph: names become pointers, nodes are checked, Constant nodes become values, calls are inlined. */
+#include "reader.h"
+
+#include "ops/op.h"
+
+enum { GRAPH_DEPTH_LIMIT = 64 };
+
+/* ---- messages ---- */
+
+const char *normal_domain(const char *domain) {
+  return !domain || strcmp(domain, "ai.onnx") == 0 ? "" : domain;
+}
+
+const char *site_text(const Site *site) {
+  const char *name = text_or_empty(site->proto->name), *op = text_or_empty(site->proto->op_type);
+  Arena *arena = site->reader->arena;
+  if (!*name && site->proto->n_output) name = site->proto->output[0];
+  return arena_printf(arena, "%s: node '%s%s' (%s #%d)", site->reader->c->file, site->scope->prefix,
+                      name, op, site->index);
+}
+
+bool site_error(const Site *site, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  diag_verror(site->reader->c->diag, site_text(site), format, args);
+  va_end(args);
+  return false;
+}
+
+/* ---- names ---- */
+
+Value *scope_find(const Scope *scope, const char *name) {
+  for (; scope; scope = scope->outer) {
+    Value *value = map_get(&scope->values, name);
+    if (value) return value;
+  }
+  return NULL;
+}
+
+bool scope_define(Scope *scope, const char *name, Value *value) {
+  if (map_get(&scope->values, name)) return false;
+  map_set(&scope->values, name, value);
+  return true;
+}
+
+const char *scope_suggest(Reader *r, const Scope *scope, const char *name) {
+  if (!errors_shown(r)) return NULL;
+  Vec(const char *) names = {0};
+  for (; scope; scope = scope->outer)
+    for (size_t i = 0; i < scope->values.capacity; i++)
+      if (scope->values.entries[i].key)
+        vec_push(r->arena, &names, scope->values.entries[i].key);
+  return str_nearest(name, names.items, names.count);
+}
+
+static const char *prefixed(Reader *r, const Scope *scope, const char *name) {
+  return *scope->prefix ? arena_printf(r->arena, "%s%s", scope->prefix, name) : name;
+}
+
+/* ---- nodes ---- */
+
+/* The value that input `name` means, NULL for an omitted one. An unknown name is reported once and then defined. */
+static bool find_input(const Site *site, const char *name, Value **value) {
+  Reader *r = site->reader;
+  *value = NULL;
+  if (!*name) return true;
+  *value = scope_find(site->scope, name);
+  if (*value == r->omitted) *value = NULL;
+  if (scope_find(site->scope, name)) return true;
+  site_error(site, "input '%s' is computed by no node", name);
+  const char *near = scope_suggest(r, site->scope, name);
+  if (near) diag_hint(r->c->diag, "did you mean '%s'?", near);
+  *value = value_create(r->c, name);
+  map_set(&site->scope->values, name, *value);
+  return false;
+}
+
+static bool define_output(const Site *site, const char *name, Value *value) {
+  if (scope_define(site->scope, name, value)) return true;
+  return site_error(site, "value '%s' is defined twice", name);
+}
+
+static bool connect(const Site *site, Node *node) {
+  Reader *r = site->reader;
+  bool ok = true;
+  for (int i = 0; i < node->input_count; i++)
+    ok = find_input(site, site->proto->input[i], &node->inputs[i]) && ok;
+  while (node->input_count && !node->inputs[node->input_count - 1]) node->input_count--;
+  for (int i = 0; i < node->output_count; i++) {
+    const char *name = site->proto->output[i];
+    node->outputs[i] = NULL;
+    if (!*name) continue;
+    Value *value = value_create(r->c, prefixed(r, site->scope, name));
+    value->producer = node;
+    value->producer_output = i;
+    node->outputs[i] = value;
+    ok = define_output(site, name, value) && ok;
+  }
+  return ok;
+}
+
+static bool add_node(const Site *site, const char *domain, int version, Attr *attrs, int count) {
+  const Onnx__NodeProto *proto = site->proto;
+  Node *node = graph_append(site->reader->c, site->scope->graph, domain, proto->op_type, version,
+                            (int)proto->n_input, (int)proto->n_output);
+  node->name = prefixed(site->reader, site->scope, text_or_empty(proto->name));
+  if (!text_or_empty(proto->name)[0]) node->name = "";
+  node->index = site->index;
+  node->op = op_find(domain, proto->op_type);
+  node->attrs = attrs;
+  node->attr_count = count;
+  return connect(site, node);
+}
+
+/* ---- Constant nodes ---- */
+
+static const Tensor *string_tensor(Arena *arena, const char *const *texts, int64_t count, int rank) {
+  void *data;
+  Tensor *tensor = tensor_create(arena, DT_STRING, rank, &count, &data);
+  if (count) memcpy(data, texts, (size_t)count * sizeof *texts);
+  return tensor;
+}
+
+/* The tensor that an attribute of a Constant stands for. */
+static const Tensor *constant_tensor(Arena *arena, const Attr *attr) {
+  int64_t count = (int64_t)attr->count;
+  Tensor *tensor;
+  void *data;
+  switch (attr->kind) {
+  case ATTR_INT:
+    tensor = tensor_create(arena, DT_I64, 0, NULL, &data);
+    memcpy(data, &attr->i, sizeof attr->i);
+    return tensor;
+  case ATTR_FLOAT: return tensor_scalar_f32(arena, attr->f);
+  case ATTR_INTS: return tensor_i64(arena, attr->ints, count);
+  case ATTR_FLOATS:
+    tensor = tensor_create(arena, DT_F32, 1, &count, &data);
+    if (count) memcpy(data, attr->floats, attr->count * sizeof *attr->floats);
+    return tensor;
+  case ATTR_STRING: return string_tensor(arena, &attr->s, 1, 0);
+  case ATTR_STRINGS: return string_tensor(arena, attr->strings, count, 1);
+  default: return attr->tensor; /* ATTR_TENSOR, or a sparse one made dense */
+  }
+}
+
+static bool add_constant(const Site *site, const Attr *attrs, int count) {
+  Reader *r = site->reader;
+  const char *name = site->proto->n_output ? site->proto->output[0] : "";
+  const Tensor *tensor = count == 1 ? constant_tensor(r->arena, &attrs[0]) : NULL;
+  if (!tensor)
+    return site_error(site, "a Constant needs exactly one attribute that holds its value, not %d",
+                      count);
+  if (!*name) return true;
+  return define_output(site, name, value_constant(r->c, prefixed(r, site->scope, name), tensor));
+}
+
+/* After an error: outputs are defined all the same, so that their users are not reported too. */
+static bool add_placeholders(Reader *r, Scope *scope, const Onnx__NodeProto *node) {
+  for (size_t i = 0; i < node->n_output; i++) {
+    const char *name = node->output[i];
+    if (*name && !map_get(&scope->values, name))
+      map_set(&scope->values, name, value_create(r->c, name));
+  }
+  return false;
+}
+
+static bool read_node(const Site *site) {
+  Reader *r = site->reader;
+  const char *op_type = text_or_empty(site->proto->op_type);
+  const char *domain = normal_domain(site->proto->domain);
+  Attr *attrs;
+  int count;
+  if (!*op_type) return site_error(site, "the node has no operator");
+  const Onnx__FunctionProto *function = function_find(r, site->proto);
+  if (function) return function_inline(site, function);
+  int version = opset_version(r, site->scope, domain);
+  bool ok = attributes_read(site, &attrs, &count);
+  if (!ok || !check_node(site, domain, version, &attrs, &count)) return false;
+  if (!*domain && strcmp(op_type, "Constant") == 0) return add_constant(site, attrs, count);
+  return add_node(site, domain, version, attrs, count);
+}
+
+bool nodes_read(Reader *r, Scope *scope, Onnx__NodeProto **nodes, size_t count) {
+  int *order, first = r->node_number;
+  bool ok = true;
+  if (!nodes_order(r, scope, nodes, count, &order)) {
+    for (size_t i = 0; i < count; i++) add_placeholders(r, scope, nodes[i]);
+    return false;
+  }
+  r->node_number += (int)count;
+  for (size_t i = 0; i < count; i++) {
+    Site site = {r, scope, nodes[order[i]], first + order[i]};
+    if (!read_node(&site)) ok = add_placeholders(r, scope, site.proto);
+  }
+  return ok;
+}
+
+/* ---- graphs ---- */
+
+static bool add_parameter(Reader *r, Scope *scope, const char *name, const Tensor *tensor) {
+  if (!tensor) { /* reported; its users shall not be */
+    map_set(&scope->values, name, value_create(r->c, name));
+    return false;
+  }
+  Value *value = value_constant(r->c, prefixed(r, scope, name), tensor);
+  value->is_parameter = true;
+  if (scope_define(scope, name, value)) return true;
+  return diag_error(r->c->diag, r->c->file, "initializer '%s' is there twice", name);
+}
+
+static bool read_initializers(Reader *r, Scope *scope, const Onnx__GraphProto *proto) {
+  bool ok = true;
+  for (size_t i = 0; i < proto->n_initializer; i++) {
+    const char *name = text_or_empty(proto->initializer[i]->name);
+    const char *what = arena_printf(r->arena, "initializer '%s'", name);
+    const Tensor *tensor = tensor_read(r, r->c->file, what, proto->initializer[i]);
+    ok = add_parameter(r, scope, name, tensor) && ok;
+  }
+  for (size_t i = 0; i < proto->n_sparse_initializer; i++) {
+    const Onnx__SparseTensorProto *sparse = proto->sparse_initializer[i];
+    const char *name = sparse->values ? text_or_empty(sparse->values->name) : "";
+    const char *what = arena_printf(r->arena, "sparse initializer '%s'", name);
+    ok = add_parameter(r, scope, name, sparse_read(r, r->c->file, what, sparse)) && ok;
+  }
+  return ok;
+}
+
+/* Inputs of a body: their types come from the node around it. */
+static bool read_body_inputs(Reader *r, Scope *scope, const Onnx__GraphProto *proto) {
+  bool ok = true;
+  for (size_t i = 0; i < proto->n_input; i++) {
+    const char *name = text_or_empty(proto->input[i]->name);
+    if (map_get(&scope->values, name)) continue; /* an initializer */
+    Value *value = value_create(r->c, prefixed(r, scope, name));
+    map_set(&scope->values, name, value);
+    vec_push(r->arena, &scope->graph->inputs, value);
+  }
+  return ok;
+}
+
+static bool read_outputs(Reader *r, Scope *scope, const Onnx__GraphProto *proto) {
+  bool ok = true;
+  for (size_t i = 0; i < proto->n_output; i++) {
+    const char *name = text_or_empty(proto->output[i]->name);
+    Value *value = scope_find(scope, name);
+    if (!value || value == r->omitted) {
+      ok = diag_error(r->c->diag, r->c->file, "output '%s' of graph '%s' is computed by no node",
+                      name, scope->graph->name);
+      const char *near = scope_suggest(r, scope, name);
+      if (near) diag_hint(r->c->diag, "did you mean '%s'?", near);
+      continue;
+    }
+    vec_push(r->arena, &scope->graph->outputs, value);
+  }
+  return ok;
+}
+
+/* A subgraph if `outer` is given, else the model's graph. NULL after errors. */
+Graph *graph_read(Reader *r, Scope *outer, const Onnx__GraphProto *proto) {
+  Scope scope = {.outer = outer, .prefix = "", .opsets = &r->opsets, .values = map_in(r->arena)};
+  if (outer) {
+    scope.prefix = outer->prefix;
+    scope.opsets = outer->opsets;
+    scope.arguments = outer->arguments;
+    scope.call = outer->call;
+    scope.depth = outer->depth + 1;
+  }
+  if (scope.depth > GRAPH_DEPTH_LIMIT) {
+    diag_error(r->c->diag, r->c->file, "graphs are nested more than %d deep", GRAPH_DEPTH_LIMIT);
+    return NULL;
+  }
+  scope.graph = graph_create(r->c, text_or_empty(proto->name), outer ? outer->graph : NULL);
+  bool ok = read_initializers(r, &scope, proto);
+  ok = (outer ? read_body_inputs(r, &scope, proto) : inputs_read(r, &scope, proto)) && ok;
+  ok = nodes_read(r, &scope, proto->node, proto->n_node) && ok;
+  ok = read_outputs(r, &scope, proto) && ok;
+  return ok ? scope.graph : NULL;
+}

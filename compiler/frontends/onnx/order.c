@@ -1,0 +1,149 @@
+/* order.c: nodes in topological order.
+ *
+ * The standard demands sorted nodes, but not every exporter sorts. Depth first from each node in turn, producers before users: a
+ * sorted list stays as it is, and in others a node moves only as far as it must. A subgraph uses what its nodes take from outside. */
+#include "reader.h"
+
+typedef struct {
+  Reader *r;
+  const Scope *scope;
+  Onnx__NodeProto *const *nodes;
+  size_t count;
+  Map producers; /* name → index + 1 of the node that makes it */
+  Vec(int) needs; /* concatenated lists of producers */
+  size_t *first;  /* of node i: needs[first[i]] … needs[first[i + 1]] */
+} Order;
+
+static void *index_pointer(size_t index) { return (void *)(uintptr_t)(index + 1); }
+
+static void add_need(Order *order, const char *name) {
+  uintptr_t producer = (uintptr_t)map_get(&order->producers, name);
+  if (producer) vec_push(order->r->arena, &order->needs, (int)(producer - 1));
+}
+
+/* The names that a subgraph defines, and those of the subgraphs around it. */
+typedef struct Inner {
+  Map names;
+  const struct Inner *outer;
+} Inner;
+
+static void add_needs(Order *order, const Onnx__NodeProto *node, const Inner *inner);
+
+static Map names_of(Reader *r, const Onnx__GraphProto *graph) {
+  static char present;
+  Map names = map_in(r->arena);
+  for (size_t i = 0; i < graph->n_input; i++)
+    map_set(&names, text_or_empty(graph->input[i]->name), &present);
+  for (size_t i = 0; i < graph->n_initializer; i++)
+    map_set(&names, text_or_empty(graph->initializer[i]->name), &present);
+  for (size_t i = 0; i < graph->n_node; i++)
+    for (size_t k = 0; k < graph->node[i]->n_output; k++)
+      map_set(&names, graph->node[i]->output[k], &present);
+  return names;
+}
+
+static void add_outer_need(Order *order, const char *name, const Inner *inner) {
+  for (; inner; inner = inner->outer)
+    if (map_get(&inner->names, name)) return;
+  add_need(order, name);
+}
+
+static void add_graph_needs(Order *order, const Onnx__GraphProto *graph, const Inner *outer) {
+  Inner inner = {names_of(order->r, graph), outer};
+  for (size_t i = 0; i < graph->n_node; i++) add_needs(order, graph->node[i], &inner);
+  for (size_t i = 0; i < graph->n_output; i++)
+    add_outer_need(order, text_or_empty(graph->output[i]->name), &inner);
+}
+
+/* `inner` holds the names that are defined between here and the list that is sorted. */
+static void add_needs(Order *order, const Onnx__NodeProto *node, const Inner *inner) {
+  for (size_t i = 0; i < node->n_input; i++) add_outer_need(order, node->input[i], inner);
+  for (size_t i = 0; i < node->n_attribute; i++)
+    if (node->attribute[i]->g) add_graph_needs(order, node->attribute[i]->g, inner);
+}
+
+static void collect(Order *order) {
+  for (size_t i = 0; i < order->count; i++)
+    for (size_t k = 0; k < order->nodes[i]->n_output; k++) {
+      const char *name = order->nodes[i]->output[k];
+      if (*name && !map_get(&order->producers, name) && !map_get(&order->scope->values, name))
+        map_set(&order->producers, name, index_pointer(i));
+    }
+  for (size_t i = 0; i < order->count; i++) {
+    order->first[i] = order->needs.count;
+    add_needs(order, order->nodes[i], NULL);
+  }
+  order->first[order->count] = order->needs.count;
+}
+
+/* ---- the walk; its stack is explicit, for a list of a million nodes may be in reverse ---- */
+
+typedef struct {
+  int node;
+  size_t next; /* position in needs */
+} Frame;
+
+typedef struct {
+  Order *order;
+  Frame *stack;
+  size_t depth;
+  enum { NEW, OPEN, DONE } *states;
+  int *result;
+  size_t done;
+} Walk;
+
+static bool report_cycle(const Walk *walk, int node) {
+  const Order *order = walk->order;
+  Str text = str_in(order->r->arena);
+  size_t from = walk->depth;
+  while (walk->stack[from - 1].node != node) from--;
+  for (size_t i = from - 1; i < walk->depth; i++) {
+    const Onnx__NodeProto *proto = order->nodes[walk->stack[i].node];
+    if (i >= from + 4) {
+      str_addf(&text, " and %zu more", walk->depth - i);
+      break;
+    }
+    str_addf(&text, "%s'%s' (%s #%d)", i >= from ? ", " : "", text_or_empty(proto->name),
+             text_or_empty(proto->op_type), walk->stack[i].node);
+  }
+  return diag_error(order->r->c->diag, order->r->c->file, "nodes wait for each other (a cycle): %s",
+                    str_text(&text));
+}
+
+static void push(Walk *walk, int node) {
+  walk->states[node] = OPEN;
+  walk->stack[walk->depth++] = (Frame){node, walk->order->first[node]};
+}
+
+static bool visit(Walk *walk, int start) {
+  const Order *order = walk->order;
+  if (walk->states[start] == NEW) push(walk, start);
+  while (walk->depth) {
+    Frame *top = &walk->stack[walk->depth - 1];
+    if (top->next == order->first[top->node + 1]) {
+      walk->states[top->node] = DONE;
+      walk->result[walk->done++] = top->node;
+      walk->depth--;
+      continue;
+    }
+    int need = order->needs.items[top->next++];
+    if (walk->states[need] == OPEN) return report_cycle(walk, need);
+    if (walk->states[need] == NEW) push(walk, need);
+  }
+  return true;
+}
+
+bool nodes_order(Reader *r, const Scope *scope, Onnx__NodeProto *const *nodes, size_t count,
+                 int **out) {
+  Order order = {.r = r, .scope = scope, .nodes = nodes, .count = count, .producers = map_in(r->arena)};
+  order.first = ARENA_ARRAY(r->arena, size_t, count + 1);
+  collect(&order);
+  Walk walk = {.order = &order,
+               .stack = ARENA_ARRAY(r->arena, Frame, count + 1),
+               .result = ARENA_ARRAY(r->arena, int, count + 1)};
+  walk.states = arena_alloc(r->arena, count + 1, sizeof *walk.states);
+  for (size_t i = 0; i < count; i++)
+    if (!visit(&walk, (int)i)) return false;
+  *out = walk.result;
+  return true;
+}

@@ -1,0 +1,127 @@
+/* reader.h: what the files of the ONNX front end share. */
+#ifndef CTC_FRONTENDS_ONNX_READER_H
+#define CTC_FRONTENDS_ONNX_READER_H
+
+#include "base/file.h"
+#include "ir/graph.h"
+#include "onnx.pb-c.h"
+
+typedef struct Reader {
+  Compilation *c;
+  Arena *arena;
+  const char *path; /* of the model; external data is in its folder */
+  FileView file;
+  const Onnx__ModelProto *model;
+  Map opsets;      /* of the model: domain → its version as a pointer-sized number */
+  Map functions;   /* function_key → FunctionProto */
+  Map external;    /* path → FileView, mapped once */
+  Value *omitted;  /* stands for an argument that a call of a function left out */
+  int node_number; /* position of the next node in the file */
+  size_t inlined;  /* what functions expanded to so far: nodes and parameters */
+  int64_t expanded; /* bytes of tensors made dense so far */
+} Reader;
+
+/* A function that is being inlined, and the ones whose bodies it was called from. */
+typedef struct Call {
+  const Onnx__FunctionProto *function;
+  const struct Call *caller;
+  int depth;
+} Call;
+
+/* Names that are visible at one place: a graph's, or a function body's. */
+typedef struct Scope {
+  struct Scope *outer; /* of the graph around a subgraph; NULL for the main graph and functions */
+  Graph *graph;        /* where nodes go */
+  Map values;          /* name in the file → Value */
+  const char *prefix;  /* of names in messages: "" or "call/" */
+  const Map *opsets;
+  const Map *arguments; /* in a function: attribute parameter → Argument; else NULL */
+  const Call *call;     /* in a function */
+  int depth;            /* graphs within graphs */
+} Scope;
+
+/* The attribute that a call gave for a parameter, and where its subgraphs see their names. */
+typedef struct {
+  const Onnx__AttributeProto *proto;
+  Scope *scope;
+} Argument;
+
+/* One node of the file. */
+typedef struct {
+  Reader *reader;
+  Scope *scope;
+  const Onnx__NodeProto *proto;
+  int index; /* in the file */
+} Site;
+
+static inline const char *text_or_empty(const char *text) { return text ? text : ""; }
+
+/* Whether the next error is printed at all, so that looking for a suggestion is worth it. */
+static inline bool errors_shown(const Reader *r) { return r->c->diag->errors <= DIAG_LIMIT; }
+
+/* The domain as the rest of ctc writes it: "" for ai.onnx. */
+const char *normal_domain(const char *domain);
+bool site_error(const Site *site, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *site_text(const Site *site);
+
+/* ---- read.c ---- */
+/* domain → version. Bad versions are errors. */
+bool opsets_read(Reader *r, const char *whose, Onnx__OperatorSetIdProto **imports, size_t count,
+                 Map *out);
+/* The version that nodes of `domain` mean; 1 or the newest with a warning if the model does not say. */
+int opset_version(Reader *r, const Scope *scope, const char *domain);
+
+/* ---- tensor_read.c: `what` names the tensor in errors at `where`: "initializer 'w'" ---- */
+MUST_CHECK const Tensor *tensor_read(Reader *r, const char *where, const char *what,
+                                     const Onnx__TensorProto *proto);
+/* Dense. */
+MUST_CHECK const Tensor *sparse_read(Reader *r, const char *where, const char *what,
+                                     const Onnx__SparseTensorProto *proto);
+/* ---- external.c: the bytes of a tensor in another file. Without a given length they are all that follow in the file, and
+ * *exact is false. ---- */
+MUST_CHECK bool external_data(Reader *r, const char *where, const char *what,
+                              const Onnx__TensorProto *proto, const uint8_t **data, size_t *size,
+                              bool *exact);
+
+/* ---- attributes.c ---- */
+/* All attributes of a node, references to a function's parameters resolved, absent ones dropped. Sparse tensors are
+ * ATTR_OTHER with a dense `tensor`. */
+MUST_CHECK bool attributes_read(const Site *site, Attr **attrs, int *count);
+
+/* ---- check.c ---- */
+/* Arity, names, kinds and presence of attributes against the operator table. Attributes that are missing but have
+ * a default are added. True for operators that the table does not know. */
+MUST_CHECK bool check_node(const Site *site, const char *domain, int version, Attr **attrs,
+                           int *count);
+
+/* ---- inputs.c ---- */
+/* The main graph's inputs as values in `scope`, with the options --dim, --shape and --set applied. */
+bool inputs_read(Reader *r, Scope *scope, const Onnx__GraphProto *proto);
+
+/* ---- literal.c ---- */
+/* The text of --set as a tensor of that type: one number a piece between commas, or one for all elements. */
+MUST_CHECK const Tensor *literal_read(Reader *r, const char *where, const char *text, DType dtype,
+                                      int rank, const int64_t *dims);
+
+/* ---- order.c ---- */
+/* Positions of `nodes` such that producers come before users, as near to the file's order as can be. False if there is a cycle.
+ * `scope` holds what is defined before them. */
+MUST_CHECK bool nodes_order(Reader *r, const Scope *scope, Onnx__NodeProto *const *nodes,
+                            size_t count, int **order);
+
+/* ---- functions.c ---- */
+bool functions_read(Reader *r);
+const Onnx__FunctionProto *function_find(Reader *r, const Onnx__NodeProto *node);
+MUST_CHECK bool function_inline(const Site *site, const Onnx__FunctionProto *function);
+
+/* ---- build.c ---- */
+Graph *graph_read(Reader *r, Scope *outer, const Onnx__GraphProto *proto);
+bool nodes_read(Reader *r, Scope *scope, Onnx__NodeProto **nodes, size_t count);
+/* The value called `name` as seen from `scope`, NULL if there is none. */
+Value *scope_find(const Scope *scope, const char *name);
+/* Makes `name` mean `value`. False, without a report, if it means another one already. */
+MUST_CHECK bool scope_define(Scope *scope, const char *name, Value *value);
+/* The visible name nearest to `name`, or NULL. */
+const char *scope_suggest(Reader *r, const Scope *scope, const char *name);
+
+#endif

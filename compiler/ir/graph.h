@@ -1,0 +1,167 @@
+/* graph.h: the ONNX-level graph: nodes in topological order on typed values.
+ *
+ * Names are kept for messages only; everything is linked by pointers once the front end is done. A subgraph (body of If,
+ * Loop, Scan) refers to values of the graphs around it directly. */
+#ifndef CTC_IR_GRAPH_H
+#define CTC_IR_GRAPH_H
+
+#include "base/diag.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "ir/dim.h"
+#include "ir/tensor.h"
+
+typedef struct Graph Graph;
+typedef struct Node Node;
+typedef struct OpDef OpDef; /* ops/op.h */
+
+/* Element `index` of an integer tensor, read while the program runs, gives a data symbol its value. */
+typedef struct {
+  Dim symbol;
+  int64_t index;
+} ElementLoad;
+
+typedef struct Value {
+  const char *name;
+  DType dtype; /* DT_NONE until inferred */
+  int rank;    /* -1 until inferred */
+  Dim *shape;  /* rank expressions */
+  /* Known data: from an initializer or folded. NULL if only known at run time. */
+  const Tensor *constant;
+  /* Integer (or bool) tensors with a constant count that carry shapes: each element as an expression, row-major. NULL if unknown. */
+  Dim *content;
+  int64_t content_count;
+  Vec(ElementLoad) loads; /* elements of this value that became data symbols (see value_element) */
+  Node *producer;         /* NULL for inputs, initializers and body inputs */
+  int producer_output;
+  int id;              /* unique in the compilation, in order of creation */
+  bool is_input;       /* an input of the outermost graph */
+  bool is_parameter;   /* an initializer of the model (may be trained later), not a folded value */
+  const char *note;    /* e.g. class labels of a ZipMap, for model.h; may be NULL */
+} Value;
+
+typedef enum {
+  ATTR_NONE,
+  ATTR_INT,
+  ATTR_FLOAT,
+  ATTR_STRING,
+  ATTR_TENSOR,
+  ATTR_GRAPH,
+  ATTR_INTS,
+  ATTR_FLOATS,
+  ATTR_STRINGS,
+  ATTR_TENSORS,
+  ATTR_OTHER, /* sparse tensors, types, lists of graphs: kept so that an operator can complain */
+} AttrKind;
+
+typedef struct {
+  const char *name;
+  AttrKind kind;
+  size_t count; /* of the lists; 1 for single ones */
+  int64_t i;
+  float f;
+  const char *s;
+  size_t s_length;
+  const int64_t *ints;
+  const float *floats;
+  const char *const *strings;
+  const Tensor *tensor;
+  const Tensor *const *tensors;
+  Graph *graph;
+} Attr;
+
+/* Something that inference could not decide and the emitted program checks before the node's steps. */
+typedef struct {
+  Dim condition; /* must be non-zero */
+  const char *what;
+} NodeCheck;
+
+struct Node {
+  const OpDef *op;     /* NULL if ctc has no such operator (reported by check_supported) */
+  const char *domain;  /* "" for ai.onnx */
+  const char *op_type; /* "Conv" */
+  const char *name;    /* may be "" */
+  int version;         /* opset version of its domain in the model */
+  int index;           /* its position in the file, for messages: Conv #13 */
+  Value **inputs;      /* NULL entries are omitted optional inputs */
+  int input_count;
+  Value **outputs; /* NULL entries are outputs that nobody asked for */
+  int output_count;
+  Attr *attrs;
+  int attr_count;
+  Graph *graph; /* the graph that it is in */
+  Vec(NodeCheck) checks; /* set by inference, anew each time */
+  void *plan; /* what inference found out and lowering needs (loops); owned by the operator */
+};
+
+struct Graph {
+  const char *name;
+  Vec(Value *) inputs;  /* without those that have an initializer */
+  Vec(Value *) outputs;
+  Vec(Node *) nodes; /* topological order */
+  Graph *parent;     /* of a subgraph */
+};
+
+/* What a compilation carries along: everything a pass needs. */
+typedef struct Compilation {
+  Arena *arena;
+  Diag *diag;
+  DimPool *dims;
+  const char *file; /* the model as the user named it, for messages */
+  Graph *graph;
+  int next_value_id, next_node_index;
+  const struct Options *options; /* options.h */
+  const char *producer;          /* metadata of the model, may be "" */
+  uint64_t model_hash;           /* FNV-1a of the model file's bytes */
+} Compilation;
+
+Value *value_create(Compilation *c, const char *name);
+/* A value with known data: dtype, shape, constant and (small integers) content are set. */
+Value *value_constant(Compilation *c, const char *name, const Tensor *tensor);
+/* Copies `shape` into the value; sets dtype and rank. */
+void value_set_type(Compilation *c, Value *value, DType dtype, int rank, const Dim *shape);
+void value_set_constant(Compilation *c, Value *value, const Tensor *tensor);
+/* Number of elements as an expression; asserts that the rank is known. */
+Dim value_count(Compilation *c, const Value *value);
+/* Whether every element is known as a constant; then *out (room for content_count) is filled. */
+bool value_const_ints(const Value *value, int64_t *out);
+/* Element `index` of an integer tensor as an expression: from the content if that is known, otherwise a data symbol that is
+ * loaded when the program runs (its range is [low, high], its bound open). */
+Dim value_element(Compilation *c, Value *value, int64_t index, int64_t low, int64_t high);
+/* "float32[1, 3, N]" */
+const char *value_type_text(Compilation *c, const Value *value);
+
+Graph *graph_create(Compilation *c, const char *name, Graph *parent);
+Node *graph_append(Compilation *c, Graph *graph, const char *domain, const char *op_type,
+                   int version, int input_count, int output_count);
+/* A deep copy of a body with fresh values; values of outer graphs stay shared. Body inputs are replaced by `inputs` if that is not NULL. */
+Graph *graph_clone(Compilation *c, const Graph *graph, Value *const *inputs);
+/* Every use of `from` in `graph` and its subgraphs (inputs of nodes, graph outputs) becomes `to`. */
+void graph_replace_uses(Graph *graph, Value *from, Value *to);
+/* Drops nodes whose outputs nobody uses (subgraphs too). Returns how many. */
+int graph_remove_dead(Compilation *c, Graph *graph);
+/* Checks the invariants: order, single definition, arity, types known (if `typed`). Asserts on violations. */
+void graph_verify(Compilation *c, const Graph *graph, bool typed);
+void graph_print(Str *out, const Graph *graph);
+
+/* Attributes. Missing ones give the default; wrong kinds were refused by the front end against the operator table. */
+const Attr *node_attr(const Node *node, const char *name);
+int64_t node_int(const Node *node, const char *name, int64_t missing);
+float node_float(const Node *node, const char *name, float missing);
+const char *node_string(const Node *node, const char *name, const char *missing);
+/* The list, or NULL; *count is its length (0 if missing). */
+const int64_t *node_ints(const Node *node, const char *name, size_t *count);
+const float *node_floats(const Node *node, const char *name, size_t *count);
+Graph *node_body(const Node *node, const char *name);
+
+/* Input or output i, or NULL if omitted or beyond the end. */
+Value *node_in(const Node *node, int i);
+Value *node_out(const Node *node, int i);
+
+/* "model.onnx: node 'conv1' (Conv #13)", the location of diagnostics. */
+const char *node_where(Compilation *c, const Node *node);
+/* An error at a node, followed by a note with the types of its inputs. Returns false. */
+bool node_error(Compilation *c, const Node *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

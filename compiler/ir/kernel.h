@@ -1,0 +1,70 @@
+/* kernel.h: the runtime kernels as data: name, parameters, source text, and a way to call them from inside ctc.
+ *
+ * The table is generated at build time from the files of runtime/ by tools/kernels.c, which expands the type loops, splits the
+ * files into definitions, and reads the prototypes. So a kernel's text is written once: it is compiled into ctc (constant folding, `ctc run`)
+ * and pasted into the emitted program.
+ *
+ * What the prototype says (see docs/add-an-operator.md for the conventions of runtime/):
+ *   const T *name        PARAM_IN    a tensor that is read (`const void *`: any dtype)
+ *   T *name              PARAM_OUT   a tensor (or scratch memory) that is written, maybe read too
+ *   ctc_dim name         PARAM_DIM   an integer: size, stride, axis, flag
+ *   const ctc_dim *name  PARAM_DIMS  a small array of integers
+ *   float/double name    PARAM_REAL  an attribute
+ * A function whose parameters are all plain numbers and that returns a number is a *scalar function*: an elementwise operation, used
+ * inside loop nests; its parameters are PARAM_SCALAR. Kernels return void, or int: a status, 0 for success. */
+#ifndef CTC_IR_KERNEL_H
+#define CTC_IR_KERNEL_H
+
+#include "ir/dtype.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum { PARAM_IN, PARAM_OUT, PARAM_DIM, PARAM_DIMS, PARAM_REAL, PARAM_SCALAR } ParamKind;
+
+typedef struct {
+  ParamKind kind;
+  DType dtype; /* of tensors and scalars; DT_NONE for void pointers */
+  const char *name;
+} KernelParam;
+
+typedef union {
+  const void *in;
+  void *out;
+  int64_t dim;
+  const int64_t *dims;
+  double real;
+} KernelArg;
+
+typedef struct Kernel {
+  const char *name; /* "ctc_softmax_f32" */
+  int param_count;
+  const KernelParam *params;
+  bool is_scalar;      /* a scalar function */
+  DType result;        /* of a scalar function */
+  bool returns_status; /* of a kernel */
+  int chunk;           /* index of its definition in runtime_chunks */
+  /* Kernels: calls it with one argument a parameter; the status, or 0. */
+  int (*call)(const KernelArg *args);
+  /* Scalar functions: out[i] = f(in[0][i*step[0]], …) for i < n; step[k] is 0 or 1. */
+  void (*map)(void *out, const void *const *in, const int64_t *step, int64_t n);
+} Kernel;
+
+/* One top-level definition of the runtime (a function, a type, a macro, a table) as it is pasted. */
+typedef struct {
+  const char *name;
+  const char *text;
+  const int *needs; /* chunks that must stand before it, ended by -1 */
+} RuntimeChunk;
+
+extern const Kernel kernels[]; /* sorted by name */
+extern const int kernel_count;
+extern const RuntimeChunk runtime_chunks[]; /* in an order in which they can be pasted */
+extern const int runtime_chunk_count;
+
+/* The kernel of that name, or NULL. */
+const Kernel *kernel_find(const char *name);
+/* `ctc_<stem>_<dtype>`, or NULL. */
+const Kernel *kernel_find_typed(const char *stem, DType dtype);
+
+#endif

@@ -1,0 +1,260 @@
+/* program.c: visiting, printing and verifying programs. */
+#include "ir/program.h"
+
+#include <string.h>
+
+static void visit_one(void (*visit)(BufferUse, void *), void *context, Buffer *buffer, bool reads,
+                      bool writes) {
+  if (buffer) visit((BufferUse){buffer, reads, writes}, context);
+}
+
+/* A kernel may read what it writes (accumulators, scratch), so a written argument counts as written only: what was in it
+ * before the call is never needed, unless the same buffer is also an input. */
+static void visit_kernel(const Step *step, void (*visit)(BufferUse, void *), void *context) {
+  for (size_t i = 0; i < step->args.count; i++) {
+    const Arg *arg = &step->args.items[i];
+    if (arg->kind == PARAM_IN) visit_one(visit, context, arg->buffer, true, false);
+    if (arg->kind == PARAM_OUT) visit_one(visit, context, arg->buffer, false, true);
+  }
+}
+
+static void visit_nest(const LoopNest *nest, void (*visit)(BufferUse, void *), void *context) {
+  for (size_t i = 0; i < nest->loads.count; i++)
+    visit_one(visit, context, nest->loads.items[i].buffer, true, false);
+  for (size_t i = 0; i < nest->stores.count; i++)
+    visit_one(visit, context, nest->stores.items[i].access.buffer, false, true);
+}
+
+void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *context),
+                        void *context) {
+  switch (step->kind) {
+  case STEP_KERNEL: visit_kernel(step, visit, context); break;
+  case STEP_NEST: visit_nest(step->nest, visit, context); break;
+  case STEP_DEFINE:
+  case STEP_IF:
+  case STEP_LOOP: visit_one(visit, context, step->buffer, true, false); break;
+  case STEP_CHECK: break;
+  }
+}
+
+/* --- printing --- */
+
+static void print_buffer(Str *out, const Buffer *buffer, Dim offset) {
+  static const char *const prefixes[] = {"b", "in", "out", "c"};
+  if (!buffer) {
+    str_add(out, "none");
+    return;
+  }
+  bool port = buffer->kind == BUFFER_INPUT || buffer->kind == BUFFER_OUTPUT;
+  str_addf(out, "%%%s%d", prefixes[buffer->kind], port ? buffer->index : buffer->id);
+  if (offset && !dim_is(offset, 0)) {
+    str_add(out, "+");
+    dim_print(out, offset);
+  }
+}
+
+static void print_arg(Str *out, const Arg *arg) {
+  switch (arg->kind) {
+  case PARAM_IN:
+  case PARAM_OUT: print_buffer(out, arg->buffer, arg->offset); break;
+  case PARAM_DIM: dim_print(out, arg->dim); break;
+  case PARAM_DIMS: dims_print(out, arg->dims, arg->dim_count); break;
+  case PARAM_REAL:
+  case PARAM_SCALAR: str_addf(out, "%g", arg->real); break;
+  }
+}
+
+static void print_access(Str *out, const Access *access, int rank) {
+  print_buffer(out, access->buffer, access->offset);
+  dims_print(out, access->stride, rank);
+}
+
+static void print_operand(Str *out, const Operand *operand) {
+  switch (operand->kind) {
+  case OPERAND_LOAD: str_addf(out, "x%d", operand->index); break;
+  case OPERAND_TEMP: str_addf(out, "t%d", operand->index); break;
+  case OPERAND_REAL: str_addf(out, "%.9g", operand->real); break;
+  case OPERAND_INT: dim_print(out, operand->dim); break;
+  case OPERAND_LOOP: str_addf(out, "i%d", operand->index); break;
+  }
+}
+
+static void print_nest(Str *out, const LoopNest *nest, const char *indent) {
+  str_add(out, "for ");
+  dims_print(out, nest->extent, nest->rank);
+  str_add(out, "\n");
+  for (size_t i = 0; i < nest->loads.count; i++) {
+    str_addf(out, "%s    x%zu = ", indent, i);
+    print_access(out, &nest->loads.items[i], nest->rank);
+    str_add(out, "\n");
+  }
+  for (size_t i = 0; i < nest->ops.count; i++) {
+    const NestOp *op = &nest->ops.items[i];
+    str_addf(out, "%s    t%zu = %s(", indent, i, op->function->name);
+    for (int k = 0; k < op->arg_count; k++) {
+      if (k) str_add(out, ", ");
+      print_operand(out, &op->args[k]);
+    }
+    str_add(out, ")\n");
+  }
+  for (size_t i = 0; i < nest->stores.count; i++) {
+    str_addf(out, "%s    ", indent);
+    print_access(out, &nest->stores.items[i].access, nest->rank);
+    str_add(out, " = ");
+    print_operand(out, &nest->stores.items[i].value);
+    str_add(out, "\n");
+  }
+}
+
+static void print_block(Str *out, const Block *block, int depth);
+
+static void print_step(Str *out, const Step *step, int depth) {
+  char indent[64];
+  snprintf(indent, sizeof indent, "%*s", depth < 30 ? depth * 2 : 60, "");
+  str_add(out, indent);
+  switch (step->kind) {
+  case STEP_KERNEL:
+    str_addf(out, "%s(", step->kernel->name);
+    for (size_t i = 0; i < step->args.count; i++) {
+      if (i) str_add(out, ", ");
+      print_arg(out, &step->args.items[i]);
+    }
+    str_add(out, ")\n");
+    break;
+  case STEP_NEST: print_nest(out, step->nest, indent); break;
+  case STEP_DEFINE:
+    str_addf(out, "%s = ", step->symbol->name);
+    if (step->buffer) {
+      print_buffer(out, step->buffer, NULL);
+      str_add(out, "[");
+      dim_print(out, step->element);
+      str_add(out, "]");
+    } else {
+      dim_print(out, step->value);
+    }
+    str_add(out, "\n");
+    break;
+  case STEP_CHECK:
+    str_add(out, "check ");
+    dim_print(out, step->value);
+    str_addf(out, "  # %s\n", step->comment ? step->comment : "");
+    break;
+  case STEP_IF:
+    str_add(out, "if ");
+    print_buffer(out, step->buffer, NULL);
+    str_add(out, "\n");
+    print_block(out, step->then_block, depth + 1);
+    str_addf(out, "%selse\n", indent);
+    print_block(out, step->else_block, depth + 1);
+    break;
+  case STEP_LOOP:
+    str_addf(out, "loop %s < ", step->symbol->name);
+    if (step->value) dim_print(out, step->value);
+    if (step->buffer) {
+      str_add(out, " while ");
+      print_buffer(out, step->buffer, NULL);
+    }
+    str_add(out, "\n");
+    print_block(out, step->body, depth + 1);
+    break;
+  }
+}
+
+static void print_block(Str *out, const Block *block, int depth) {
+  for (size_t i = 0; i < block->steps.count; i++) print_step(out, block->steps.items[i], depth);
+}
+
+static void print_port(Str *out, const char *kind, const Port *port) {
+  str_addf(out, "%s '%s' %s", kind, port->name, dtype_info(port->dtype)->name);
+  dims_print(out, port->shape, port->rank);
+  str_add(out, " = ");
+  print_buffer(out, port->buffer, NULL);
+  str_add(out, "\n");
+}
+
+void program_print(Str *out, const Program *program) {
+  for (size_t i = 0; i < program->inputs.count; i++)
+    print_port(out, "input", &program->inputs.items[i]);
+  for (size_t i = 0; i < program->outputs.count; i++)
+    print_port(out, "output", &program->outputs.items[i]);
+  for (size_t i = 0; i < program->buffers.count; i++) {
+    const Buffer *buffer = program->buffers.items[i];
+    if (buffer->kind != BUFFER_WORKSPACE) continue;
+    str_addf(out, "buffer %%b%d %s[", buffer->id, dtype_info(buffer->dtype)->name);
+    dim_print(out, buffer->count);
+    str_add(out, "]");
+    if (buffer->offset) {
+      str_add(out, " at ");
+      dim_print(out, buffer->offset);
+    }
+    if (buffer->merged_into) {
+      str_add(out, " in ");
+      print_buffer(out, buffer->merged_into, NULL);
+    }
+    str_addf(out, "  # %s\n", buffer->name ? buffer->name : "");
+  }
+  print_block(out, program->body, 0);
+}
+
+/* --- verifying --- */
+
+/* Tensors of bool are uint8_t, those of f16 and bf16 uint16_t: kernels made for the storage type take them. */
+static bool same_storage(DType a, DType b) {
+  return strcmp(dtype_info(a)->c_type, dtype_info(b)->c_type) == 0;
+}
+
+static void verify_kernel(const Step *step) {
+  const Kernel *kernel = step->kernel;
+  CTC_ASSERT(kernel && !kernel->is_scalar);
+  CTC_ASSERT((int)step->args.count == kernel->param_count);
+  for (int i = 0; i < kernel->param_count; i++) {
+    const Arg *arg = &step->args.items[i];
+    const KernelParam *param = &kernel->params[i];
+    CTC_ASSERT(arg->kind == param->kind);
+    if (arg->buffer && param->dtype != DT_NONE)
+      CTC_ASSERT(same_storage(arg->buffer->dtype, param->dtype));
+    if (arg->kind == PARAM_OUT && arg->buffer) CTC_ASSERT(arg->buffer->kind != BUFFER_CONSTANT);
+    if (arg->kind == PARAM_DIM) CTC_ASSERT(arg->dim != NULL);
+  }
+}
+
+static void verify_operand(const LoopNest *nest, size_t op, const Operand *operand, DType dtype) {
+  CTC_ASSERT(same_storage(operand->dtype, dtype));
+  if (operand->kind == OPERAND_LOAD) CTC_ASSERT((size_t)operand->index < nest->loads.count);
+  if (operand->kind == OPERAND_TEMP) CTC_ASSERT((size_t)operand->index < op);
+  if (operand->kind == OPERAND_LOOP) CTC_ASSERT(operand->index < nest->rank);
+}
+
+static void verify_nest(const LoopNest *nest) {
+  CTC_ASSERT(nest->rank >= 0 && nest->rank <= MAX_RANK);
+  for (size_t i = 0; i < nest->ops.count; i++) {
+    const NestOp *op = &nest->ops.items[i];
+    CTC_ASSERT(op->function && op->function->is_scalar);
+    CTC_ASSERT(op->arg_count == op->function->param_count);
+    for (int k = 0; k < op->arg_count; k++)
+      verify_operand(nest, i, &op->args[k], op->function->params[k].dtype);
+  }
+  for (size_t i = 0; i < nest->stores.count; i++) {
+    const NestStore *store = &nest->stores.items[i];
+    CTC_ASSERT(store->access.buffer->kind != BUFFER_CONSTANT);
+    CTC_ASSERT(same_storage(store->access.dtype, store->access.buffer->dtype));
+    verify_operand(nest, nest->ops.count, &store->value, store->access.dtype);
+  }
+}
+
+static void verify_block(const Block *block) {
+  for (size_t i = 0; i < block->steps.count; i++) {
+    const Step *step = block->steps.items[i];
+    if (step->kind == STEP_KERNEL) verify_kernel(step);
+    if (step->kind == STEP_NEST) verify_nest(step->nest);
+    if (step->kind == STEP_DEFINE) CTC_ASSERT(step->symbol && (step->value || step->buffer));
+    if (step->kind == STEP_IF) {
+      CTC_ASSERT(step->buffer);
+      verify_block(step->then_block);
+      verify_block(step->else_block);
+    }
+    if (step->kind == STEP_LOOP) verify_block(step->body);
+  }
+}
+
+void program_verify(const Program *program) { verify_block(program->body); }

@@ -1,0 +1,88 @@
+/* main.c: the command line: a table of subcommands. */
+#include "cli/cli.h"
+#include "version.h"
+
+#include <string.h>
+
+static const OptionRow *const compile_groups[] = {cli_emit_options, cli_model_options, cli_pass_options,
+                                                  cli_general_options, NULL};
+static const OptionRow *const build_groups[] = {cli_emit_options, cli_build_options, cli_model_options,
+                                                cli_pass_options, cli_general_options, NULL};
+static const OptionRow *const run_groups[] = {cli_data_options, cli_emit_options, cli_model_options,
+                                              cli_pass_options, cli_general_options, NULL};
+static const OptionRow *const verify_groups[] = {cli_verify_options, cli_data_options, cli_build_options,
+                                                 cli_emit_options,   cli_model_options, cli_pass_options,
+                                                 cli_general_options, NULL};
+static const OptionRow *const inspect_groups[] = {cli_inspect_options, cli_model_options, cli_pass_options,
+                                                  cli_general_options, NULL};
+static const OptionRow *const ops_groups[] = {cli_general_options, NULL};
+
+const Command cli_commands[] = {
+    {"compile", "MODEL.onnx", "write the model as one C program", cli_compile_command, compile_groups,
+     "ctc compile model.onnx -o model.c"},
+    {"build", "MODEL.onnx", "compile it and run the C compiler: a program or a shared library",
+     cli_build_command, build_groups, "ctc build model.onnx --shared -o model.so"},
+    {"run", "MODEL.onnx", "run the model inside ctc", cli_run_command, run_groups,
+     "ctc run model.onnx --inputs in.npz -o out.npz"},
+    {"verify", "MODEL.onnx", "compare the emitted C with the interpreter or a reference",
+     cli_verify_command, verify_groups, "ctc verify model.onnx --reference ref.npz"},
+    {"inspect", "MODEL.onnx", "print what ctc makes of a model", cli_inspect_command, inspect_groups,
+     "ctc inspect model.onnx --memory"},
+    {"ops", "", "list the operators that ctc supports", cli_ops_command, ops_groups, "ctc ops"},
+};
+const int cli_command_count = sizeof cli_commands / sizeof *cli_commands;
+
+static const Command *find_command(const char *name) {
+  for (int i = 0; i < cli_command_count; i++)
+    if (strcmp(cli_commands[i].name, name) == 0) return &cli_commands[i];
+  return NULL;
+}
+
+static int unknown_command(Arena *arena, const char *name) {
+  const char **names = ARENA_ARRAY(arena, const char *, cli_command_count);
+  for (int i = 0; i < cli_command_count; i++) names[i] = cli_commands[i].name;
+  const char *near = str_nearest(name, names, (size_t)cli_command_count);
+  fprintf(stderr, "ctc: error: there is no command '%s'\n", name);
+  if (near)
+    fprintf(stderr, "  hint: did you mean '%s'?\n", near);
+  else
+    cli_usage(stderr);
+  return EXIT_USAGE;
+}
+
+static int run_command(Cli *cli, const Command *command, int argc, char **argv) {
+  if (!cli_parse(cli, command, argc, argv)) return EXIT_USAGE;
+  if (cli->help) {
+    cli_help(stdout, command);
+    return EXIT_OK;
+  }
+  size_t wanted = command->arguments[0] ? 1 : 0;
+  if (cli->arguments.count != wanted) {
+    fprintf(stderr, "ctc: error: %s takes %zu argument%s, not %zu\n  hint: ctc %s --help\n", command->name,
+            wanted, wanted == 1 ? "" : "s", cli->arguments.count, command->name);
+    return EXIT_USAGE;
+  }
+  return command->run(cli);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    cli_usage(stderr);
+    return EXIT_USAGE;
+  }
+  if (strcmp(argv[1], "--version") == 0) {
+    puts("ctc " CTC_VERSION);
+    return EXIT_OK;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    cli_usage(stdout);
+    return EXIT_OK;
+  }
+  Arena *arena = arena_create();
+  Cli cli = {.arena = arena, .diag = {.out = stderr}, .rtol = 1e-3, .atol = 1e-4};
+  const Command *command = find_command(argv[1]);
+  cli.command = argv[1];
+  int status = command ? run_command(&cli, command, argc - 2, argv + 2) : unknown_command(arena, argv[1]);
+  arena_destroy(arena);
+  return status;
+}

@@ -1,0 +1,28 @@
+/* axis.c: see axis.h. */
+#include "ops/axis.h"
+
+AxisView axis_view(Compilation *c, int rank, const Dim *shape, int begin, int end) {
+  return (AxisView){.outer = dim_product(c->dims, shape, (size_t)begin),
+                    .n = dim_product(c->dims, shape + begin, (size_t)(end - begin)),
+                    .inner = dim_product(c->dims, shape + end, (size_t)(rank - end))};
+}
+
+void arg_axis_view(Lower *l, Step *step, AxisView view) {
+  arg_dim(l, step, view.outer);
+  arg_dim(l, step, view.n);
+  arg_dim(l, step, view.inner);
+}
+
+Buffer *axis_input(Lower *l, const Value *value, DType dtype) {
+  return lower_converted(l, value, dtype);
+}
+
+Buffer *axis_output(Lower *l, const Value *value, const Value *like, DType dtype) {
+  if (value && value->dtype == dtype) return lower_buffer(l, value);
+  return lower_scratch(l, dtype, value_count(l->c, like), like->name);
+}
+
+void axis_finish(Lower *l, const Value *value, Buffer *buffer) {
+  if (value && value->dtype != buffer->dtype)
+    lower_copy_buffer(l, lower_buffer(l, value), buffer, buffer->count);
+}

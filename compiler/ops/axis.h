@@ -1,0 +1,24 @@
+/* axis.h: what operators that work along axes share (reductions, softmax, sorting). */
+#ifndef CTC_OPS_AXIS_H
+#define CTC_OPS_AXIS_H
+
+#include "ops/lower.h"
+
+/* A shape seen from one axis, or from one run of axes: [outer, n, inner]. */
+typedef struct {
+  Dim outer, n, inner;
+} AxisView;
+
+/* `shape` with the axes [begin, end) in the middle. */
+AxisView axis_view(Compilation *c, int rank, const Dim *shape, int begin, int end);
+/* The arguments outer, n, inner of a kernel. */
+void arg_axis_view(Lower *l, Step *step, AxisView view);
+
+/* Input and output of a kernel that is not there for the value's own dtype: the value itself, or a copy in `dtype` … */
+Buffer *axis_input(Lower *l, const Value *value, DType dtype);
+/* … the value's buffer or scratch memory of `dtype`, also for a NULL value with the shape of `like` … */
+Buffer *axis_output(Lower *l, const Value *value, const Value *like, DType dtype);
+/* … which is converted into the value at the end. */
+void axis_finish(Lower *l, const Value *value, Buffer *buffer);
+
+#endif

@@ -1,0 +1,277 @@
+/* conv.c: Conv, ConvTranspose, their integer forms, and com.microsoft FusedConv.
+ *
+ * Weights are [output channels, input channels / group, kernel…]; of ConvTranspose [input channels, output channels / group,
+ * kernel…]. Any dim may be symbolic. */
+#include "ops/spatial.h"
+
+#include <string.h>
+
+/* Which inputs an operator of this family has where. -1: none. */
+typedef struct {
+  int weight, bias;
+  WindowKind kind;
+} ConvRow;
+
+/* What a convolution works on; `ic` and `oc` are channels of one group. */
+typedef struct {
+  Window window;
+  Dim n, ic, oc;
+  int64_t groups;
+} Conv;
+
+/* --- inference --- */
+
+static bool check_kernel_attr(Compilation *c, const Node *node, const Value *w) {
+  size_t count;
+  const int64_t *sizes = node_ints(node, "kernel_shape", &count);
+  if (!sizes || count == 0) return true;
+  if (count != (size_t)w->rank - 2)
+    return node_error(c, node, "attribute 'kernel_shape' has %zu sizes, but the weight has %d spatial axes",
+                      count, w->rank - 2);
+  for (size_t i = 0; i < count; i++)
+    if (!infer_require_equal(c, node, dim_const(c->dims, sizes[i]), w->shape[2 + i],
+                             "attribute 'kernel_shape' and the weight's sizes"))
+      return false;
+  return true;
+}
+
+/* total / groups; an error if it is known and not a multiple. */
+static bool per_group(Compilation *c, const Node *node, Dim total, int64_t groups, Dim *result) {
+  if (dim_is_const(total) && dim_value(total) % groups != 0)
+    return node_error(c, node, "%lld channels cannot be split into %lld groups",
+                      (long long)dim_value(total), (long long)groups);
+  *result = dim_floordiv(c->dims, total, dim_const(c->dims, groups));
+  return true;
+}
+
+static bool read_channels(Compilation *c, const Node *node, const Value *x, const Value *w,
+                          bool transposed, Conv *conv) {
+  conv->n = x->shape[0];
+  conv->groups = node_int(node, "group", 1);
+  if (conv->groups < 1) return node_error(c, node, "attribute 'group' must be at least 1");
+  if (transposed) {
+    conv->oc = w->shape[1];
+    return infer_require_equal(c, node, x->shape[1], w->shape[0],
+                               "channels of the input and of the weight") &&
+           per_group(c, node, w->shape[0], conv->groups, &conv->ic);
+  }
+  conv->ic = w->shape[1];
+  return infer_require_equal(c, node, x->shape[1], dim_muli(c->dims, conv->ic, conv->groups),
+                             "channels of the input and of the weight") &&
+         per_group(c, node, w->shape[0], conv->groups, &conv->oc);
+}
+
+static const ConvRow *conv_row(const Node *node) { return node->op->row; }
+
+static bool read_conv(Compilation *c, const Node *node, Conv *conv) {
+  const ConvRow *row = conv_row(node);
+  const Value *x = node_in(node, 0), *w = node_in(node, row->weight);
+  if (!window_check_rank(c, node, x)) return false;
+  if (w->rank != x->rank)
+    return node_error(c, node, "the weight has rank %d, but the input has rank %d", w->rank, x->rank);
+  return check_kernel_attr(c, node, w) &&
+         read_channels(c, node, x, w, row->kind == WINDOW_TRANSPOSE, conv) &&
+         window_read(c, node, x, w->shape + 2, row->kind, &conv->window);
+}
+
+static Dim all_outputs(Compilation *c, const Conv *conv) {
+  return dim_muli(c->dims, conv->oc, conv->groups);
+}
+
+static bool check_bias(Compilation *c, const Node *node, const Conv *conv) {
+  const Value *bias = conv_row(node)->bias < 0 ? NULL : node_in(node, conv_row(node)->bias);
+  return !bias || infer_require_equal(c, node, value_count(c, bias), all_outputs(c, conv),
+                                      "elements of the bias and output channels");
+}
+
+static bool infer_with_dtype(Compilation *c, Node *node, DType dtype) {
+  Conv conv;
+  if (!read_conv(c, node, &conv) || !check_bias(c, node, &conv)) return false;
+  window_set_output(c, node, 0, dtype, conv.n, all_outputs(c, &conv), &conv.window);
+  return true;
+}
+
+static bool infer_conv(Compilation *c, Node *node) {
+  return require_float(c, node, node_in(node, 0)) &&
+         infer_with_dtype(c, node, node_in(node, 0)->dtype);
+}
+
+static bool infer_conv_integer(Compilation *c, Node *node) {
+  return infer_with_dtype(c, node, DT_I32);
+}
+
+static bool infer_qlinear_conv(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0), *zero = node_in(node, 7);
+  if (zero && zero->dtype != x->dtype)
+    return node_error(c, node, "input and output must have the same dtype");
+  return infer_with_dtype(c, node, x->dtype);
+}
+
+/* --- lowering --- */
+
+static void arg_channels(Lower *l, Step *step, const Conv *conv) {
+  arg_dim(l, step, conv->n);
+  arg_int(l, step, conv->groups);
+  arg_dim(l, step, conv->ic);
+  arg_dim(l, step, conv->oc);
+}
+
+static bool lower_float_conv(Lower *l, const Node *node, const char *stem) {
+  Conv conv;
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  DType dtype = compute_dtype(x->dtype);
+  if (!read_conv(l->c, node, &conv)) return false;
+  window_flatten(l->c, &conv.window);
+  Buffer *in[3];
+  for (int i = 0; i < 3; i++) in[i] = compute_input(l, node_in(node, i), dtype);
+  Buffer *out = compute_output(l, y, dtype);
+  Step *step = lower_kernel(l, stem, dtype);
+  for (int i = 0; i < 3; i++) arg_buffer(l, step, in[i]);
+  arg_buffer(l, step, out);
+  arg_channels(l, step, &conv);
+  window_args(l, step, &conv.window);
+  compute_done(l, y, out);
+  return true;
+}
+
+static bool lower_conv(Lower *l, const Node *node) { return lower_float_conv(l, node, "conv"); }
+
+static bool lower_conv_transpose(Lower *l, const Node *node) {
+  return lower_float_conv(l, node, "conv_transpose");
+}
+
+/* `stem`_<dtype of the input>_<dtype of the weight> */
+static Step *integer_kernel(Lower *l, const char *stem, const Value *x, const Value *w) {
+  return lower_kernel(l, arena_printf(l->c->arena, "%s_%s", stem, dtype_info(x->dtype)->short_name),
+                      w->dtype);
+}
+
+static Dim count_of(Compilation *c, const Value *value) {
+  return value ? value_count(c, value) : dim_const(c->dims, 1);
+}
+
+static bool lower_conv_integer(Lower *l, const Node *node) {
+  Conv conv;
+  if (!read_conv(l->c, node, &conv)) return false;
+  window_flatten(l->c, &conv.window);
+  Step *step = integer_kernel(l, "conv_integer", node_in(node, 0), node_in(node, 1));
+  for (int i = 0; i < 4; i++) arg_in(l, step, node_in(node, i));
+  arg_out(l, step, node_out(node, 0));
+  arg_channels(l, step, &conv);
+  arg_dim(l, step, count_of(l->c, node_in(node, 3)));
+  window_args(l, step, &conv.window);
+  return true;
+}
+
+/* Inputs: x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias. */
+static bool lower_qlinear_conv(Lower *l, const Node *node) {
+  static const int order[] = {0, 3, 8, 1, 2, 4, 5, 6, 7};
+  Conv conv;
+  if (!read_conv(l->c, node, &conv)) return false;
+  window_flatten(l->c, &conv.window);
+  Buffer *row = lower_scratch(l, DT_I32, conv.window.out[SPATIAL_AXES - 1], "sums of a row");
+  Step *step = integer_kernel(l, "qlinear_conv", node_in(node, 0), node_in(node, 3));
+  for (int i = 0; i < 9; i++) arg_in(l, step, node_in(node, order[i]));
+  arg_buffer(l, step, row);
+  arg_out(l, step, node_out(node, 0));
+  arg_channels(l, step, &conv);
+  arg_dim(l, step, count_of(l->c, node_in(node, 4)));
+  arg_dim(l, step, count_of(l->c, node_in(node, 5)));
+  window_args(l, step, &conv.window);
+  return true;
+}
+
+/* --- FusedConv --- */
+
+/* The activations of FusedConv: scalar functions with the numbers of attribute activation_params behind the operand. */
+static const struct {
+  const char *name, *stem;
+  int param_count;
+  double missing[2];
+} activations[] = {
+    {"Relu", "relu", 0, {0, 0}},
+    {"Tanh", "tanh", 0, {0, 0}},
+    {"Sigmoid", "sigmoid", 0, {0, 0}},
+    {"LeakyRelu", "leakyrelu", 1, {0.01, 0}},
+    {"Clip", "clip", 2, {-3.402823466e38, 3.402823466e38}},
+    {"HardSigmoid", "hardsigmoid", 2, {0.2, 0.5}},
+    {"HardSwish", "hardswish", 0, {0, 0}},
+};
+
+/* The row of `activations` that the node asks for, -1 for none; false if there is no such activation. */
+static bool find_activation(Compilation *c, const Node *node, int *found) {
+  const char *name = node_string(node, "activation", "");
+  *found = -1;
+  if (name[0] == 0) return true;
+  for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+    if (strcmp(activations[i].name, name) == 0) return *found = (int)i, true;
+  return node_error(c, node, "activation='%s' is not supported", name);
+}
+
+static bool infer_fused_conv(Compilation *c, Node *node) {
+  int activation;
+  const Value *z = node_in(node, 3);
+  if (!find_activation(c, node, &activation) || !infer_conv(c, node)) return false;
+  const Value *y = node_out(node, 0);
+  if (z && z->rank != y->rank) return node_error(c, node, "input Z must have the rank of the output");
+  for (int i = 0; z && i < y->rank; i++)
+    if (!infer_require_equal(c, node, z->shape[i], y->shape[i], "dims of input Z and of the output"))
+      return false;
+  return true;
+}
+
+/* act(value), with parameters from the attribute or their defaults. */
+static Operand apply_activation(Lower *l, LoopNest *nest, const Node *node, int row, Operand value) {
+  size_t given;
+  DType dtype = value.dtype;
+  const float *params = node_floats(node, "activation_params", &given);
+  Operand args[3] = {value};
+  for (int i = 0; i < activations[row].param_count; i++)
+    args[1 + i] = operand_real(dtype, (size_t)i < given ? (double)params[i] : activations[row].missing[i]);
+  return nest_apply(l, nest, activations[row].stem, dtype, args, 1 + activations[row].param_count);
+}
+
+/* y = act(y + z) in place, one long loop. */
+static bool lower_fused_conv(Lower *l, const Node *node) {
+  int activation;
+  const Value *y = node_out(node, 0), *z = node_in(node, 3);
+  if (!find_activation(l->c, node, &activation) || !lower_conv(l, node)) return false;
+  if (activation < 0 && !z) return true;
+  Dim count = value_count(l->c, y), one = dim_const(l->c->dims, 1);
+  Buffer *buffer = lower_buffer(l, y), *residual = z ? lower_buffer(l, z) : NULL;
+  LoopNest *nest = lower_nest(l, 1, &count);
+  Operand value = nest_load_at(l, nest, buffer, NULL, &one);
+  if (z) {
+    Operand args[2] = {value, nest_load_at(l, nest, residual, NULL, &one)};
+    value = nest_apply(l, nest, "add", y->dtype, args, 2);
+  }
+  if (activation >= 0) value = apply_activation(l, nest, node, activation, value);
+  nest_store_at(l, nest, buffer, NULL, &one, value);
+  return true;
+}
+
+/* --- the operators --- */
+
+static const ConvRow conv_plain = {.weight = 1, .bias = 2, .kind = WINDOW_FLOOR};
+static const ConvRow conv_transposed = {.weight = 1, .bias = 2, .kind = WINDOW_TRANSPOSE};
+static const ConvRow conv_of_integers = {.weight = 1, .bias = -1, .kind = WINDOW_FLOOR};
+static const ConvRow conv_qlinear = {.weight = 3, .bias = 8, .kind = WINDOW_FLOOR};
+
+DEFINE_OP(Conv) = {.name = "Conv", .infer = infer_conv, .lower = lower_conv, .row = &conv_plain};
+DEFINE_OP(ConvTranspose) = {.name = "ConvTranspose",
+                            .infer = infer_conv,
+                            .lower = lower_conv_transpose,
+                            .row = &conv_transposed};
+DEFINE_OP(ConvInteger) = {.name = "ConvInteger",
+                          .infer = infer_conv_integer,
+                          .lower = lower_conv_integer,
+                          .row = &conv_of_integers};
+DEFINE_OP(QLinearConv) = {.name = "QLinearConv",
+                          .infer = infer_qlinear_conv,
+                          .lower = lower_qlinear_conv,
+                          .row = &conv_qlinear};
+DEFINE_OP(FusedConv) = {.domain = "com.microsoft",
+                        .name = "FusedConv",
+                        .infer = infer_fused_conv,
+                        .lower = lower_fused_conv,
+                        .row = &conv_plain};

@@ -1,0 +1,45 @@
+/* registry.c: all operators, from the DEFINE_… lines of compiler/ops/ that the build collects in
+ * ops.def. */
+#include "ops/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define OP(id) extern const OpDef op_##id;
+#include "ops.def"
+#undef OP
+
+static const OpDef *table[] = {
+#define OP(id) &op_##id,
+#include "ops.def"
+#undef OP
+    NULL};
+
+enum { OP_COUNT = sizeof table / sizeof *table - 1 };
+
+/* "" in sorting for the default domain, which is written in three ways. */
+static const char *canonical_domain(const char *domain) {
+  return !domain || strcmp(domain, "ai.onnx") == 0 ? "" : domain;
+}
+
+static int compare(const void *a, const void *b) {
+  const OpDef *left = *(const OpDef *const *)a, *right = *(const OpDef *const *)b;
+  int order = strcmp(canonical_domain(left->domain), canonical_domain(right->domain));
+  return order ? order : strcmp(left->name, right->name);
+}
+
+const OpDef *const *op_list(int *count) {
+  static bool sorted;
+  if (!sorted) qsort(table, OP_COUNT, sizeof *table, compare);
+  sorted = true;
+  *count = OP_COUNT;
+  return table;
+}
+
+const OpDef *op_find(const char *domain, const char *op_type) {
+  int count;
+  const OpDef *const *all = op_list(&count);
+  const OpDef wanted = {.domain = domain, .name = op_type}, *key = &wanted;
+  const OpDef *const *found = bsearch(&key, all, (size_t)count, sizeof *all, compare);
+  return found ? *found : NULL;
+}

@@ -1,0 +1,72 @@
+/* sort.c: TopK: the k largest or smallest elements along an axis, and their indices.
+ *
+ * They always come sorted (so that `sorted` = 0 needs nothing of its own), equal ones by index. k may be known at run
+ * time only; it then is a data symbol that the axis bounds. */
+#include "ops/axis.h"
+#include "ops/elementwise.h"
+#include "ops/op.h"
+
+#include <inttypes.h>
+
+/* k is never more than the axis is long: memory is planned for that, and the program checks it. */
+static void bound_k(Compilation *c, Node *node, Dim k, Dim n) {
+  const DimSymbol *symbol = dim_symbol(k);
+  if (symbol && symbol->kind == SYMBOL_DATA && !symbol->bound && !dim_mentions(n, symbol))
+    dim_find_symbol(c->dims, symbol->name)->bound = n;
+  NodeCheck check = {dim_not(c->dims, dim_less(c->dims, n, k)), "k of TopK is larger than the axis"};
+  vec_push(c->arena, &node->checks, check);
+}
+
+/* k as an expression, from the attribute (opset 1) or the input. */
+static bool topk_count(Compilation *c, const Node *node, Dim *k) {
+  const Attr *attr = node_attr(node, "k");
+  const Dim *elements;
+  int count;
+  if (attr) return *k = dim_const(c->dims, attr->i), true;
+  if (!node_in(node, 1)) return node_error(c, node, "k is missing");
+  if (!infer_elements(c, node, 1, 0, INT64_MAX, &elements, &count)) return false;
+  if (count != 1) return node_error(c, node, "k must be a single number");
+  *k = elements[0];
+  return true;
+}
+
+static bool infer_topk(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  Dim k, shape[MAX_RANK];
+  int axis;
+  if (elementwise_dtype("topk", x->dtype) == DT_NONE)
+    return node_error(c, node, "elements of type %s are not supported", dtype_info(x->dtype)->name);
+  if (!infer_axis(c, node, node_int(node, "axis", -1), x->rank, &axis) || !topk_count(c, node, &k))
+    return false;
+  Dim n = x->shape[axis];
+  if (dim_is_const(k) && dim_is_const(n) && dim_value(k) > dim_value(n))
+    return node_error(c, node, "k is %" PRId64 ", but axis %d has %" PRId64 " elements",
+                      dim_value(k), axis, dim_value(n));
+  if (dim_is_const(k) && dim_value(k) < 0) return node_error(c, node, "k is negative");
+  if (!dim_known_ge(c->dims, n, k)) bound_k(c, node, k, n);
+  for (int i = 0; i < x->rank; i++) shape[i] = i == axis ? k : x->shape[i];
+  if (node_out(node, 0)) value_set_type(c, node_out(node, 0), x->dtype, x->rank, shape);
+  if (node_out(node, 1)) value_set_type(c, node_out(node, 1), DT_I64, x->rank, shape);
+  return true;
+}
+
+static bool lower_topk(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *values = node_out(node, 0), *indices = node_out(node, 1);
+  const Value *shaped = values ? values : indices;
+  int axis;
+  if (!infer_axis(l->c, node, node_int(node, "axis", -1), x->rank, &axis)) return false;
+  DType dtype = elementwise_dtype("topk", x->dtype);
+  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, values, shaped, dtype);
+  Buffer *positions = axis_output(l, indices, shaped, DT_I64);
+  Step *step = lower_kernel(l, "topk", dtype);
+  arg_buffer(l, step, from);
+  arg_buffer(l, step, to);
+  arg_buffer(l, step, positions);
+  arg_axis_view(l, step, axis_view(l->c, x->rank, x->shape, axis, axis + 1));
+  arg_dim(l, step, shaped->shape[axis]);
+  arg_int(l, step, node_int(node, "largest", 1));
+  axis_finish(l, values, to);
+  return true;
+}
+
+DEFINE_OP(TopK) = {.name = "TopK", .infer = infer_topk, .lower = lower_topk};

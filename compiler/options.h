@@ -1,0 +1,51 @@
+/* options.h: what the command line sets for one compilation. */
+#ifndef CTC_OPTIONS_H
+#define CTC_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { WEIGHTS_AUTO, WEIGHTS_ARRAY, WEIGHTS_STRING, WEIGHTS_INCBIN, WEIGHTS_FILE } WeightsMode;
+
+/* `--dim batch=1` (fixed) or `--dim seq<=512` (bounded). */
+typedef struct {
+  const char *name;
+  bool fixed;
+  int64_t value;
+} DimOption;
+
+/* `--shape input=1x3x224x224`; a negative dim leaves that one as the model says. */
+typedef struct {
+  const char *input;
+  int rank;
+  int64_t dims[12];
+} ShapeOption;
+
+/* `--set sr=16000`: an input replaced by a constant; numbers separated by commas. */
+typedef struct {
+  const char *input;
+  const char *text;
+} SetOption;
+
+typedef struct Options {
+  const char *model, *output;
+  const char *prefix; /* of emitted symbols; NULL: from the output's name */
+  DimOption *dims;
+  size_t dim_count;
+  ShapeOption *shapes;
+  size_t shape_count;
+  SetOption *sets;
+  size_t set_count;
+  WeightsMode weights;
+  bool static_workspace;
+  bool verify_ir, time_passes, progress;
+  const char *const *dump_after; /* pass names */
+  size_t dump_after_count;
+  const char *stop_after;
+  const char *const *disabled_passes;
+  size_t disabled_pass_count;
+  const char *templates; /* --templates DIR, or NULL */
+} Options;
+
+#endif

@@ -1,0 +1,102 @@
+/* passes.c: the list of passes, in order, and the manager: it runs, verifies, prints and times them. */
+#include "passes/passes.h"
+
+#include "ops/op.h"
+#include "options.h"
+
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+  const char *name;
+  bool (*graph)(Compilation *c);
+  bool (*program)(Program *program);
+  bool required; /* cannot be switched off */
+} Pass;
+
+static const Pass passes[] = {
+    /* Types, symbolic shapes, constant folding, choice of branches. */
+    {"infer", .graph = pass_infer, .required = true},
+    /* Convolutions take the scale and shift of a batch normalisation behind them into their weights. */
+    {"fold-batchnorm", .graph = pass_fold_batchnorm},
+    /* Nodes that nobody needs. */
+    {"clean", .graph = pass_clean},
+    /* The graph becomes a program: kernel calls and loop nests on buffers. */
+    {"lower", .required = true},
+    /* Steps and sizes that nobody needs. */
+    {"prune", .program = pass_prune},
+    /* As few loops a nest as possible. */
+    {"collapse", .program = pass_collapse},
+    /* Chains of elementwise nests become one. */
+    {"fuse", .program = pass_fuse},
+    {"collapse-fused", .program = pass_collapse},
+    /* The order of steps that needs the least memory. */
+    {"schedule", .program = pass_schedule},
+    /* Places in the workspace. */
+    {"plan", .program = pass_plan, .required = true},
+};
+enum { PASS_COUNT = sizeof passes / sizeof *passes };
+
+bool pass_infer(Compilation *c) { return infer_graph(c, c->graph); }
+
+bool pass_clean(Compilation *c) {
+  graph_remove_dead(c, c->graph);
+  return true;
+}
+
+const char *const *passes_names(int *count) {
+  static const char *names[PASS_COUNT];
+  for (int i = 0; i < PASS_COUNT; i++) names[i] = passes[i].name;
+  *count = PASS_COUNT;
+  return names;
+}
+
+static bool listed(const char *name, const char *const *names, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(names[i], name) == 0) return true;
+  return false;
+}
+
+static void dump(Compilation *c, const char *name, const Program *program) {
+  Str text = str_in(c->arena);
+  if (program)
+    program_print(&text, program);
+  else
+    graph_print(&text, c->graph);
+  printf("--- after %s ---\n%s", name, str_text(&text));
+}
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool run_pass(const Pass *pass, Compilation *c, Program **program) {
+  if (pass->graph) return pass->graph(c);
+  if (pass->program) return pass->program(*program);
+  return lower_program(c, program);
+}
+
+static void verify(const Compilation *c, const Program *program) {
+  if (program)
+    program_verify(program);
+  else
+    graph_verify((Compilation *)c, c->graph, true);
+}
+
+bool passes_run(Compilation *c, Program **program) {
+  const Options *o = c->options;
+  *program = NULL;
+  for (int i = 0; i < PASS_COUNT; i++) {
+    const Pass *pass = &passes[i];
+    if (!pass->required && listed(pass->name, o->disabled_passes, o->disabled_pass_count)) continue;
+    double start = seconds();
+    if (!run_pass(pass, c, program)) return false;
+    if (o->time_passes) fprintf(stderr, "%-16s %8.1f ms\n", pass->name, 1e3 * (seconds() - start));
+    verify(c, *program);
+    if (listed(pass->name, o->dump_after, o->dump_after_count)) dump(c, pass->name, *program);
+    if (o->stop_after && strcmp(o->stop_after, pass->name) == 0) break;
+  }
+  return true;
+}

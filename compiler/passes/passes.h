@@ -1,0 +1,27 @@
+/* passes.h: the passes between the front end and the backends, and the manager that runs them in order. */
+#ifndef CTC_PASSES_PASSES_H
+#define CTC_PASSES_PASSES_H
+
+#include "ir/program.h"
+
+/* Runs all passes on c->graph. *program is the planned program. Reports and returns false on user errors; with --stop-after before lowering,
+ * *program stays NULL. */
+MUST_CHECK bool passes_run(Compilation *c, Program **program);
+/* The names of the passes, in order, for --help. */
+const char *const *passes_names(int *count);
+
+/* On the graph. */
+bool pass_infer(Compilation *c);
+bool pass_fold_batchnorm(Compilation *c);
+bool pass_clean(Compilation *c);
+/* On the program. */
+bool pass_prune(Program *program);
+bool pass_collapse(Program *program);
+bool pass_fuse(Program *program);
+bool pass_schedule(Program *program);
+bool pass_plan(Program *program);
+
+/* One nest, see collapse.c. */
+void collapse_nest(DimPool *pool, LoopNest *nest);
+
+#endif

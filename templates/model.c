@@ -1,0 +1,178 @@
+/* $source_name: $title
+ *
+ * Made by ctc $version from a model with hash $hash; do not edit.
+$options
+ *
+ * C99 and libm, no heap, no globals that change. Compile with optimisation (-O2 or -O3 -march=…).
+ */
+#if defined(__GNUC__) || defined(__clang__)
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#endif
+
+#include "$header_name"
+
+$runtime_head
+
+/* --- kernels --- */
+
+$runtime
+
+/* --- weights --- */
+
+//$ if incbin
+/* The bytes of $weights_file, aligned; the path is relative to where the compiler runs, or found with -Wa,-I. */
+__asm__(".pushsection .rodata\n"
+        ".balign 64\n"
+        "$model_weights_data:\n"
+        ".incbin \"$weights_file\"\n"
+        ".popsection\n");
+extern const char $model_weights_data[];
+#define CTC_WEIGHT(T, offset) ((const T *)(const void *)($model_weights_data + (offset)))
+
+//$ end
+//$ if weights_pointer
+#define CTC_WEIGHT(T, offset) ((const T *)(const void *)((const char *)weights + (offset)))
+
+//$ end
+$weights
+
+/* --- loop nests of this model --- */
+
+$nests
+
+/* --- the model --- */
+
+#define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
+
+//$ if plan
+/* Where the buffers lie for these dims; returns the bytes needed. */
+static int64_t $model_plan(const int64_t *dims, int64_t *at) {
+$plan_locals
+  (void)dims;
+$plan_text
+  return $workspace_bytes;
+}
+
+//$ end
+int $model_run($signature) {
+//$ if uses_workspace
+  char *ws = (char *)workspace;
+//$ else
+  (void)workspace;
+  (void)workspace_bytes;
+//$ end
+//$ if plan
+  int64_t at[$plan_count];
+//$ end
+//$ if uses_status
+  int status = CTC_OK;
+//$ end
+$run_locals
+$run_checks
+$body
+$run_results
+  return CTC_OK;
+}
+
+//$ if static_workspace
+int $model_run_static($static_signature) {
+  static union {
+    char bytes[$workspace_bytes + 1];
+    double aligned;
+  } space;
+  char *start = space.bytes;
+  return $model_run($static_call);
+}
+
+//$ end
+//$ if dims
+int64_t $model_workspace_bytes(const int64_t *dims) {
+//$ if plan
+  int64_t at[$plan_count];
+  return $model_plan(dims, at);
+//$ else
+  (void)dims;
+  return $workspace_bytes;
+//$ end
+}
+
+void $model_bounds(int64_t *dims) {
+$bounds_locals
+  (void)dims;
+$bounds_text
+}
+
+//$ else
+static int64_t $model_workspace_bytes(const int64_t *dims) {
+  (void)dims;
+  return $workspace_bytes;
+}
+
+static void $model_bounds(int64_t *dims) { (void)dims; }
+
+//$ end
+void $model_shapes(const int64_t *dims, int64_t *shapes) {
+$shapes_locals
+  (void)dims;
+  (void)shapes;
+$shapes_text
+}
+
+const char *$model_status_text(int status) {
+  switch (status) {
+  case CTC_OK: return "ok";
+  case CTC_BAD_ARGUMENT: return "a pointer is null or misaligned";
+  case CTC_BAD_SHAPE: return "sizes contradict each other or the model's limits";
+  case CTC_BAD_INDEX: return "an index points outside of its data";
+  case CTC_WORKSPACE_TOO_SMALL: return "the workspace is too small";
+  case CTC_CAPACITY_TOO_SMALL: return "a data-dependent size exceeds its capacity";
+  default: return "unknown status";
+  }
+}
+
+static int $model_run_any(const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
+                          int64_t workspace_bytes, const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return $model_run($any_call);
+}
+
+//$ if inputs
+static const ctc_port $model_inputs[] = {
+//$ for port in inputs
+    {$port.literal, $port.code, $port.rank, $port.note_literal},
+//$ end
+};
+//$ end
+static const ctc_port $model_outputs[] = {
+//$ for port in outputs
+    {$port.literal, $port.code, $port.rank, $port.note_literal},
+//$ end
+};
+//$ if dims
+static const ctc_dim_info $model_dims[] = {
+//$ for dim in dims
+    {$dim.literal, $dim.low, $dim.high, $dim.kind},
+//$ end
+};
+//$ end
+
+const ctc_model $model_model = {
+    CTC_MODEL_ABI,
+    $title_literal,
+    $input_count,
+    $output_count,
+    $dim_count,
+    $inputs_pointer,
+    $model_outputs,
+    $dims_pointer,
+    $model_bounds,
+    $model_shapes,
+    $model_workspace_bytes,
+    $model_run_any,
+    $model_status_text,
+    64,
+    $weights_bytes,
+};

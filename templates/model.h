@@ -1,0 +1,115 @@
+/* $header_name: $title
+ *
+ * Made by ctc $version from a model with hash $hash; do not edit.
+$options
+ */
+#ifndef $GUARD
+#define $GUARD
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef CTC_MODEL_ABI
+#define CTC_MODEL_ABI 1
+/* The same in every emitted header: one driver can run any model. */
+typedef struct {
+  const char *name;
+  int32_t dtype; /* ONNX TensorProto.DataType */
+  int32_t rank;
+  const char *note; /* such as class labels; may be NULL */
+} ctc_port;
+
+typedef struct {
+  const char *name;
+  int64_t low, high; /* high -1: no limit */
+  int32_t kind;      /* 0: the caller's; 1: data-dependent, the caller gives a capacity; 2: data-dependent with a known bound */
+} ctc_dim_info;
+
+typedef struct {
+  uint32_t abi_version; /* CTC_MODEL_ABI */
+  const char *name;
+  int32_t input_count, output_count, dim_count;
+  const ctc_port *inputs, *outputs;
+  const ctc_dim_info *dims;
+  void (*bounds)(int64_t *dims);                         /* fills the dims of kind 2 from the others */
+  void (*shapes)(const int64_t *dims, int64_t *shapes);  /* all dims of all inputs, then of all outputs */
+  int64_t (*workspace_bytes)(const int64_t *dims);
+  int (*run)(const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
+             int64_t workspace_bytes, const void *weights);
+  const char *(*status_text)(int status);
+  int32_t alignment;     /* bytes, of the workspace and of a weights file in memory */
+  int64_t weights_bytes; /* of the weights file; 0: the weights are in the program */
+} ctc_model;
+#endif
+
+enum {
+  $NAME_OK = 0,
+  $NAME_BAD_ARGUMENT = 1,        /* a null or misaligned pointer */
+  $NAME_BAD_SHAPE = 2,           /* sizes that contradict each other or the model's limits */
+  $NAME_BAD_INDEX = 3,           /* an index tensor points outside of its data */
+  $NAME_WORKSPACE_TOO_SMALL = 4,
+  $NAME_CAPACITY_TOO_SMALL = 5   /* a data-dependent size exceeds its capacity */
+};
+
+//$ if dims
+/* Entries of dims[]. */
+enum {
+//$ for dim in dims
+  $dim.macro = $dim.index, /* $dim.comment */
+//$ end
+  $NAME_DIM_COUNT = $dim_count
+};
+
+//$ end
+/* Inputs: */
+//$ for port in inputs
+/*   $port.name: $port.type */
+//$ if port.elements
+#define $port.macro_ELEMENTS $port.elements
+//$ end
+//$ end
+/* Outputs: */
+//$ for port in outputs
+/*   $port.name: $port.type$port.note */
+//$ if port.elements
+#define $port.macro_ELEMENTS $port.elements
+//$ end
+//$ end
+
+#define $NAME_ALIGNMENT 64 /* of the workspace */
+//$ if static_size
+#define $NAME_WORKSPACE_BYTES $workspace_bytes
+//$ end
+//$ if weights_file
+#define $NAME_WEIGHTS_BYTES $weights_bytes /* of $weights_file */
+//$ end
+
+/* Runs the model once. Inputs and outputs are dense and row-major; the workspace is memory of the caller's, its contents mean
+ * nothing before and after. Returns $NAME_OK or another status; several threads may run the model at once with a
+ * workspace each. */
+int $model_run($signature);
+//$ if static_workspace
+/* The same with a workspace of its own: one call at a time. */
+int $model_run_static($static_signature);
+//$ end
+
+//$ if dims
+/* Workspace needed for these dims (bytes). */
+int64_t $model_workspace_bytes(const int64_t *dims);
+/* Upper bounds of the data-dependent dims that have one, from the others. */
+void $model_bounds(int64_t *dims);
+//$ end
+/* Dims of all inputs, then all outputs, one after another. */
+void $model_shapes(const int64_t *dims, int64_t *shapes);
+const char *$model_status_text(int status);
+
+extern const ctc_model $model_model;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

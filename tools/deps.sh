@@ -1,0 +1,45 @@
+#!/bin/sh
+# deps.sh: installs what the build and the tests need, where it is missing: packages of the distribution (Debian, Ubuntu) and a
+# Python environment in .venv for the tests. Says what it does; does nothing if everything is there.
+#
+#   tools/deps.sh
+set -eu
+cd "$(dirname "$0")/.."
+
+# protobuf-c reads ONNX files, jansson JSON, libzip .npz; cmocka runs the unit tests; clang checks the emitted code a second time.
+packages="gcc g++ make clang protobuf-c-compiler libprotobuf-c-dev libjansson-dev libzip-dev zlib1g-dev libcmocka-dev python3-venv"
+
+is_installed() {
+  dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
+}
+
+install_packages() {
+  missing=
+  for package in $packages; do
+    is_installed "$package" || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  as_root=
+  [ "$(id -u)" = 0 ] || as_root=sudo
+  echo "deps: $as_root apt-get install$missing"
+  # A package list that is missing or old makes the first try fail.
+  # shellcheck disable=SC2086
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing ||
+    { $as_root apt-get update &&
+      $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; }
+}
+
+make_environment() {
+  if cmp -s tests/requirements.txt .venv/requirements.txt; then return 0; fi
+  echo "deps: Python packages of tests/requirements.txt into .venv"
+  python3 -m venv .venv
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+  cp tests/requirements.txt .venv/requirements.txt
+}
+
+if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+  install_packages
+else
+  echo "deps: this system has no apt-get; install by hand what corresponds to: $packages"
+fi
+make_environment
