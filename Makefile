@@ -143,24 +143,27 @@ $(BUILD)/tests/%: tests/unit/%.c $(LIBRARY) | $(BUILD)/tools/kernels
 
 # --- tools that run while building ---
 
-TOOL_BASE := $(wildcard compiler/base/*.[ch]) $(wildcard compiler/ir/dtype.*) compiler/ir/kernel.h \
+# Not with CFLAGS: a tool runs here and once, so that sanitizers and cross compilation do not concern it.
+HOST_CC    ?= $(CC)
+TOOL_FLAGS := -std=gnu11 $(WARNINGS) -Icompiler -O1 -g
+TOOL_BASE  := $(wildcard compiler/base/*.[ch]) $(wildcard compiler/ir/dtype.*) compiler/ir/kernel.h \
              $(wildcard compiler/backends/template.[ch])
 
 $(BUILD)/tools/kernels: $(wildcard tools/kernels*.[ch]) $(TOOL_BASE)
 	@mkdir -p $(@D)
 	$(call show,link   )
-	$(Q)$(CC) $(C_FLAGS) -o $@ $(filter %.c,$^)
+	$(Q)$(HOST_CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^)
 
 $(BUILD)/tools/embed: tools/embed.c $(TOOL_BASE)
 	@mkdir -p $(@D)
 	$(call show,link   )
-	$(Q)$(CC) $(C_FLAGS) -o $@ $(filter %.c,$^)
+	$(Q)$(HOST_CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^)
 
 # Waits for protoc-c's output, whose rule says how to get what is missing.
 $(BUILD)/tools/operator_table: tools/operator_table.c $(TOOL_BASE) | $(GEN)/onnx.pb-c.h
 	@mkdir -p $(@D)
 	$(call show,link   )
-	$(Q)$(CC) $(C_FLAGS) -o $@ $(filter %.c,$^) -ljansson
+	$(Q)$(HOST_CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^) -ljansson
 
 # --- generated sources ---
 # A folder among the prerequisites is newer when a file was added to it or removed from it.

@@ -26,6 +26,8 @@ enum {
 #define CTC_TANH_f64 tanh
 #define CTC_LOG1P_f32 log1pf
 #define CTC_LOG1P_f64 log1p
+#define CTC_RINT_f32 rintf
+#define CTC_RINT_f64 rint
 #define CTC_FABS_f32 fabsf
 #define CTC_FABS_f64 fabs
 
@@ -228,28 +230,49 @@ static inline void ctc_lstm_cell_$t($T *gates, $T *c, $T *h, ctc_dim hidden, con
 }
 //$ end
 
+/* q[i] = x[i] rounded to the nearest of 256 levels that cover the range of x and 0 (what DynamicQuantizeLinear and
+ * DequantizeLinear make of x). */
+//$ for t in f32 f64
+static inline void ctc_rnn_round_$t($T *q, const $T *x, ctc_dim n) {
+  $T low = 0, high = 0;
+  for (ctc_dim i = 0; i < n; i++) {
+    if (x[i] < low) low = x[i];
+    if (x[i] > high) high = x[i];
+  }
+  $T step = (high - low) / 255;
+  if (!(step > 0)) step = 1;
+  $T zero = CTC_RINT_$t(-low / step);
+  for (ctc_dim i = 0; i < n; i++) {
+    $T level = CTC_RINT_$t(x[i] / step) + zero;
+    q[i] = ((level < 0 ? 0 : level > 255 ? 255 : level) - zero) * step;
+  }
+}
+//$ end
+
 /* LSTM, gates in the order i, o, f, c:
  *
  *   i = f(x Wi + h Ri + Pi * c + bi)   f = f(x Wf + h Rf + Pf * c + bf)   c' = f * c + i * g(x Wc + h Rc + bc)
  *   o = f(x Wo + h Ro + Po * c' + bo)  h' = o * h(c')                     with input_forget: f = 1 - i
  *
  * Arguments as for RNN, with 4 * hidden numbers a row of xw, rt [hidden x 4 * hidden], bias [8 * hidden] and peephole [3 * hidden]
- * (order i, o, f; may be missing). scratch: (6 * batch + 4) * hidden numbers. */
+ * (order i, o, f; may be missing). With `rounded` h enters the product rounded to 256 levels. scratch: (7 * batch + 4) * hidden numbers. */
 //$ for t in f32 f64
 static void ctc_lstm_$t(const $T *xw, const $T *rt, const $T *bias, const int32_t *lengths,
                         const $T *h0, const $T *c0, const $T *peephole, $T *y, $T *yh, $T *yc,
                         $T *scratch, ctc_dim steps, ctc_dim batch, ctc_dim hidden, ctc_dim x_time,
                         ctc_dim x_batch, ctc_dim y_time, ctc_dim y_batch, ctc_dim state_row,
                         ctc_dim reverse, double clip, const ctc_dim *functions, const $T *tuning,
-                        ctc_dim input_forget) {
+                        ctc_dim input_forget, ctc_dim rounded) {
   const ctc_dim n = 4 * hidden;
   $T *h = scratch, *c = h + batch * hidden, *gates = c + batch * hidden, *both = gates + batch * n;
+  $T *factor = rounded ? both + n : h;
   ctc_rnn_bias_$t(both, bias, n);
   ctc_rnn_start_$t(h, h0, batch, hidden, state_row);
   ctc_rnn_start_$t(c, c0, batch, hidden, state_row);
   for (ctc_dim s = 0; s < steps; s++) {
     ctc_rnn_inputs_$t(gates, xw, both, lengths, s, steps, batch, n, x_time, x_batch, reverse);
-    ctc_matmul_add_$t(h, rt, gates, batch, n, hidden, hidden, 1, n, n, 1);
+    if (rounded) ctc_rnn_round_$t(factor, h, batch * hidden);
+    ctc_matmul_add_$t(factor, rt, gates, batch, n, hidden, hidden, 1, n, n, 1);
     for (ctc_dim b = 0; b < batch; b++) {
       ctc_dim time = ctc_rnn_time(lengths, b, s, steps, reverse);
       if (time >= 0)
@@ -262,3 +285,8 @@ static void ctc_lstm_$t(const $T *xw, const $T *rt, const $T *bias, const int32_
   ctc_rnn_finish_$t(yc, c, batch, hidden, state_row);
 }
 //$ end
+
+/* y = x rounded to the nearest of 256 levels that cover its range and 0. */
+static void ctc_round_to_levels_f32(const float *x, float *y, ctc_dim n) {
+  ctc_rnn_round_f32(y, x, n);
+}

@@ -56,9 +56,11 @@ static void print_call(Str *out, const Atom *atom, int first, const Style *style
 }
 
 static void print_select(Str *out, const Atom *atom, const Style *style) {
+  const Atom *condition = dim_atom(atom->args[0]);
+  bool is_comparison = condition && (condition->kind == ATOM_EQUAL || condition->kind == ATOM_LESS);
   str_add(out, "(");
   print_at(out, atom->args[0], style, LEVEL_UNIT);
-  str_add(out, " ? ");
+  str_add(out, is_comparison ? " ? " : " != 0 ? ");
   print_at(out, atom->args[1], style, LEVEL_UNIT);
   str_add(out, " : ");
   print_at(out, atom->args[2], style, LEVEL_UNIT);

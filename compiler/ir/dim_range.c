@@ -265,8 +265,10 @@ static bool others_nonnegative(DimPool *pool, Term term, int j) {
 }
 
 bool dim_prove_nonnegative(DimPool *pool, Dim dim, int depth) {
+  enum { MOST_TERMS_DEEP = 12 }; /* the tries grow with terms^depth */
   if (dim->overflow) return false;
   if (dim_range(dim).low >= 0) return true;
+  if (dim->term_count > MOST_TERMS_DEEP && depth > 1) depth = 1;
   for (int i = 0; depth > 0 && i < dim->term_count; i++) {
     Term term = dim->terms[i];
     for (int j = 0; j < term.degree; j++) {

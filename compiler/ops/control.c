@@ -278,11 +278,23 @@ static void count_trips(Compilation *c, LoopPlan *plan, Dim *bound) {
   if (plan->exact) plan->trips = dim_max(c->dims, exact, dim_const(c->dims, 0));
 }
 
+/* A counter that rises by a constant: its range over all iterations. */
+static void bound_counter(Compilation *c, const Carried *carried, Dim trips_bound) {
+  Dim s = scalar_content(carried->in), after = scalar_content(carried->out), step;
+  Dim start = scalar_content(carried->initial);
+  if (!s || !after || !start || !dim_symbol(s) || !is_induction(c, s, after, &step)) return;
+  if (!dim_is_const(step) || dim_value(step) < 0) return;
+  DimSymbol *symbol = dim_find_symbol(c->dims, dim_symbol(s)->name);
+  symbol->low = dim_range(start).low;
+  symbol->bound = dim_upper(c->dims, dim_add(c->dims, start, dim_mul(c->dims, trips_bound, step)));
+}
+
 /* Bounds of the symbols that grow by the same amount in each iteration. */
 static void bound_changes(Compilation *c, LoopPlan *plan, Dim trips_bound) {
   for (int i = 0; i < plan->carried_count; i++) {
     Carried *carried = &plan->carried[i];
     if (carried->invariant || !trips_bound) continue;
+    bound_counter(c, carried, trips_bound);
     for (int d = 0; d < carried->in->rank; d++) {
       Dim s = carried->changing[d], step;
       if (!s || !is_induction(c, s, carried->out->shape[d], &step) || varies(plan, step)) continue;

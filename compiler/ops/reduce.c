@@ -30,16 +30,16 @@ static bool lower_reduce(Lower *l, const Node *node);
                          .lower = lower_reduce,                                                    \
                          .row = &(const Row){__VA_ARGS__}}
 
-DEFINE_REDUCE(ReduceL1, "reduce_addabs", "reduce_add");
-DEFINE_REDUCE(ReduceL2, "reduce_addsquare", "reduce_add", .post = "sqrt", .real = true);
-DEFINE_REDUCE(ReduceLogSum, "reduce_add", "reduce_add", .post = "log", .real = true);
-DEFINE_REDUCE(ReduceLogSumExp, "reduce_logsumexp", "reduce_logsumexp", .real = true);
-DEFINE_REDUCE(ReduceMax, "reduce_max", "reduce_max", .content = content_max);
-DEFINE_REDUCE(ReduceMean, "reduce_add", "reduce_add", .mean = true);
-DEFINE_REDUCE(ReduceMin, "reduce_min", "reduce_min", .content = content_min);
-DEFINE_REDUCE(ReduceProd, "reduce_mul", "reduce_mul", .content = content_mul);
-DEFINE_REDUCE(ReduceSum, "reduce_add", "reduce_add", .content = content_add);
-DEFINE_REDUCE(ReduceSumSquare, "reduce_addsquare", "reduce_add");
+DEFINE_REDUCE(ReduceL1, .first = "reduce_addabs", .next = "reduce_add");
+DEFINE_REDUCE(ReduceL2, .first = "reduce_addsquare", .next = "reduce_add", .post = "sqrt", .real = true);
+DEFINE_REDUCE(ReduceLogSum, .first = "reduce_add", .next = "reduce_add", .post = "log", .real = true);
+DEFINE_REDUCE(ReduceLogSumExp, .first = "reduce_logsumexp", .next = "reduce_logsumexp", .real = true);
+DEFINE_REDUCE(ReduceMax, .first = "reduce_max", .next = "reduce_max", .content = content_max);
+DEFINE_REDUCE(ReduceMean, .first = "reduce_add", .next = "reduce_add", .mean = true);
+DEFINE_REDUCE(ReduceMin, .first = "reduce_min", .next = "reduce_min", .content = content_min);
+DEFINE_REDUCE(ReduceProd, .first = "reduce_mul", .next = "reduce_mul", .content = content_mul);
+DEFINE_REDUCE(ReduceSum, .first = "reduce_add", .next = "reduce_add", .content = content_add);
+DEFINE_REDUCE(ReduceSumSquare, .first = "reduce_addsquare", .next = "reduce_add");
 
 static const Row *row_of(const Node *node) { return node->op->row; }
 

@@ -1,7 +1,8 @@
 /* schema.h: the operator table: what the standard says of every version of every operator.
  *
- * The rows are generated at build time from the tables in schema/ by tools/operator_table.c. They say how a node may
- * look (arity, attributes, types), not whether ctc can compile it: that is op_find. */
+ * The rows are generated at build time from the tables in schema/ by tools/operator_table.c. They
+ * say how a node may look (arity, attributes, types), not whether ctc can compile it: that is
+ * op_find. */
 #ifndef CTC_OPS_SCHEMA_H
 #define CTC_OPS_SCHEMA_H
 
@@ -17,10 +18,11 @@ typedef enum {
 typedef struct {
   const char *name;
   ArityKind kind;
-  int least;           /* of a variadic one: how many there must be */
-  uint64_t dtypes;     /* bit DT_x is set if a tensor of DT_x is allowed */
-  bool other;          /* sequences, maps or optionals are allowed too */
-  const char *type_id; /* parameters with equal ids have equal types: "T", "tensor(int64)" is "int64" */
+  int least;       /* of a variadic one: how many there must be */
+  uint64_t dtypes; /* bit DT_x is set if a tensor of DT_x is allowed */
+  bool other;      /* sequences, maps or optionals are allowed too */
+  const char
+      *type_id; /* parameters with equal ids have equal types: "T", "tensor(int64)" is "int64" */
 } SchemaParam;
 
 typedef struct {
@@ -44,17 +46,19 @@ typedef struct {
   int newest; /* opset version */
 } SchemaDomain;
 
-/* The row that applies to a node of opset `version`; NULL if the operator is unknown or younger than that.
- * In all of these domain "" and "ai.onnx" are the same. */
+/* The row that applies to a node of opset `version`; NULL if the operator is unknown or younger
+ * than that. In all of these domain "" and "ai.onnx" are the same. */
 const OperatorSchema *schema_find(const char *domain, const char *name, int version);
 /* The oldest row of an operator, NULL if the table has no such operator. */
 const OperatorSchema *schema_oldest(const char *domain, const char *name);
-/* The newest opset version of a domain that the table knows, 0 for domains that it does not know. */
+/* The newest opset version of a domain that the table knows, 0 for domains that it does not know.
+ */
 int schema_newest(const char *domain);
 /* The name in `domain` that is nearest to a misspelt one, or NULL. */
 const char *schema_suggest(Arena *arena, const char *domain, const char *name);
 const SchemaAttr *schema_attr(const OperatorSchema *schema, const char *name);
-/* The row of input (output) i: the last one for those that a variadic one takes. NULL beyond the end. */
+/* The row of input (output) i: the last one for those that a variadic one takes. NULL beyond the
+ * end. */
 const SchemaParam *schema_input(const OperatorSchema *schema, int i);
 const SchemaParam *schema_output(const OperatorSchema *schema, int i);
 /* Name of an attribute kind in messages: "a list of integers". */
@@ -65,6 +69,7 @@ extern const OperatorSchema operator_table[];
 extern const int operator_table_count;
 extern const SchemaDomain schema_domains[];
 extern const int schema_domain_count;
-extern const int schema_ir_version; /* newest version of the file format that the table was drawn for */
+extern const int
+    schema_ir_version; /* newest version of the file format that the table was drawn for */
 
 #endif

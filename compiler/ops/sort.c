@@ -32,7 +32,7 @@ static bool topk_count(Compilation *c, const Node *node, Dim *k) {
 
 static bool infer_topk(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  Dim k, shape[MAX_RANK];
+  Dim k = NULL, shape[MAX_RANK];
   int axis;
   if (elementwise_dtype("topk", x->dtype) == DT_NONE)
     return node_error(c, node, "elements of type %s are not supported", dtype_info(x->dtype)->name);

@@ -426,6 +426,8 @@ static void test_print_c(void **state) {
   assert_string_equal(c_text(three), "ctc_min_dim(N, ctc_min_dim(M, K))");
   Dim choice = dim_select(pool, dim_less(pool, n, num(3)), muli(m, 2), k);
   assert_string_equal(c_text(choice), "(((N) < (3)) ? (2 * M) : K)");
+  Dim nonzero = dim_select(pool, modi(n, 3), m, k);
+  assert_string_equal(c_text(nonzero), "(ctc_mod(N, 3) != 0 ? M : K)");
 }
 
 /* ---- random expressions ---- */

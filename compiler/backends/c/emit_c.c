@@ -366,9 +366,18 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
              e->program->inputs.count ? arena_printf(e->arena, "%s_inputs", e->prefix) : "NULL");
 }
 
-/* The runtime definitions in use, and the prelude that stands before them. */
+/* Definitions that the templates and loop nests use. */
+static void need_basics(Emitter *e) {
+  static const char *const names[] = {"CTC_OK", "CTC_RESTRICT", "ctc_dim"};
+  for (int i = 0; i < runtime_chunk_count; i++)
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+      if (strcmp(runtime_chunks[i].name, names[k]) == 0) emit_need_chunk(e, i);
+}
+
+/* The runtime definitions in use, and the includes that stand before them. */
 static void bind_runtime(Emitter *e, Scope *scope) {
   Str head = str_in(e->arena), rest = str_in(e->arena);
+  need_basics(e);
   for (int i = 0; i < runtime_chunk_count; i++) {
     bool prelude = i == 0;
     if (prelude)

@@ -136,31 +136,47 @@ static void write_numbers(FILE *out, const Weight *weight) {
 
 /* --- literals --- */
 
-/* The bytes as one string literal. An octal escape takes three digits if a digit follows; '?' is escaped because of trigraphs. */
+/* How each byte is written inside a literal. An octal escape takes all three digits if a digit follows; '?' is escaped because
+ * of trigraphs. */
+typedef struct {
+  char text[2][256][4]; /* [a digit follows][byte] */
+  uint8_t length[2][256];
+} Escapes;
+
+static void make_escapes(Escapes *escapes) {
+  for (int next = 0; next < 2; next++)
+    for (int byte = 0; byte < 256; byte++) {
+      bool plain = byte >= ' ' && byte < 127 && byte != '"' && byte != '\\' && byte != '?';
+      char text[8];
+      int length = snprintf(text, sizeof text, plain ? "%c" : next ? "\\%03o" : "\\%o", byte);
+      memcpy(escapes->text[next][byte], text, 4);
+      escapes->length[next][byte] = (uint8_t)length;
+    }
+}
+
+/* The bytes as string literals of LITERAL_LINE characters or a little more. */
 static void write_literal(FILE *out, const unsigned char *bytes, int64_t count) {
+  static Escapes escapes;
+  char line[LITERAL_LINE + 16];
   size_t column = 0;
-  fputs("    \"", out);
+  if (!escapes.length[0][0]) make_escapes(&escapes);
   for (int64_t i = 0; i < count; i++) {
     unsigned char byte = bytes[i];
-    bool digit_next = i + 1 < count && bytes[i + 1] >= '0' && bytes[i + 1] <= '9';
-    if (byte >= ' ' && byte < 127 && byte != '"' && byte != '\\' && byte != '?') {
-      fputc(byte, out);
-      column++;
-    } else {
-      column += (size_t)fprintf(out, digit_next ? "\\%03o" : "\\%o", byte);
-    }
-    if (column >= LITERAL_LINE && i + 1 < count) {
-      fputs("\"\n    \"", out);
-      column = 0;
-    }
+    bool digit = i + 1 < count && bytes[i + 1] >= '0' && bytes[i + 1] <= '9';
+    memcpy(line + column, escapes.text[digit][byte], 4);
+    column += escapes.length[digit][byte];
+    if (column < LITERAL_LINE && i + 1 < count) continue;
+    fputs("\n    \"", out);
+    fwrite(line, 1, column, out);
+    fputc('"', out);
+    column = 0;
   }
-  fputs("\"", out);
 }
 
 static void write_union(FILE *out, const Weight *weight) {
   const Tensor *tensor = weight->tensor;
   int64_t bytes = tensor_bytes(tensor);
-  fprintf(out, "static const union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64 "];\n} %s = {\n", bytes,
+  fprintf(out, "static const union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64 "];\n} %s = {", bytes,
           dtype_info(tensor->dtype)->c_type, tensor->count, weight->name);
   write_literal(out, tensor->data, bytes);
   fputs("};\n\n", out);

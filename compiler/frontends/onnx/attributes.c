@@ -111,8 +111,8 @@ static bool read_value(const Site *site, Scope *scope, const Proto *proto, Attr 
   return true;
 }
 
-/* A reference to a parameter of the function becomes what the call gave; *proto is NULL if it gave nothing. References may
- * lead on to the parameters of the function that holds the call. */
+/* A reference to a parameter of the function becomes what the call gave; *proto is NULL if it gave
+ * nothing. References may lead on to the parameters of the function that holds the call. */
 static bool resolve(const Site *site, const Proto **proto, Scope **scope) {
   while (*proto && text_or_empty((*proto)->ref_attr_name)[0]) {
     if (!*scope || !(*scope)->arguments)

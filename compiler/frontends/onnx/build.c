@@ -1,4 +1,5 @@
-/* build.c: GraphProto to Graph: names become pointers, nodes are checked, Constant nodes become values, calls are inlined. */
+/* build.c: GraphProto to Graph: names become pointers, nodes are checked, Constant nodes become
+ * values, calls are inlined. */
 #include "reader.h"
 
 #include "ops/op.h"
@@ -48,8 +49,7 @@ const char *scope_suggest(Reader *r, const Scope *scope, const char *name) {
   Vec(const char *) names = {0};
   for (; scope; scope = scope->outer)
     for (size_t i = 0; i < scope->values.capacity; i++)
-      if (scope->values.entries[i].key)
-        vec_push(r->arena, &names, scope->values.entries[i].key);
+      if (scope->values.entries[i].key) vec_push(r->arena, &names, scope->values.entries[i].key);
   return str_nearest(name, names.items, names.count);
 }
 
@@ -59,7 +59,8 @@ static const char *prefixed(Reader *r, const Scope *scope, const char *name) {
 
 /* ---- nodes ---- */
 
-/* The value that input `name` means, NULL for an omitted one. An unknown name is reported once and then defined. */
+/* The value that input `name` means, NULL for an omitted one. An unknown name is reported once and
+ * then defined. */
 static bool find_input(const Site *site, const char *name, Value **value) {
   Reader *r = site->reader;
   *value = NULL;
@@ -114,7 +115,8 @@ static bool add_node(const Site *site, const char *domain, int version, Attr *at
 
 /* ---- Constant nodes ---- */
 
-static const Tensor *string_tensor(Arena *arena, const char *const *texts, int64_t count, int rank) {
+static const Tensor *string_tensor(Arena *arena, const char *const *texts, int64_t count,
+                                   int rank) {
   void *data;
   Tensor *tensor = tensor_create(arena, DT_STRING, rank, &count, &data);
   if (count) memcpy(data, texts, (size_t)count * sizeof *texts);

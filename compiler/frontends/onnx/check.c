@@ -12,7 +12,9 @@ typedef struct {
   bool strict; /* of ai.onnx: its table is complete, so that an unknown attribute is an error */
 } Check;
 
-static const char *shown_domain(const char *domain) { return *domain ? domain : "ai.onnx"; }
+static const char *shown_domain(const char *domain) {
+  return *domain ? domain : "ai.onnx";
+}
 
 static bool is_standard(const char *domain) {
   return *domain == '\0' || strncmp(domain, "ai.onnx.", 8) == 0;

@@ -1,5 +1,5 @@
-/* external.c: weights in files beside the model. Only files inside the model's folder are read: a model from somewhere else must not
- * be able to name any file of the system. */
+/* external.c: weights in files beside the model. Only files inside the model's folder are read: a
+ * model from somewhere else must not be able to name any file of the system. */
 #include "reader.h"
 
 #include <errno.h>

@@ -1,9 +1,10 @@
 /* functions.c: functions that the model itself defines, inlined at each call.
  *
- *   y = twice(x) <k = 3>          t = Mul(x, c3)        values of the body are called "call/t" in messages
- *   twice(a) <k>: t, …     →      y = Add(t, t)         and the result has the caller's name
+ *   y = twice(x) <k = 3>          t = Mul(x, c3)        values of the body are called "call/t" in
+ * messages twice(a) <k>: t, …     →      y = Add(t, t)         and the result has the caller's name
  *
- * A body sees only its inputs and attribute parameters; its operators are of the function's own opset imports. */
+ * A body sees only its inputs and attribute parameters; its operators are of the function's own
+ * opset imports. */
 #include "reader.h"
 
 enum { CALL_DEPTH_LIMIT = 64, INLINED_LIMIT = 500000, LABEL_LIMIT = 48 };
@@ -82,14 +83,14 @@ static bool check_parameter(const Site *site, const Onnx__FunctionProto *functio
   return false;
 }
 
-/* Attribute parameters: what the call gives, else the default. A default's subgraphs see nothing of the caller. */
+/* Attribute parameters: what the call gives, else the default. A default's subgraphs see nothing of
+ * the caller. */
 static bool bind_attributes(const Site *site, const Onnx__FunctionProto *function, Scope *body,
                             Map *arguments) {
   Reader *r = site->reader;
   Map known = map_in(r->arena);
   bool ok = true;
-  for (size_t i = 0; i < function->n_attribute; i++)
-    map_set(&known, function->attribute[i], r);
+  for (size_t i = 0; i < function->n_attribute; i++) map_set(&known, function->attribute[i], r);
   for (size_t i = 0; i < function->n_attribute_proto; i++) {
     const char *name = text_or_empty(function->attribute_proto[i]->name);
     map_set(&known, name, r);
@@ -145,8 +146,8 @@ static const char *call_prefix(const Site *site) {
   const char *name = text_or_empty(site->proto->name);
   if (*name && strlen(name) < LABEL_LIMIT)
     return arena_printf(site->reader->arena, "%s%s/", site->scope->prefix, name);
-  return arena_printf(site->reader->arena, "%s%.*s#%d/", site->scope->prefix, LABEL_LIMIT, site->proto->op_type,
-                      site->index);
+  return arena_printf(site->reader->arena, "%s%.*s#%d/", site->scope->prefix, LABEL_LIMIT,
+                      site->proto->op_type, site->index);
 }
 
 bool function_inline(const Site *site, const Onnx__FunctionProto *function) {

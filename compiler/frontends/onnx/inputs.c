@@ -1,9 +1,12 @@
 /* inputs.c: the inputs of the model and what the command line says of them.
  *
- *   --dim N=4          every N is 4                 --shape x=1x3x224x224   the shape of x, whatever the model says
- *   --dim 'N<=512'     N has a bound                --set rate=16000        x is a constant, no input
+ *   --dim N=4          every N is 4                 --shape x=1x3x224x224   the shape of x,
+ * whatever the model says
+ *   --dim 'N<=512'     N has a bound                --set rate=16000        x is a constant, no
+ * input
  *
- * First all shapes are read, so that all names of dimensions are known; then come the options; then values are made. */
+ * First all shapes are read, so that all names of dimensions are known; then come the options; then
+ * values are made. */
 #include "reader.h"
 
 #include "options.h"
@@ -190,8 +193,7 @@ static Value *set_value(Reader *r, const Input *input) {
     dims[i] = dim_value(input->shape[i]);
   }
   const char *where = arena_printf(r->arena, "%s: --set '%s'", r->c->file, input->name);
-  const Tensor *tensor =
-      literal_read(r, where, input->set->text, input->dtype, input->rank, dims);
+  const Tensor *tensor = literal_read(r, where, input->set->text, input->dtype, input->rank, dims);
   return tensor ? value_constant(r->c, input->name, tensor) : NULL;
 }
 
@@ -203,8 +205,7 @@ static Value *input_value(Reader *r, Input *input) {
               input->name);
     return NULL;
   }
-  for (int i = 0; i < input->rank; i++)
-    input->shape[i] = dim_refresh(r->c->dims, input->shape[i]);
+  for (int i = 0; i < input->rank; i++) input->shape[i] = dim_refresh(r->c->dims, input->shape[i]);
   if (input->set) return set_value(r, input);
   Value *value = value_create(r->c, input->name);
   value_set_type(r->c, value, input->dtype, input->rank, input->shape);

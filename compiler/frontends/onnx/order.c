@@ -1,7 +1,8 @@
 /* order.c: nodes in topological order.
  *
- * The standard demands sorted nodes, but not every exporter sorts. Depth first from each node in turn, producers before users: a
- * sorted list stays as it is, and in others a node moves only as far as it must. A subgraph uses what its nodes take from outside. */
+ * The standard demands sorted nodes, but not every exporter sorts. Depth first from each node in
+ * turn, producers before users: a sorted list stays as it is, and in others a node moves only as
+ * far as it must. A subgraph uses what its nodes take from outside. */
 #include "reader.h"
 
 typedef struct {
@@ -9,12 +10,14 @@ typedef struct {
   const Scope *scope;
   Onnx__NodeProto *const *nodes;
   size_t count;
-  Map producers; /* name → index + 1 of the node that makes it */
+  Map producers;  /* name → index + 1 of the node that makes it */
   Vec(int) needs; /* concatenated lists of producers */
   size_t *first;  /* of node i: needs[first[i]] … needs[first[i + 1]] */
 } Order;
 
-static void *index_pointer(size_t index) { return (void *)(uintptr_t)(index + 1); }
+static void *index_pointer(size_t index) {
+  return (void *)(uintptr_t)(index + 1);
+}
 
 static void add_need(Order *order, const char *name) {
   uintptr_t producer = (uintptr_t)map_get(&order->producers, name);
@@ -87,7 +90,7 @@ typedef struct {
   Order *order;
   Frame *stack;
   size_t depth;
-  enum { NEW, OPEN, DONE } *states;
+  enum { NEW, OPEN, DONE } * states;
   int *result;
   size_t done;
 } Walk;
@@ -135,7 +138,8 @@ static bool visit(Walk *walk, int start) {
 
 bool nodes_order(Reader *r, const Scope *scope, Onnx__NodeProto *const *nodes, size_t count,
                  int **out) {
-  Order order = {.r = r, .scope = scope, .nodes = nodes, .count = count, .producers = map_in(r->arena)};
+  Order order = {
+      .r = r, .scope = scope, .nodes = nodes, .count = count, .producers = map_in(r->arena)};
   order.first = ARENA_ARRAY(r->arena, size_t, count + 1);
   collect(&order);
   Walk walk = {.order = &order,

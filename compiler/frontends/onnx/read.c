@@ -1,4 +1,5 @@
-/* read.c: from the bytes of a file to the graph: unpacks the messages, reads what concerns the whole model, starts the rest. */
+/* read.c: from the bytes of a file to the graph: unpacks the messages, reads what concerns the
+ * whole model, starts the rest. */
 #include "onnx.h"
 
 #include "ops/schema.h"
@@ -44,7 +45,9 @@ static bool unpack(Reader *r) {
 
 /* ---- versions ---- */
 
-static void *version_pointer(int version) { return (void *)(intptr_t)version; }
+static void *version_pointer(int version) {
+  return (void *)(intptr_t)version;
+}
 
 bool opsets_read(Reader *r, const char *whose, Onnx__OperatorSetIdProto **imports, size_t count,
                  Map *out) {
@@ -111,8 +114,8 @@ static const char *producer_text(Reader *r) {
 
 static bool read_model(Reader *r) {
   Compilation *c = r->c;
-  bool ok = opsets_read(r, "the model", r->model->opset_import, r->model->n_opset_import,
-                        &r->opsets);
+  bool ok =
+      opsets_read(r, "the model", r->model->opset_import, r->model->n_opset_import, &r->opsets);
   warn_versions(r);
   c->producer = producer_text(r);
   c->model_hash = hash_bytes(r->file);

@@ -12,12 +12,12 @@ typedef struct Reader {
   const char *path; /* of the model; external data is in its folder */
   FileView file;
   const Onnx__ModelProto *model;
-  Map opsets;      /* of the model: domain → its version as a pointer-sized number */
-  Map functions;   /* function_key → FunctionProto */
-  Map external;    /* path → FileView, mapped once */
-  Value *omitted;  /* stands for an argument that a call of a function left out */
-  int node_number; /* position of the next node in the file */
-  size_t inlined;  /* what functions expanded to so far: nodes and parameters */
+  Map opsets;       /* of the model: domain → its version as a pointer-sized number */
+  Map functions;    /* function_key → FunctionProto */
+  Map external;     /* path → FileView, mapped once */
+  Value *omitted;   /* stands for an argument that a call of a function left out */
+  int node_number;  /* position of the next node in the file */
+  size_t inlined;   /* what functions expanded to so far: nodes and parameters */
   int64_t expanded; /* bytes of tensors made dense so far */
 } Reader;
 
@@ -54,10 +54,14 @@ typedef struct {
   int index; /* in the file */
 } Site;
 
-static inline const char *text_or_empty(const char *text) { return text ? text : ""; }
+static inline const char *text_or_empty(const char *text) {
+  return text ? text : "";
+}
 
 /* Whether the next error is printed at all, so that looking for a suggestion is worth it. */
-static inline bool errors_shown(const Reader *r) { return r->c->diag->errors <= DIAG_LIMIT; }
+static inline bool errors_shown(const Reader *r) {
+  return r->c->diag->errors <= DIAG_LIMIT;
+}
 
 /* The domain as the rest of ctc writes it: "" for ai.onnx. */
 const char *normal_domain(const char *domain);
@@ -68,7 +72,8 @@ const char *site_text(const Site *site);
 /* domain → version. Bad versions are errors. */
 bool opsets_read(Reader *r, const char *whose, Onnx__OperatorSetIdProto **imports, size_t count,
                  Map *out);
-/* The version that nodes of `domain` mean; 1 or the newest with a warning if the model does not say. */
+/* The version that nodes of `domain` mean; 1 or the newest with a warning if the model does not
+ * say. */
 int opset_version(Reader *r, const Scope *scope, const char *domain);
 
 /* ---- tensor_read.c: `what` names the tensor in errors at `where`: "initializer 'w'" ---- */
@@ -77,35 +82,37 @@ MUST_CHECK const Tensor *tensor_read(Reader *r, const char *where, const char *w
 /* Dense. */
 MUST_CHECK const Tensor *sparse_read(Reader *r, const char *where, const char *what,
                                      const Onnx__SparseTensorProto *proto);
-/* ---- external.c: the bytes of a tensor in another file. Without a given length they are all that follow in the file, and
- * *exact is false. ---- */
+/* ---- external.c: the bytes of a tensor in another file. Without a given length they are all that
+ * follow in the file, and *exact is false. ---- */
 MUST_CHECK bool external_data(Reader *r, const char *where, const char *what,
                               const Onnx__TensorProto *proto, const uint8_t **data, size_t *size,
                               bool *exact);
 
 /* ---- attributes.c ---- */
-/* All attributes of a node, references to a function's parameters resolved, absent ones dropped. Sparse tensors are
- * ATTR_OTHER with a dense `tensor`. */
+/* All attributes of a node, references to a function's parameters resolved, absent ones dropped.
+ * Sparse tensors are ATTR_OTHER with a dense `tensor`. */
 MUST_CHECK bool attributes_read(const Site *site, Attr **attrs, int *count);
 
 /* ---- check.c ---- */
-/* Arity, names, kinds and presence of attributes against the operator table. Attributes that are missing but have
- * a default are added. True for operators that the table does not know. */
+/* Arity, names, kinds and presence of attributes against the operator table. Attributes that are
+ * missing but have a default are added. True for operators that the table does not know. */
 MUST_CHECK bool check_node(const Site *site, const char *domain, int version, Attr **attrs,
                            int *count);
 
 /* ---- inputs.c ---- */
-/* The main graph's inputs as values in `scope`, with the options --dim, --shape and --set applied. */
+/* The main graph's inputs as values in `scope`, with the options --dim, --shape and --set applied.
+ */
 bool inputs_read(Reader *r, Scope *scope, const Onnx__GraphProto *proto);
 
 /* ---- literal.c ---- */
-/* The text of --set as a tensor of that type: one number a piece between commas, or one for all elements. */
+/* The text of --set as a tensor of that type: one number a piece between commas, or one for all
+ * elements. */
 MUST_CHECK const Tensor *literal_read(Reader *r, const char *where, const char *text, DType dtype,
                                       int rank, const int64_t *dims);
 
 /* ---- order.c ---- */
-/* Positions of `nodes` such that producers come before users, as near to the file's order as can be. False if there is a cycle.
- * `scope` holds what is defined before them. */
+/* Positions of `nodes` such that producers come before users, as near to the file's order as can
+ * be. False if there is a cycle. `scope` holds what is defined before them. */
 MUST_CHECK bool nodes_order(Reader *r, const Scope *scope, Onnx__NodeProto *const *nodes,
                             size_t count, int **order);
 

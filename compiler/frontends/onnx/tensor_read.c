@@ -1,7 +1,8 @@
 /* tensor_read.c: TensorProto and SparseTensorProto to Tensor.
  *
- * raw_data and files beside the model become slices of the mapping; lists of exactly the right C type are used where they
- * were unpacked; everything else is converted. Packed elements (four or two bits) get a byte each. */
+ * raw_data and files beside the model become slices of the mapping; lists of exactly the right C
+ * type are used where they were unpacked; everything else is converted. Packed elements (four or
+ * two bits) get a byte each. */
 #include "reader.h"
 #include "wire.h"
 
@@ -15,19 +16,19 @@ typedef struct {
 } Storage;
 
 static const Storage storages[DT_COUNT] = {
-    [DT_F32] = {IN_FLOAT, 1, 32},         [DT_F64] = {IN_DOUBLE, 1, 64},
-    [DT_F16] = {IN_INT32, 1, 16},         [DT_BF16] = {IN_INT32, 1, 16},
-    [DT_I8] = {IN_INT32, 1, 8},           [DT_I16] = {IN_INT32, 1, 16},
-    [DT_I32] = {IN_INT32, 1, 32},         [DT_I64] = {IN_INT64, 1, 64},
-    [DT_U8] = {IN_INT32, 1, 8},           [DT_U16] = {IN_INT32, 1, 16},
-    [DT_U32] = {IN_UINT64, 1, 32},        [DT_U64] = {IN_UINT64, 1, 64},
-    [DT_BOOL] = {IN_INT32, 1, 8},         [DT_STRING] = {IN_STRING, 1, 0},
-    [DT_C64] = {IN_FLOAT, 2, 64},         [DT_C128] = {IN_DOUBLE, 2, 128},
-    [DT_F8E4M3FN] = {IN_INT32, 1, 8},     [DT_F8E4M3FNUZ] = {IN_INT32, 1, 8},
-    [DT_F8E5M2] = {IN_INT32, 1, 8},       [DT_F8E5M2FNUZ] = {IN_INT32, 1, 8},
-    [DT_F8E8M0] = {IN_INT32, 1, 8},       [DT_U4] = {IN_INT32, 1, 4},
-    [DT_I4] = {IN_INT32, 1, 4},           [DT_F4E2M1] = {IN_INT32, 1, 4},
-    [DT_U2] = {IN_INT32, 1, 2},           [DT_I2] = {IN_INT32, 1, 2},
+    [DT_F32] = {IN_FLOAT, 1, 32},     [DT_F64] = {IN_DOUBLE, 1, 64},
+    [DT_F16] = {IN_INT32, 1, 16},     [DT_BF16] = {IN_INT32, 1, 16},
+    [DT_I8] = {IN_INT32, 1, 8},       [DT_I16] = {IN_INT32, 1, 16},
+    [DT_I32] = {IN_INT32, 1, 32},     [DT_I64] = {IN_INT64, 1, 64},
+    [DT_U8] = {IN_INT32, 1, 8},       [DT_U16] = {IN_INT32, 1, 16},
+    [DT_U32] = {IN_UINT64, 1, 32},    [DT_U64] = {IN_UINT64, 1, 64},
+    [DT_BOOL] = {IN_INT32, 1, 8},     [DT_STRING] = {IN_STRING, 1, 0},
+    [DT_C64] = {IN_FLOAT, 2, 64},     [DT_C128] = {IN_DOUBLE, 2, 128},
+    [DT_F8E4M3FN] = {IN_INT32, 1, 8}, [DT_F8E4M3FNUZ] = {IN_INT32, 1, 8},
+    [DT_F8E5M2] = {IN_INT32, 1, 8},   [DT_F8E5M2FNUZ] = {IN_INT32, 1, 8},
+    [DT_F8E8M0] = {IN_INT32, 1, 8},   [DT_U4] = {IN_INT32, 1, 4},
+    [DT_I4] = {IN_INT32, 1, 4},       [DT_F4E2M1] = {IN_INT32, 1, 4},
+    [DT_U2] = {IN_INT32, 1, 2},       [DT_I2] = {IN_INT32, 1, 2},
 };
 
 static const struct {
@@ -162,8 +163,9 @@ static void narrow(Reading *in, const uint8_t *entries, size_t width, size_t byt
   uint8_t *out = arena_alloc_big(in->r->arena, (size_t)in->tensor->count * bytes);
   for (int64_t i = 0; i < in->tensor->count; i++)
     memcpy(out + (size_t)i * bytes, entries + (size_t)i * width, bytes);
-  in->tensor->data =
-      in->tensor->dtype == DT_BOOL ? clean_bools(in->r->arena, out, (size_t)in->tensor->count) : out;
+  in->tensor->data = in->tensor->dtype == DT_BOOL
+                         ? clean_bools(in->r->arena, out, (size_t)in->tensor->count)
+                         : out;
 }
 
 static bool read_list(Reading *in) {
@@ -172,8 +174,8 @@ static bool read_list(Reading *in) {
   const void *entries = list_of(in->proto, storage.list, &have);
   int64_t need = is_packed(in) ? packed_bytes(in) : in->tensor->count * storage.per_element;
   if (have != (size_t)need)
-    return wrong_size(in, have, arena_printf(in->r->arena, "values in %s", lists[storage.list].name),
-                      need);
+    return wrong_size(in, have,
+                      arena_printf(in->r->arena, "values in %s", lists[storage.list].name), need);
   if (storage.list == IN_STRING) {
     read_strings(in, entries);
   } else if (is_packed(in)) {
@@ -239,8 +241,8 @@ static bool check_sparse(Reader *r, const char *where, const char *what, const T
     return diag_error(diag, where, "%s: the values of a sparse tensor must be a list of numbers",
                       what);
   bool flat = indices->rank == 1 && indices->dims[0] == values->count;
-  bool full = indices->rank == 2 && indices->dims[0] == values->count &&
-              indices->dims[1] == dense->rank;
+  bool full =
+      indices->rank == 2 && indices->dims[0] == values->count && indices->dims[1] == dense->rank;
   if (indices->dtype != DT_I64 || (!flat && !full))
     return diag_error(diag, where,
                       "%s: the indices of %lld sparse values must be int64 of shape [%lld] or "
@@ -250,12 +252,13 @@ static bool check_sparse(Reader *r, const char *where, const char *what, const T
   return true;
 }
 
-/* Whether the size of the dense tensor is sane; a few bytes of a file must not ask for all memory. */
+/* Whether the size of the dense tensor is sane; a few bytes of a file must not ask for all memory.
+ */
 static bool check_expanded(Reader *r, const char *where, const char *what, Tensor *dense) {
   if (!tensor_count(dense->dims, dense->rank, &dense->count) || dense->count > EXPANDED_LIMIT ||
       (r->expanded += tensor_bytes(dense)) > EXPANDED_LIMIT)
-    return diag_error(r->c->diag, where, "%s: too big as a dense tensor (all together %d MiB)", what,
-                      EXPANDED_LIMIT >> 20);
+    return diag_error(r->c->diag, where, "%s: too big as a dense tensor (all together %d MiB)",
+                      what, EXPANDED_LIMIT >> 20);
   return true;
 }
 
@@ -284,7 +287,8 @@ const Tensor *sparse_read(Reader *r, const char *where, const char *what,
       diag_error(r->c->diag, where, "%s: index %lld is outside of the tensor", what, (long long)i);
       return NULL;
     }
-    memcpy((char *)data + (size_t)at * bytes, (const char *)values->data + (size_t)i * bytes, bytes);
+    memcpy((char *)data + (size_t)at * bytes, (const char *)values->data + (size_t)i * bytes,
+           bytes);
   }
   return dense;
 }

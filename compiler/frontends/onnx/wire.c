@@ -1,9 +1,10 @@
-/* wire.c: one walk over the wire format, driven by protobuf-c's descriptors; it is made twice, first to check and to count
- * the bytes of the reduced copy, then to write them.
+/* wire.c: one walk over the wire format, driven by protobuf-c's descriptors; it is made twice,
+ * first to check and to count the bytes of the reduced copy, then to write them.
  *
- * A message is a list of fields, each a tag (number << 3 | wire type) and a payload. Sub-messages, strings, bytes and packed lists
- * are a length and that many bytes. The length of a sub-message is written in five bytes (a varint may have leading zero groups),
- * so that it can be filled in after the contents. */
+ * A message is a list of fields, each a tag (number << 3 | wire type) and a payload. Sub-messages,
+ * strings, bytes and packed lists are a length and that many bytes. The length of a sub-message is
+ * written in five bytes (a varint may have leading zero groups), so that it can be filled in after
+ * the contents. */
 #include "wire.h"
 
 #include "base/diag.h"
@@ -12,7 +13,8 @@
 #include <string.h>
 
 enum {
-  /* Three messages for each graph within a graph (graph, node, attribute), 64 of those, and some for types. */
+  /* Three messages for each graph within a graph (graph, node, attribute), 64 of those, and some
+     for types. */
   DEPTH_LIMIT = 64 * 3 + 16,
   LENGTH_BYTES = 5,
   TENSOR_RAW_DATA = 9,
@@ -29,7 +31,8 @@ typedef struct {
   WireError *error;
 } Wire;
 
-/* A field's tag and the place of its payload, [payload, end) (for WIRE_LENGTH without the length). */
+/* A field's tag and the place of its payload, [payload, end) (for WIRE_LENGTH without the length).
+ */
 typedef struct {
   uint32_t number;
   WireType type;
@@ -110,8 +113,7 @@ static void put_tag(Wire *w, uint32_t number) {
 static void fill_length(Wire *w, size_t at, size_t length) {
   if (!w->out) return;
   for (int i = 0; i < LENGTH_BYTES; i++)
-    w->out[at + i] =
-        (uint8_t)(((length >> (7 * i)) & 0x7f) | (i < LENGTH_BYTES - 1 ? 0x80 : 0));
+    w->out[at + i] = (uint8_t)(((length >> (7 * i)) & 0x7f) | (i < LENGTH_BYTES - 1 ? 0x80 : 0));
 }
 
 static void put_slice(Wire *w, const Field *field) {
@@ -169,7 +171,8 @@ static bool submessage(Wire *w, const ProtobufCFieldDescriptor *known, const Fie
   return true;
 }
 
-/* A single sub-message that is given twice would have to be merged, which takes quadratic time; nobody writes that. */
+/* A single sub-message that is given twice would have to be merged, which takes quadratic time;
+ * nobody writes that. */
 static bool check_single(Wire *w, const ProtobufCMessageDescriptor *descriptor,
                          const ProtobufCFieldDescriptor *known, const Field *field,
                          uint64_t *seen) {

@@ -1,0 +1,162 @@
+/* random.c: RandomNormal, RandomUniform (and …Like), Bernoulli, Multinomial.
+ *
+ * The numbers are a function of the seed (the attribute, or the node's position in the model) and of the position in the output: each
+ * run of the emitted program gives the same ones, and so does each iteration of a loop. */
+#include "ops/axis.h"
+#include "ops/elementwise.h"
+#include "ops/op.h"
+
+#include <string.h>
+
+/* The seed of a node: the bits of the attribute, or a number of its own. */
+static int64_t seed_of(const Node *node) {
+  float given = node_float(node, "seed", 0);
+  int32_t bits;
+  memcpy(&bits, &given, sizeof bits);
+  return node_attr(node, "seed") ? bits : ((int64_t)node->index + 1) << 32;
+}
+
+/* The dtype of attribute `dtype`, else `missing`. */
+static DType random_dtype(const Node *node, DType missing) {
+  const Attr *attr = node_attr(node, "dtype");
+  return attr ? dtype_from_onnx((int)attr->i) : missing;
+}
+
+static bool is_number(DType dtype) { return dtype_is_float(dtype) || dtype_is_integer(dtype); }
+
+static bool refuse(Compilation *c, const Node *node, DType dtype) {
+  return node_error(c, node, "elements of type %s are not supported", dtype_info(dtype)->name);
+}
+
+/* --- RandomNormal, RandomUniform --- */
+
+/* `row`: the kernel, and the attributes that it takes. */
+typedef struct {
+  const char *stem, *first, *second;
+  float first_missing, second_missing;
+} Row;
+
+static const Row normal_row = {"random_normal", "mean", "scale", 0, 1};
+static const Row uniform_row = {"random_uniform", "low", "high", 0, 1};
+
+static bool infer_random(Compilation *c, Node *node) {
+  DType dtype = random_dtype(node, DT_F32);
+  size_t rank;
+  const int64_t *dims = node_ints(node, "shape", &rank);
+  Dim shape[MAX_RANK];
+  if (!dtype_is_float(dtype)) return refuse(c, node, dtype);
+  if (rank > MAX_RANK) return node_error(c, node, "more than %d dims are not supported", MAX_RANK);
+  for (size_t i = 0; i < rank; i++) {
+    if (dims[i] < 0) return node_error(c, node, "the shape has a negative dim");
+    shape[i] = dim_const(c->dims, dims[i]);
+  }
+  value_set_type(c, node_out(node, 0), dtype, (int)rank, shape);
+  return true;
+}
+
+static bool infer_random_like(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  DType dtype = random_dtype(node, dtype_is_float(x->dtype) ? x->dtype : DT_F32);
+  if (!dtype_is_float(dtype)) return refuse(c, node, dtype);
+  value_set_type(c, node_out(node, 0), dtype, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_random(Lower *l, const Node *node) {
+  const Row *row = node->op->row;
+  const Value *y = node_out(node, 0);
+  DType dtype = elementwise_dtype(row->stem, y->dtype);
+  Buffer *to = axis_output(l, y, y, dtype);
+  Step *step = lower_kernel(l, row->stem, dtype);
+  arg_buffer(l, step, to);
+  arg_dim(l, step, value_count(l->c, y));
+  arg_int(l, step, seed_of(node));
+  arg_real(l, step, (double)node_float(node, row->first, row->first_missing));
+  arg_real(l, step, (double)node_float(node, row->second, row->second_missing));
+  axis_finish(l, y, to);
+  return true;
+}
+
+DEFINE_OP(RandomNormal) = {.name = "RandomNormal",
+                           .flags = OP_RANDOM,
+                           .infer = infer_random,
+                           .lower = lower_random,
+                           .row = &normal_row};
+DEFINE_OP(RandomUniform) = {.name = "RandomUniform",
+                            .flags = OP_RANDOM,
+                            .infer = infer_random,
+                            .lower = lower_random,
+                            .row = &uniform_row};
+DEFINE_OP(RandomNormalLike) = {.name = "RandomNormalLike",
+                               .flags = OP_RANDOM,
+                               .infer = infer_random_like,
+                               .lower = lower_random,
+                               .row = &normal_row};
+DEFINE_OP(RandomUniformLike) = {.name = "RandomUniformLike",
+                                .flags = OP_RANDOM,
+                                .infer = infer_random_like,
+                                .lower = lower_random,
+                                .row = &uniform_row};
+
+/* --- Bernoulli --- */
+
+static bool infer_bernoulli(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  DType dtype = random_dtype(node, x->dtype);
+  if (!dtype_is_float(x->dtype)) return refuse(c, node, x->dtype);
+  if (!is_number(dtype) && dtype != DT_BOOL) return refuse(c, node, dtype);
+  value_set_type(c, node_out(node, 0), dtype, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_bernoulli(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  DType dtype = elementwise_dtype("random_bernoulli", x->dtype);
+  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, y, y, DT_BOOL);
+  Step *step = lower_kernel(l, "random_bernoulli", dtype);
+  arg_buffer(l, step, from);
+  arg_buffer(l, step, to);
+  arg_dim(l, step, value_count(l->c, y));
+  arg_int(l, step, seed_of(node));
+  axis_finish(l, y, to);
+  return true;
+}
+
+DEFINE_OP(Bernoulli) = {
+    .name = "Bernoulli", .flags = OP_RANDOM, .infer = infer_bernoulli, .lower = lower_bernoulli};
+
+/* --- Multinomial --- */
+
+static bool infer_multinomial(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  DType dtype = random_dtype(node, DT_I32);
+  if (x->rank != 2 || !dtype_is_float(x->dtype))
+    return node_error(c, node, "the input must be float[rows, classes]");
+  if (dtype != DT_I32 && dtype != DT_I64) return refuse(c, node, dtype);
+  if (dim_is(x->shape[1], 0)) return node_error(c, node, "there are no classes to draw from");
+  int64_t samples = node_int(node, "sample_size", 1);
+  if (samples < 0) return node_error(c, node, "sample_size is negative");
+  Dim shape[] = {x->shape[0], dim_const(c->dims, samples)};
+  value_set_type(c, node_out(node, 0), dtype, 2, shape);
+  return true;
+}
+
+static bool lower_multinomial(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  DType dtype = elementwise_dtype("random_multinomial", x->dtype);
+  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, y, y, DT_I64);
+  Step *step = lower_kernel(l, "random_multinomial", dtype);
+  arg_buffer(l, step, from);
+  arg_buffer(l, step, to);
+  arg_dim(l, step, x->shape[0]);
+  arg_dim(l, step, x->shape[1]);
+  arg_dim(l, step, y->shape[1]);
+  arg_int(l, step, seed_of(node));
+  axis_finish(l, y, to);
+  return true;
+}
+
+DEFINE_OP(Multinomial) = {.name = "Multinomial",
+                          .flags = OP_RANDOM,
+                          .infer = infer_multinomial,
+                          .lower = lower_multinomial};
