@@ -58,7 +58,9 @@ all: $(BUILD)/ctc ## build the compiler: build/ctc
 deps: $(BUILD)/deps.stamp ## install what the build and the tests need (apt packages, .venv)
 
 unit: $(UNIT_BINS) ## unit tests only
-	@for test in $(UNIT_BINS); do echo "== $$test"; $$test || exit 1; done
+	@failed=0; for test in $(UNIT_BINS); do \
+	  echo "== $$test"; $$test || failed=1; \
+	done; exit $$failed
 
 test: deps ## all tests: unit tests, operators against the ONNX cases, errors, generated code
 	@$(MAKE) --no-print-directory all unit
@@ -77,14 +79,14 @@ demo: deps ## compile a model, build the result and compare it with onnxruntime
 	$(PYTHON) tests/run.py --demo
 
 lint: $(GENERATED) $(GENERATED_HEADERS) ## warnings of gcc and clang as errors, runtime as strict C99 and C++, format
-	@for file in $(SOURCES) tools/*.c; do \
-	  $(CC) $(C_FLAGS) -Werror -fsyntax-only $$file || exit 1; \
-	  $(CLANG) $(C_FLAGS) -Werror -fsyntax-only $$file || exit 1; \
-	done
-	@for compiler in "$(CC) -std=c99" "$(CLANG) -std=c99" "g++ -x c++"; do \
-	  $$compiler -Wall -Wextra -Wconversion -Wno-unused-function -pedantic \
-	    -Werror -fsyntax-only $(GEN)/runtime_all.c || exit 1; \
-	done
+	@failed=0; for file in $(SOURCES) $(wildcard tools/*.c); do \
+	  $(CC) $(C_FLAGS) -Werror -fsyntax-only $$file || failed=1; \
+	  $(CLANG) $(C_FLAGS) -Werror -fsyntax-only $$file || failed=1; \
+	done; exit $$failed
+	@failed=0; for compiler in "$(CC) -std=c99" "$(CLANG) -std=c99" "g++ -x c++"; do \
+	  $$compiler -Wall -Wextra -Wconversion -Wno-unused-function -pedantic -Werror -fsyntax-only \
+	    $(GEN)/runtime_all.c || failed=1; \
+	done; exit $$failed
 	clang-format --dry-run -Werror $(SOURCES) $(filter %.h,$(HEADERS)) $(wildcard tools/*.[ch]) $(UNIT)
 
 format: ## lay out all sources by .clang-format

@@ -38,10 +38,11 @@ class CDim(ctypes.Structure):
 class CModel(ctypes.Structure):
     _fields_ = [("abi_version", c_uint32), ("name", c_char_p), ("input_count", c_int32), ("output_count", c_int32),
                 ("dim_count", c_int32), ("inputs", POINTER(CPort)), ("outputs", POINTER(CPort)), ("dims", POINTER(CDim)),
+                ("bounds", CFUNCTYPE(None, POINTER(c_int64))),
                 ("shapes", CFUNCTYPE(None, POINTER(c_int64), POINTER(c_int64))),
                 ("workspace_bytes", CFUNCTYPE(c_int64, POINTER(c_int64))),
-                ("run", CFUNCTYPE(c_int, POINTER(c_void_p), POINTER(c_void_p), POINTER(c_int64), c_void_p, c_int64)),
-                ("status_text", CFUNCTYPE(c_char_p, c_int)), ("alignment", c_int32)]
+                ("run", CFUNCTYPE(c_int, POINTER(c_void_p), POINTER(c_void_p), POINTER(c_int64), c_void_p, c_int64, c_void_p)),
+                ("status_text", CFUNCTYPE(c_char_p, c_int)), ("alignment", c_int32), ("weights_bytes", c_int64)]
 
 
 class ModelError(Exception):
@@ -61,7 +62,8 @@ class Port:
 
 class Dim:
     def __init__(self, c):
-        self.name, self.low, self.high, self.is_capacity = c.name.decode(), c.low, c.high, c.kind == 1
+        self.name, self.low, self.high = c.name.decode(), c.low, c.high
+        self.is_given, self.is_capacity = c.kind == 0, c.kind == 1  # others: bounded by the model itself
 
 
 class Memory:
@@ -96,8 +98,9 @@ class Memory:
 
 
 class Model:
-    def __init__(self, library, name):
+    def __init__(self, library, name, weights=None):
         self._library = library
+        self._weights = None
         c = self._c = CModel.in_dll(library, name + "_model")
         if c.abi_version != ABI_VERSION:
             raise ModelError(f"{name}: ABI version {c.abi_version}, expected {ABI_VERSION}")
@@ -105,6 +108,12 @@ class Model:
         self.inputs = [Port(c.inputs[i]) for i in range(c.input_count)]
         self.outputs = [Port(c.outputs[i]) for i in range(c.output_count)]
         self.dims = [Dim(c.dims[i]) for i in range(c.dim_count)]
+        if c.weights_bytes:
+            if weights is None or len(weights) != c.weights_bytes:
+                raise ModelError(f"{name} needs a weights file of {c.weights_bytes} bytes")
+            self._weights_memory = Memory(len(weights))
+            self._weights = self._weights_memory.address
+            ctypes.memmove(self._weights, weights, len(weights))
 
     def shapes(self, dims):
         """(shapes of the inputs, shapes of the outputs) for these values of all dims."""
@@ -134,12 +143,17 @@ class Model:
             if dim.is_capacity:
                 dims.append(min(capacity, dim.high) if dim.high >= 0 else capacity)
                 continue
+            if not dim.is_given:
+                dims.append(0)
+                continue
             places = [i for i in range(len(wanted)) if all(s[i] == p[k] for s, p in zip(seen, probes))]
             dims.append(wanted[places[0]] if places else max(dim.low, 1))
         made = self.shapes(dims)[0]
         if [tuple(s) for s in shapes] != made:
             raise ModelError(f"inputs have shapes {shapes}, the model wants {made}")
-        return dims
+        bounded = (c_int64 * max(1, len(dims)))(*dims)
+        self._c.bounds(bounded)
+        return list(bounded)[:len(dims)]
 
     def run(self, inputs, capacity=64, most=1 << 26):
         """The outputs for `inputs` (a list in the model's order, or a dict by name)."""
@@ -179,7 +193,7 @@ class Model:
         c_dims = (c_int64 * max(1, len(dims)))(*dims)
         status = self._c.run((c_void_p * max(1, len(arrays)))(*[a.ctypes.data for a in arrays]),
                              (c_void_p * max(1, len(outputs)))(*[o.address for o in outputs]),
-                             c_dims, workspace.address, size)
+                             c_dims, workspace.address, size, self._weights)
         if not workspace.guard_intact():
             raise ModelError("wrote behind the workspace")
         for port, memory in zip(self.outputs, outputs):
@@ -202,5 +216,6 @@ class Model:
         return np.array(texts, dtype=object).reshape(shape)
 
 
-def load(path, name):
-    return Model(ctypes.CDLL(str(path)), name)
+def load(path, name, weights=None):
+    """The model `name` of a library; `weights` are the bytes of its weights file, if it was compiled with one."""
+    return Model(ctypes.CDLL(str(path)), name, weights)

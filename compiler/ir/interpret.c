@@ -157,7 +157,7 @@ static void store_number(void *to, DType dtype, double real, int64_t integer, bo
   case DT_U32: PUT(uint32_t); break;
   case DT_U64: PUT(uint64_t); break;
   case DT_BOOL: *(uint8_t *)to = is_real ? real != 0 : integer != 0; break;
-  default: CTC_ASSERT(!"a literal of a number type");
+  default: CTC_ASSERT(false && "a literal of a number type");
   }
 #undef PUT
 }

@@ -113,7 +113,7 @@ static void check_typed(const Node *node) {
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i] && !is_typed(node->outputs[i])) {
       fprintf(stderr, "ctc: %s leaves its output %d without a type\n", node->op_type, i);
-      CTC_ASSERT(!"inference sets every output");
+      CTC_ASSERT(false && "inference sets every output");
     }
 }
 

@@ -51,8 +51,7 @@ typedef struct {
 const OperatorSchema *schema_find(const char *domain, const char *name, int version);
 /* The oldest row of an operator, NULL if the table has no such operator. */
 const OperatorSchema *schema_oldest(const char *domain, const char *name);
-/* The newest opset version of a domain that the table knows, 0 for domains that it does not know.
- */
+/* The newest opset version of a domain, 0 for domains that the table does not know. */
 int schema_newest(const char *domain);
 /* The name in `domain` that is nearest to a misspelt one, or NULL. */
 const char *schema_suggest(Arena *arena, const char *domain, const char *name);
@@ -69,7 +68,7 @@ extern const OperatorSchema operator_table[];
 extern const int operator_table_count;
 extern const SchemaDomain schema_domains[];
 extern const int schema_domain_count;
-extern const int
-    schema_ir_version; /* newest version of the file format that the table was drawn for */
+/* The newest version of the file format that the table was drawn for. */
+extern const int schema_ir_version;
 
 #endif

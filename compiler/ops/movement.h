@@ -1,0 +1,44 @@
+/* movement.h: what the operators share that move elements without computing with them: Reshape, Transpose, Slice, Gather, Pad … */
+#ifndef CTC_OPS_MOVEMENT_H
+#define CTC_OPS_MOVEMENT_H
+
+#include "ops/op.h"
+
+/* Demands that the elements of all inputs can be moved: not strings, not complex numbers. */
+MUST_CHECK bool require_movable(Compilation *c, const Node *node);
+/* Bytes in which one element is stored (1 for packed types, which are unpacked when read). */
+int64_t element_bytes(DType dtype);
+/* Product of dims [first, last) of the value's shape. */
+Dim dims_between(Compilation *c, const Value *value, int first, int last);
+
+/* The size of output axis `axis`, which is only known while the program runs: the data symbol that it was given before, or a new one
+ * named after the output. `bound` is an expression that is never smaller. */
+Dim infer_data_dim(Compilation *c, const Value *out, int axis, Dim bound);
+/* A run-time check at the node, unless the condition is known to hold; an error if it is known to fail. `what` completes the sentence
+ * "CONDITION must hold": it says what is wrong. */
+MUST_CHECK bool infer_require(Compilation *c, const Node *node, Dim condition, const char *what);
+
+/* A position that may count from the end: `index + size` where index < 0. */
+Dim index_from_end(Compilation *c, Dim index, Dim size);
+
+/* If the content of `in` is known: that of `out`, whose type is set, with out[i] = in[offset + sum(i[d] * stride[d])]. Does nothing if
+ * shapes are not constant or too large. */
+void content_move(Compilation *c, Value *out, const Value *in, int64_t offset,
+                  const int64_t *stride);
+/* The same elements in another shape. */
+void content_reshape(Compilation *c, Value *out, const Value *in);
+/* The dims of a value as numbers; false if one is not a constant. */
+bool const_shape(const Value *value, int64_t *dims);
+/* Row-major strides of a constant shape. */
+void const_strides(const int64_t *dims, int rank, int64_t *stride);
+/* Whether tensors of so many elements keep their contents as expressions. */
+bool content_fits(Dim count);
+
+/* Fills `value` with one number. */
+void lower_fill(Lower *l, const Value *value, double number);
+/* Writes the content of an integer value to its buffer (Shape, Size). */
+void lower_content(Lower *l, const Value *value);
+/* An index input as int64. */
+Buffer *lower_indices(Lower *l, const Value *value);
+
+#endif

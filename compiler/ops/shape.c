@@ -1,0 +1,277 @@
+/* shape.c: operators that look at a shape or give the same data another one.
+ *
+ * Shape and Size become content (expressions), so chains that compute shapes leave nothing in the program. The others are views: the
+ * output shares the buffer of the input.
+ *
+ *   y = Reshape(x float[N, 12, 64], [0, -1])   =>   y is x, float[N, 768] */
+#include "ops/movement.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static bool lower_view(Lower *l, const Node *node) {
+  lower_alias(l, node_out(node, 0), node_in(node, 0));
+  return true;
+}
+
+/* --- Identity, Dropout --- */
+
+static bool infer_identity(Compilation *c, Node *node) {
+  infer_same(c, node, 0, 0);
+  return true;
+}
+
+DEFINE_OP(Identity) = {.name = "Identity", .infer = infer_identity, .lower = lower_view};
+
+/* Dropout drops nothing in inference, nor with a ratio of 0. */
+static bool infer_dropout(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0), *ratio = node_in(node, 1), *training = node_in(node, 2);
+  bool drops_nothing = ratio && ratio->constant && tensor_real(ratio->constant, 0) == 0;
+  if (training && !drops_nothing) {
+    if (!training->constant)
+      return node_error(c, node, "input 2 (training_mode) must be known when compiling");
+    if (tensor_int(training->constant, 0))
+      return node_error(c, node, "training_mode is true; only inference is supported");
+  }
+  infer_same(c, node, 0, 0);
+  Value *mask = node_out(node, 1);
+  if (mask) value_set_type(c, mask, node->version < 7 ? x->dtype : DT_BOOL, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_dropout(Lower *l, const Node *node) {
+  const Value *mask = node_out(node, 1);
+  if (node_out(node, 0)) lower_view(l, node);
+  if (mask) lower_fill(l, mask, 1);
+  return true;
+}
+
+DEFINE_OP(Dropout) = {.name = "Dropout", .infer = infer_dropout, .lower = lower_dropout};
+
+/* --- Shape, Size --- */
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high) {
+  return value < low ? low : value > high ? high : value;
+}
+
+static bool infer_shape(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  int64_t start = node_int(node, "start", 0), end = node_int(node, "end", x->rank);
+  start = clamp(start < 0 ? start + x->rank : start, 0, x->rank);
+  end = clamp(end < 0 ? end + x->rank : end, start, x->rank);
+  Dim count = dim_const(c->dims, end - start);
+  value_set_type(c, node_out(node, 0), DT_I64, 1, &count);
+  infer_content(c, node_out(node, 0), x->shape + start, end - start);
+  return true;
+}
+
+static bool infer_size(Compilation *c, Node *node) {
+  Dim count = value_count(c, node_in(node, 0));
+  value_set_type(c, node_out(node, 0), DT_I64, 0, NULL);
+  infer_content(c, node_out(node, 0), &count, 1);
+  return true;
+}
+
+static bool lower_known(Lower *l, const Node *node) {
+  lower_content(l, node_out(node, 0));
+  return true;
+}
+
+DEFINE_OP(Shape) = {.name = "Shape", .infer = infer_shape, .lower = lower_known};
+DEFINE_OP(Size) = {.name = "Size", .infer = infer_size, .lower = lower_known};
+
+/* --- Reshape --- */
+
+typedef struct {
+  const Dim *asked; /* elements of the target */
+  int rank;
+  int free;         /* position of the constant -1, or -1 */
+  int unknown;      /* position of the only element that is read while the program runs, if it is the only one; else -1 */
+  Dim total;        /* elements of the input */
+} Target;
+
+static bool is_data(const DimSymbol *symbol, void *context) {
+  (void)context;
+  return symbol->kind == SYMBOL_DATA;
+}
+
+/* Whether the element may turn out to be a mark (0 or -1) instead of a size: it depends on data. Expressions in
+ * the caller's dims are sizes. */
+static bool may_be(Dim element, int64_t mark) {
+  return dim_range(element).low <= mark && dim_any_symbol(element, is_data, NULL);
+}
+
+static bool read_target(Compilation *c, const Node *node, Target *target) {
+  if (node->version >= 5)
+    return infer_elements(c, node, 1, -1, INT64_MAX, &target->asked, &target->rank);
+  size_t count;
+  const int64_t *shape = node_ints(node, "shape", &count);
+  if (!shape) return node_error(c, node, "attribute 'shape' is missing");
+  Dim *asked = ARENA_ARRAY(c->arena, Dim, count);
+  for (size_t i = 0; i < count; i++) asked[i] = dim_const(c->dims, shape[i]);
+  target->asked = asked;
+  target->rank = (int)count;
+  return true;
+}
+
+/* Checks the constants of the target and finds `free` and `unknown`. */
+static bool scan_target(Compilation *c, const Node *node, Target *target) {
+  int unknown = 0, unknown_at = -1;
+  target->free = -1;
+  if (target->rank > MAX_RANK)
+    return node_error(c, node, "a rank of %d is not supported (at most %d)", target->rank, MAX_RANK);
+  for (int i = 0; i < target->rank; i++) {
+    Dim element = target->asked[i];
+    if (dim_is(element, -1) && target->free >= 0)
+      return node_error(c, node, "the target shape has more than one -1");
+    if (dim_is_const(element) && dim_value(element) < -1)
+      return node_error(c, node, "the target shape holds %" PRId64, dim_value(element));
+    if (dim_is(element, -1)) target->free = i;
+    if (may_be(element, 0)) unknown++, unknown_at = i;
+  }
+  target->unknown = unknown == 1 && target->free < 0 ? unknown_at : -1;
+  return true;
+}
+
+/* The size that an element asks for; the element -1 counts as 1, so that it does not matter in the product of the others. */
+static bool asked_size(Compilation *c, const Node *node, const Value *x, Dim element, int i,
+                       Dim *size) {
+  DimPool *pool = c->dims;
+  bool copies = node_int(node, "allowzero", 0) == 0;
+  if (dim_is(element, 0) && copies && i >= x->rank)
+    return node_error(c, node, "the target shape holds 0 at %d, but the input has rank %d", i, x->rank);
+  *size = element;
+  if (copies && i < x->rank && (dim_is(element, 0) || may_be(element, 0)))
+    *size = dim_select(pool, dim_equal(pool, element, dim_const(pool, 0)), x->shape[i], element);
+  if (may_be(element, -1) || dim_is(element, -1))
+    *size = dim_select(pool, dim_equal(pool, element, dim_const(pool, -1)), dim_const(pool, 1),
+                       *size);
+  return true;
+}
+
+/* Where exactly one size is read at run time, it follows from the others, so that the shape depends on the input only. */
+static bool solve_unknown(Compilation *c, const Node *node, const Target *target, Dim inferred,
+                          Dim *size) {
+  DimPool *pool = c->dims;
+  Dim element = target->asked[target->unknown];
+  Dim fits = dim_equal(pool, *size, inferred);
+  if (dim_range(element).low < 0)
+    fits = dim_add(pool, fits, dim_equal(pool, element, dim_const(pool, -1)));
+  *size = inferred;
+  return infer_require(c, node, fits, "the target shape does not fit the number of elements");
+}
+
+static bool target_shape(Compilation *c, const Node *node, const Target *target, Dim *shape) {
+  const Value *x = node_in(node, 0);
+  DimPool *pool = c->dims;
+  Dim others = dim_const(pool, 1);
+  for (int i = 0; i < target->rank; i++) {
+    if (!asked_size(c, node, x, target->asked[i], i, &shape[i])) return false;
+    if (i != target->unknown) others = dim_mul(pool, others, shape[i]);
+  }
+  if (dim_is(others, 0)) {
+    if (target->free >= 0 && !dim_is(target->total, 0))
+      return node_error(c, node, "the dim given as -1 cannot be told beside a dim of size 0");
+    if (target->free >= 0) shape[target->free] = dim_const(pool, 0);
+    return true;
+  }
+  Dim inferred = dim_floordiv(pool, target->total, others);
+  if (target->unknown >= 0)
+    return solve_unknown(c, node, target, inferred, &shape[target->unknown]);
+  for (int i = 0; i < target->rank; i++) {
+    Dim element = target->asked[i];
+    if (dim_is(element, -1)) shape[i] = inferred;
+    else if (may_be(element, -1))
+      shape[i] = dim_select(pool, dim_equal(pool, element, dim_const(pool, -1)), inferred, shape[i]);
+  }
+  return true;
+}
+
+static bool infer_reshape(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  Value *y = node_out(node, 0);
+  Target target = {.total = value_count(c, x)};
+  Dim shape[MAX_RANK];
+  if (!read_target(c, node, &target) || !scan_target(c, node, &target) ||
+      !target_shape(c, node, &target, shape))
+    return false;
+  value_set_type(c, y, x->dtype, target.rank, shape);
+  content_reshape(c, y, x);
+  return infer_require_equal(c, node, target.total, value_count(c, y),
+                             "the numbers of elements before and after");
+}
+
+DEFINE_OP(Reshape) = {.name = "Reshape", .infer = infer_reshape, .lower = lower_view};
+
+/* --- Flatten, Squeeze, Unsqueeze --- */
+
+static bool infer_flatten(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  int64_t axis = node_int(node, "axis", 1);
+  if (axis < -x->rank || axis > x->rank)
+    return node_error(c, node, "axis %" PRId64 " is outside of [%d, %d]", axis, -x->rank, x->rank);
+  int split = (int)(axis < 0 ? axis + x->rank : axis);
+  const Dim shape[] = {dims_between(c, x, 0, split), dims_between(c, x, split, x->rank)};
+  value_set_type(c, node_out(node, 0), x->dtype, 2, shape);
+  content_reshape(c, node_out(node, 0), x);
+  return true;
+}
+
+DEFINE_OP(Flatten) = {.name = "Flatten", .infer = infer_flatten, .lower = lower_view};
+
+/* Marks the axes that the node names. *given: it names any. */
+static bool mark_axes(Compilation *c, const Node *node, int rank, bool *marked, bool *given) {
+  const int64_t *axes;
+  size_t count;
+  if (!infer_const_ints(c, node, 1, "axes", given, &axes, &count)) return false;
+  for (size_t i = 0; i < count; i++) {
+    int axis;
+    if (!infer_axis(c, node, axes[i], rank, &axis)) return false;
+    if (marked[axis]) return node_error(c, node, "axis %d is named twice", axis);
+    marked[axis] = true;
+  }
+  return true;
+}
+
+static bool infer_squeeze(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  bool dropped[MAX_RANK] = {false}, given;
+  Dim shape[MAX_RANK], one = dim_const(c->dims, 1);
+  int rank = 0;
+  if (!mark_axes(c, node, x->rank, dropped, &given)) return false;
+  for (int d = 0; d < x->rank; d++) {
+    if (!given && dim_is(x->shape[d], 1)) continue;
+    if (dropped[d] && !infer_require_equal(c, node, x->shape[d], one, "a squeezed dim and 1"))
+      return false;
+    if (!dropped[d]) shape[rank++] = x->shape[d];
+  }
+  value_set_type(c, node_out(node, 0), x->dtype, rank, shape);
+  content_reshape(c, node_out(node, 0), x);
+  return true;
+}
+
+static int64_t axes_count(const Node *node) {
+  const Value *axes = node_in(node, 1);
+  size_t count = 0;
+  if (!axes) return node_ints(node, "axes", &count), (int64_t)count;
+  Dim total = axes->rank == 0 ? NULL : axes->shape[0];
+  return total && dim_is_const(total) ? dim_value(total) : 1;
+}
+
+static bool infer_unsqueeze(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  bool added[MAX_RANK] = {false}, given;
+  Dim shape[MAX_RANK];
+  int64_t rank = x->rank + axes_count(node);
+  if (rank > MAX_RANK)
+    return node_error(c, node, "a rank of %" PRId64 " is not supported (at most %d)", rank, MAX_RANK);
+  if (!mark_axes(c, node, (int)rank, added, &given)) return false;
+  for (int d = 0, own = 0; d < (int)rank; d++)
+    shape[d] = added[d] ? dim_const(c->dims, 1) : x->shape[own++];
+  value_set_type(c, node_out(node, 0), x->dtype, (int)rank, shape);
+  content_reshape(c, node_out(node, 0), x);
+  return true;
+}
+
+DEFINE_OP(Squeeze) = {.name = "Squeeze", .infer = infer_squeeze, .lower = lower_view};
+DEFINE_OP(Unsqueeze) = {.name = "Unsqueeze", .infer = infer_unsqueeze, .lower = lower_view};
