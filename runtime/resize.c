@@ -78,17 +78,31 @@ static inline void ctc_resize_taps(float x, int64_t *index, float *weight, ctc_d
     for (ctc_dim t = 0; t < taps; t++) weight[t] /= sum;
 }
 
-/* index, weight [out, taps] of an axis. scale 0 stands for out / in. roi: all of input roi, or null; the axis' part is at roi_begin and
- * roi_end. A first index of -1 marks an output that lies outside of a crop. weight is null for CTC_RESIZE_NEAREST, whose taps are 1. */
-static void ctc_resize_table(const float *roi, int64_t *index, float *weight, ctc_dim in,
-                             ctc_dim out, ctc_dim taps, ctc_dim roi_begin, ctc_dim roi_end,
-                             double scale, ctc_dim mode, ctc_dim coordinate, ctc_dim rounding,
-                             double cubic_a, ctc_dim antialias, ctc_dim exclude_outside) {
-  float factor = scale > 0.0 ? (float)scale : (float)out / (float)in, part[2] = {0.0f, 1.0f};
+/* sizes [count]: in[i] * scales[i], rounded down. A scale that is not positive is an error. */
+static int ctc_resize_sizes(const float *scales, int64_t *sizes, ctc_dim count, const ctc_dim *in) {
+  for (ctc_dim i = 0; i < count; i++) {
+    float size = (float)in[i] * scales[i];
+    if (!(scales[i] > 0.0f) || size > 1e12f) return CTC_BAD_SHAPE;
+    sizes[i] = (int64_t)size;
+  }
+  return CTC_OK;
+}
+
+/* index, weight [out, taps] of an axis. The scale is scales[number] or, if scales is null, `scale` or, if that is 0, p / q. roi: begin of the crop on each of
+ * `axes` axes, then the ends; or null. A first index of -1 marks an output that lies outside of the crop. weight is null for
+ * CTC_RESIZE_NEAREST, whose taps are 1. */
+static void ctc_resize_table(const float *roi, const float *scales, int64_t *index, float *weight,
+                             ctc_dim in, ctc_dim out, ctc_dim taps, ctc_dim number, ctc_dim axes,
+                             double scale, ctc_dim p, ctc_dim q,
+                             ctc_dim mode, ctc_dim coordinate,
+                             ctc_dim rounding, double cubic_a, ctc_dim antialias,
+                             ctc_dim exclude_outside) {
+  float factor = scales ? scales[number] : scale > 0.0 ? (float)scale : (float)p / (float)q,
+        part[2] = {0.0f, 1.0f};
   float shrink = antialias && factor < 1.0f ? factor : 1.0f;
   if (roi) {
-    part[0] = roi[roi_begin];
-    part[1] = roi[roi_end];
+    part[0] = roi[number];
+    part[1] = roi[axes + number];
   }
   for (ctc_dim o = 0; o < out; o++, index += taps) {
     float x = ctc_resize_position(o, factor, (float)in, (float)out, coordinate, part);

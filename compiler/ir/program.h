@@ -26,7 +26,7 @@ typedef struct Buffer {
   const char *name; /* of the value it was made for, for comments */
   /* Filled in by the memory planner. `first`/`last`: positions of the first and last use in the numbered program. */
   int first, last;
-  Dim offset; /* bytes from the start of the workspace (a constant if the whole plan is static) */
+  Dim offset; /* bytes from the start of the workspace: a constant or a lone variable of the program's plan */
   struct Buffer *merged_into; /* in-place reuse: this buffer lives in that one's memory; NULL: its own */
 } Buffer;
 

@@ -39,8 +39,9 @@ static bool read_name(Compilation *c, const Node *node, const char *attr, const 
 /* One axis. */
 typedef struct {
   Dim in, out;
-  double scale;           /* 0: out / in */
-  int roi_begin, roi_end; /* positions in the input roi */
+  double scale; /* 0: p / q */
+  Dim p, q;
+  int number; /* position among the listed axes */
   bool resized;
 } ResizeAxis;
 
@@ -51,6 +52,7 @@ typedef struct {
   int axis_count; /* that attribute axes lists, or all */
   int axes[MAX_RANK];
   ResizeAxis axis[MAX_RANK];
+  Value *scales; /* if they are only known when the program runs */
 } Resize;
 
 /* An input that is there and not empty, else NULL. */
@@ -97,11 +99,12 @@ static bool read_axes(Compilation *c, const Node *node, Resize *r) {
     if (count && !infer_axis(c, node, axes[i], x->rank, &r->axes[i])) return false;
   }
   for (int i = 0; i < x->rank; i++)
-    r->axis[i] = (ResizeAxis){.in = x->shape[i], .out = x->shape[i], .scale = 1};
-  for (int i = 0; i < r->axis_count; i++) {
-    r->axis[r->axes[i]].roi_begin = i;
-    r->axis[r->axes[i]].roi_end = i + r->axis_count;
-  }
+    r->axis[i] = (ResizeAxis){.in = x->shape[i],
+                              .out = x->shape[i],
+                              .scale = 1,
+                              .p = dim_const(c->dims, 1),
+                              .q = dim_const(c->dims, 1)};
+  for (int i = 0; i < r->axis_count; i++) r->axis[r->axes[i]].number = i;
   return true;
 }
 
@@ -146,10 +149,6 @@ static bool read_scales(Compilation *c, const Node *node, const Value *input, in
     scales[3] = (double)node_float(node, "width_scale", 1);
     return true;
   }
-  if (input && !input->constant) {
-    node_error(c, node, "the scales '%s' must be known when compiling", input->name);
-    return diag_hint(c->diag, "fix the dims that they are computed from with --dim, or export with sizes");
-  }
   if (input) given = (size_t)input->constant->count;
   if (!input && !list) return node_error(c, node, "there are neither scales nor sizes");
   if (given != (size_t)count)
@@ -160,46 +159,74 @@ static bool read_scales(Compilation *c, const Node *node, const Value *input, in
 }
 
 /* end - begin of the part of an axis that tf_crop_and_resize takes. */
-static bool crop_share(Compilation *c, const Node *node, const ResizeAxis *axis, double *share) {
+static bool crop_share(Compilation *c, const Node *node, const Resize *r, int i, double *share) {
   const Value *roi = node_in(node, 1);
-  if (!roi || !roi->constant || axis->roi_end >= roi->constant->count)
+  *share = 1;
+  if (r->coordinate != COORDINATE_TF_CROP) return true;
+  if (!roi->constant || roi->constant->count != 2 * r->axis_count)
     return node_error(c, node, "tf_crop_and_resize with scales needs a constant roi of two numbers an axis");
-  *share = tensor_real(roi->constant, axis->roi_end) - tensor_real(roi->constant, axis->roi_begin);
+  *share = tensor_real(roi->constant, r->axis_count + i) - tensor_real(roi->constant, i);
   return true;
 }
 
-static bool apply_scales(Compilation *c, const Node *node, const Value *input, Resize *r) {
-  double scales[MAX_RANK], share = 1;
+/* The size of output axis `axis`, known when the program runs: the symbol that an earlier inference made, or a new one. */
+static Dim runtime_size(Compilation *c, const Value *y, int axis) {
+  const DimSymbol *known = y->rank > axis ? dim_symbol(y->shape[axis]) : NULL;
+  if (known && known->kind == SYMBOL_DATA) return y->shape[axis];
+  return dim_data(c->dims, arena_printf(c->arena, "%s.%d", y->name, axis), 0, INT64_MAX, NULL);
+}
+
+static bool apply_runtime_scales(Compilation *c, const Node *node, Value *input, Resize *r) {
+  if (r->coordinate == COORDINATE_TF_CROP)
+    return node_error(c, node, "tf_crop_and_resize needs scales that are known when compiling");
+  if (!infer_require_equal(c, node, value_count(c, input), dim_const(c->dims, r->axis_count),
+                           "the number of scales and of axes"))
+    return false;
+  r->scales = input;
+  for (int i = 0; i < r->axis_count; i++) {
+    ResizeAxis *axis = &r->axis[r->axes[i]];
+    axis->out = runtime_size(c, node_out(node, 0), r->axes[i]);
+    axis->scale = 0;
+    axis->resized = true;
+  }
+  return true;
+}
+
+static bool apply_scales(Compilation *c, const Node *node, Value *input, Resize *r) {
+  double scales[MAX_RANK], share;
+  if (input && !input->constant) return apply_runtime_scales(c, node, input, r);
   if (!read_scales(c, node, input, r->axis_count, scales)) return false;
   for (int i = 0; i < r->axis_count; i++) {
     ResizeAxis *axis = &r->axis[r->axes[i]];
     axis->scale = scales[i];
-    if (r->coordinate == COORDINATE_TF_CROP && !crop_share(c, node, axis, &share)) return false;
+    if (!crop_share(c, node, r, i, &share)) return false;
     if (!scaled_size(c, node, axis->in, scales[i] * share, &axis->out)) return false;
     axis->resized = scales[i] != 1.0 || r->coordinate == COORDINATE_TF_CROP;
   }
   return true;
 }
 
-/* One scale for all axes, the smallest or largest that the sizes ask for. */
-static bool keep_aspect_ratio(Compilation *c, const Node *node, Resize *r) {
-  double best = 0;
+/* One scale p / q for all axes, the smallest or largest that the sizes ask for: out = floor(in * p / q + 1/2). */
+static void keep_aspect_ratio(Compilation *c, Resize *r) {
+  DimPool *pool = c->dims;
+  Dim p = NULL, q = NULL, one = dim_const(pool, 1), two = dim_const(pool, 2);
   for (int i = 0; i < r->axis_count; i++) {
     const ResizeAxis *axis = &r->axis[r->axes[i]];
-    if (!dim_is_const(axis->in) || !dim_is_const(axis->out) || dim_is(axis->in, 0)) {
-      node_error(c, node, "keep_aspect_ratio_policy needs sizes that are known when compiling");
-      return diag_hint(c->diag, "fix them with --dim");
-    }
-    double scale = (double)dim_value(axis->out) / (double)dim_value(axis->in);
-    if (i == 0 || (r->policy == POLICY_NOT_LARGER ? scale < best : scale > best)) best = scale;
+    Dim in = dim_max(pool, axis->in, one);
+    Dim left = p ? dim_mul(pool, axis->out, q) : one, right = p ? dim_mul(pool, p, in) : two;
+    bool smallest = r->policy == POLICY_NOT_LARGER || !p;
+    Dim better = smallest ? dim_less(pool, left, right) : dim_less(pool, right, left);
+    p = p ? dim_select(pool, better, axis->out, p) : axis->out;
+    q = q ? dim_select(pool, better, in, q) : in;
   }
   for (int i = 0; i < r->axis_count; i++) {
     ResizeAxis *axis = &r->axis[r->axes[i]];
-    axis->out = dim_const(c->dims, (int64_t)floor((double)dim_value(axis->in) * best + 0.5));
-    axis->scale = best;
-    axis->resized = best != 1.0;
+    Dim twice = dim_add(pool, dim_muli(pool, dim_mul(pool, axis->in, p), 2), q);
+    axis->out = dim_floordiv(pool, twice, dim_muli(pool, q, 2));
+    axis->p = p;
+    axis->q = q;
+    axis->resized = p != q;
   }
-  return true;
 }
 
 static bool apply_sizes(Compilation *c, const Node *node, int input, Resize *r) {
@@ -210,15 +237,18 @@ static bool apply_sizes(Compilation *c, const Node *node, int input, Resize *r) 
     return node_error(c, node, "there are %d sizes for %d axes", count, r->axis_count);
   for (int i = 0; i < count; i++) {
     ResizeAxis *axis = &r->axis[r->axes[i]];
-    axis->out = sizes[i];
+    axis->out = axis->p = sizes[i];
+    axis->q = axis->in;
     axis->scale = 0;
     axis->resized = axis->out != axis->in || r->coordinate == COORDINATE_TF_CROP;
   }
-  return r->policy == POLICY_STRETCH || keep_aspect_ratio(c, node, r);
+  if (r->policy != POLICY_STRETCH) keep_aspect_ratio(c, r);
+  return true;
 }
 
 /* Resize 10 and Upsample: x, scales; later: x, roi, scales, sizes. */
 static bool read_resize(Compilation *c, const Node *node, Resize *r) {
+  r->scales = NULL;
   if (!read_modes(c, node, r) || !read_axes(c, node, r)) return false;
   Value *sizes = is_simple(node) ? NULL : filled_input(c, node, 3);
   Value *scales = filled_input(c, node, is_simple(node) ? 1 : 2);
@@ -252,27 +282,36 @@ static Dim tap_count(Compilation *c, const Resize *r, const ResizeAxis *axis) {
   return dim_muli(c->dims, dim_max(c->dims, wide, dim_const(c->dims, reach)), 2);
 }
 
+/* Inputs in f32, NULL where they do not count. */
+typedef struct {
+  Buffer *roi, *scales;
+} ResizeInputs;
+
 /* The table of one axis. */
 typedef struct {
   Buffer *index, *weight;
   Dim taps;
 } ResizeTable;
 
-static ResizeTable lower_table(Lower *l, const Resize *r, const ResizeAxis *axis, Buffer *roi) {
+static ResizeTable lower_table(Lower *l, const Resize *r, const ResizeAxis *axis,
+                               const ResizeInputs *inputs) {
   ResizeTable table = {.taps = tap_count(l->c, r, axis)};
   Dim count = dim_mul(l->c->dims, axis->out, table.taps);
   table.index = lower_scratch(l, DT_I64, count, "positions to blend");
   if (r->mode != MODE_NEAREST) table.weight = lower_scratch(l, DT_F32, count, "their weights");
   Step *step = lower_kernel(l, "resize_table", DT_NONE);
-  arg_buffer(l, step, roi);
+  arg_buffer(l, step, inputs->roi);
+  arg_buffer(l, step, inputs->scales);
   arg_buffer(l, step, table.index);
   arg_buffer(l, step, table.weight);
   arg_dim(l, step, axis->in);
   arg_dim(l, step, axis->out);
   arg_dim(l, step, table.taps);
-  arg_int(l, step, axis->roi_begin);
-  arg_int(l, step, axis->roi_end);
+  arg_int(l, step, axis->number);
+  arg_int(l, step, r->axis_count);
   arg_real(l, step, axis->scale);
+  arg_dim(l, step, axis->p);
+  arg_dim(l, step, axis->q);
   arg_int(l, step, r->mode);
   arg_int(l, step, r->coordinate);
   arg_int(l, step, r->nearest);
@@ -283,10 +322,10 @@ static ResizeTable lower_table(Lower *l, const Resize *r, const ResizeAxis *axis
 }
 
 /* Resizes axis `a` of `from`, which has the shape `now`, into `to`. */
-static void lower_axis(Lower *l, const Resize *r, int a, int rank, const Dim *now, Buffer *roi,
-                       Buffer *from, Buffer *to) {
+static void lower_axis(Lower *l, const Resize *r, int a, int rank, const Dim *now,
+                       const ResizeInputs *inputs, Buffer *from, Buffer *to) {
   const ResizeAxis *axis = &r->axis[a];
-  ResizeTable table = lower_table(l, r, axis, roi);
+  ResizeTable table = lower_table(l, r, axis, inputs);
   bool nearest = r->mode == MODE_NEAREST;
   Step *step = lower_kernel(l, nearest ? "resize_pick" : "resize_blend", from->dtype);
   arg_buffer(l, step, from);
@@ -308,6 +347,20 @@ static DType resize_dtype(const Resize *r, DType dtype) {
   return compute_dtype(dtype);
 }
 
+/* Computes the sizes that follow from scales known only now. */
+static void define_sizes(Lower *l, const Resize *r, Buffer *scales) {
+  Dim in[MAX_RANK];
+  for (int i = 0; i < r->axis_count; i++) in[i] = r->axis[r->axes[i]].in;
+  Buffer *sizes = lower_scratch(l, DT_I64, dim_const(l->c->dims, r->axis_count), "sizes");
+  Step *step = lower_kernel(l, "resize_sizes", DT_NONE);
+  arg_buffer(l, step, scales);
+  arg_buffer(l, step, sizes);
+  arg_int(l, step, r->axis_count);
+  arg_dims(l, step, in, r->axis_count);
+  for (int i = 0; i < r->axis_count; i++)
+    lower_define_element(l, dim_symbol(r->axis[r->axes[i]].out), sizes, dim_const(l->c->dims, i));
+}
+
 static bool lower_resize(Lower *l, const Node *node) {
   Resize r;
   Dim now[MAX_RANK];
@@ -320,14 +373,16 @@ static bool lower_resize(Lower *l, const Node *node) {
   }
   if (left == 0) return lower_alias(l, y, x), true;
   DType dtype = resize_dtype(&r, x->dtype);
-  Buffer *roi = r.coordinate == COORDINATE_TF_CROP ? compute_input(l, node_in(node, 1), DT_F32) : NULL;
+  ResizeInputs inputs = {.scales = compute_input(l, r.scales, DT_F32)};
+  if (r.coordinate == COORDINATE_TF_CROP) inputs.roi = compute_input(l, node_in(node, 1), DT_F32);
+  if (r.scales) define_sizes(l, &r, inputs.scales);
   Buffer *from = compute_input(l, x, dtype), *to = NULL;
   for (int a = x->rank - 1; a >= 0; a--) {
     if (!r.axis[a].resized) continue;
     now[a] = r.axis[a].out;
     Dim count = dim_product(l->c->dims, now, (size_t)x->rank);
     to = --left == 0 ? compute_output(l, y, dtype) : lower_scratch(l, dtype, count, "resized axis");
-    lower_axis(l, &r, a, x->rank, now, roi, from, to);
+    lower_axis(l, &r, a, x->rank, now, &inputs, from, to);
     from = to;
   }
   compute_done(l, y, to);
@@ -347,7 +402,13 @@ static bool check_blocks(Compilation *c, const Node *node, int64_t *size) {
   *size = node_int(node, "blocksize", 0);
   if (*size < 1) return node_error(c, node, "attribute 'blocksize' must be at least 1");
   if (x->rank != 4) return node_error(c, node, "the input must have rank 4, not %d", x->rank);
-  return true;
+  const char *mode = node_string(node, "mode", "DCR");
+  return strcmp(mode, "DCR") == 0 || strcmp(mode, "CRD") == 0 ||
+         node_error(c, node, "mode='%s' is unknown: DCR or CRD", mode);
+}
+
+static bool channel_counts_first(const Node *node) {
+  return strcmp(node_string(node, "mode", "DCR"), "CRD") == 0;
 }
 
 /* `channels`, `h`, `w`: sizes without the blocks. In column-row-depth order the channel counts slower than the block. */
@@ -377,9 +438,6 @@ static bool infer_depth_to_space(Compilation *c, Node *node) {
   int64_t size;
   if (!check_blocks(c, node, &size)) return false;
   const Value *x = node_in(node, 0);
-  const char *mode = node_string(node, "mode", "DCR");
-  if (strcmp(mode, "DCR") != 0 && strcmp(mode, "CRD") != 0)
-    return node_error(c, node, "mode='%s' is unknown: DCR or CRD", mode);
   if (dim_is_const(x->shape[1]) && dim_value(x->shape[1]) % (size * size))
     return node_error(c, node, "the channels are no multiple of blocksize squared");
   Dim shape[4] = {x->shape[0],
@@ -392,9 +450,8 @@ static bool infer_depth_to_space(Compilation *c, Node *node) {
 static bool lower_depth_to_space(Lower *l, const Node *node) {
   Blocks blocks;
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
-  bool channel_first = strcmp(node_string(node, "mode", "DCR"), "CRD") == 0;
   block_axes(l->c, x->shape[0], y->shape[1], x->shape[2], x->shape[3],
-             node_int(node, "blocksize", 1), channel_first, &blocks);
+             node_int(node, "blocksize", 1), channel_counts_first(node), &blocks);
   copy_blocks(l, node, blocks.extent, blocks.deep, blocks.wide);
   return true;
 }
@@ -417,7 +474,7 @@ static bool lower_space_to_depth(Lower *l, const Node *node) {
   Blocks blocks;
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   block_axes(l->c, x->shape[0], x->shape[1], y->shape[2], y->shape[3],
-             node_int(node, "blocksize", 1), false, &blocks);
+             node_int(node, "blocksize", 1), channel_counts_first(node), &blocks);
   copy_blocks(l, node, blocks.extent, blocks.wide, blocks.deep);
   return true;
 }

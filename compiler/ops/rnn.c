@@ -10,7 +10,7 @@
 
 /* --- the three layers as data --- */
 
-/* Positions of inputs; -1: there is no such input. */
+/* What a layer is made of. */
 typedef struct {
   const char *kernel;
   int gates;       /* blocks of W, R and the bias */
@@ -24,6 +24,7 @@ static const Layer layer_rnn = {"rnn", 1, 1, {"Tanh", NULL, NULL}, false, 2, 1};
 static const Layer layer_gru = {"gru", 3, 2, {"Sigmoid", "Tanh", NULL}, false, 6, 3};
 static const Layer layer_lstm = {"lstm", 4, 3, {"Sigmoid", "Tanh", "Tanh"}, true, 7, 4};
 
+/* Positions of inputs; the last four are those of DynamicQuantizeLSTM. */
 enum { IN_X, IN_W, IN_R, IN_BIAS, IN_LENGTHS, IN_H0, IN_C0, IN_PEEPHOLE, IN_W_SCALE, IN_W_ZERO, IN_R_SCALE, IN_R_ZERO };
 
 /* An activation function: its code in runtime/rnn.c and which numbers it takes from activation_alpha and activation_beta. */
@@ -89,7 +90,7 @@ static bool read_functions(Compilation *c, const Node *node, Recurrence *r) {
   size_t alpha_count, beta_count, next_alpha = 0, next_beta = 0;
   const float *alphas = node_floats(node, "activation_alpha", &alpha_count);
   const float *betas = node_floats(node, "activation_beta", &beta_count);
-  if (names && names->count && (int)names->count != wanted)
+  if (names && names->count && (int)names->count < wanted) /* RNN's default has more than it needs */
     return node_error(c, node, "activations has %zu names, but %d are needed", names->count, wanted);
   for (int i = 0; i < wanted; i++) {
     const char *name = names && names->count ? names->strings[i]

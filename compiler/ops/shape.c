@@ -95,10 +95,12 @@ static bool is_data(const DimSymbol *symbol, void *context) {
   return symbol->kind == SYMBOL_DATA;
 }
 
-/* Whether the element may turn out to be a mark (0 or -1) instead of a size: it depends on data. Expressions in
+static bool depends_on_data(Dim element) { return dim_any_symbol(element, is_data, NULL); }
+
+/* Whether the element may turn out to be a mark (0 or -1) instead of a size: it was read from a tensor. Counts and expressions in
  * the caller's dims are sizes. */
-static bool may_be(Dim element, int64_t mark) {
-  return dim_range(element).low <= mark && dim_any_symbol(element, is_data, NULL);
+static bool may_be_mark(Dim element) {
+  return dim_range(element).low < 0 && depends_on_data(element);
 }
 
 static bool read_target(Compilation *c, const Node *node, Target *target) {
@@ -127,7 +129,7 @@ static bool scan_target(Compilation *c, const Node *node, Target *target) {
     if (dim_is_const(element) && dim_value(element) < -1)
       return node_error(c, node, "the target shape holds %" PRId64, dim_value(element));
     if (dim_is(element, -1)) target->free = i;
-    if (may_be(element, 0)) unknown++, unknown_at = i;
+    if (depends_on_data(element)) unknown++, unknown_at = i;
   }
   target->unknown = unknown == 1 && target->free < 0 ? unknown_at : -1;
   return true;
@@ -141,9 +143,9 @@ static bool asked_size(Compilation *c, const Node *node, const Value *x, Dim ele
   if (dim_is(element, 0) && copies && i >= x->rank)
     return node_error(c, node, "the target shape holds 0 at %d, but the input has rank %d", i, x->rank);
   *size = element;
-  if (copies && i < x->rank && (dim_is(element, 0) || may_be(element, 0)))
+  if (copies && i < x->rank && (dim_is(element, 0) || may_be_mark(element)))
     *size = dim_select(pool, dim_equal(pool, element, dim_const(pool, 0)), x->shape[i], element);
-  if (may_be(element, -1) || dim_is(element, -1))
+  if (may_be_mark(element) || dim_is(element, -1))
     *size = dim_select(pool, dim_equal(pool, element, dim_const(pool, -1)), dim_const(pool, 1),
                        *size);
   return true;
@@ -181,7 +183,7 @@ static bool target_shape(Compilation *c, const Node *node, const Target *target,
   for (int i = 0; i < target->rank; i++) {
     Dim element = target->asked[i];
     if (dim_is(element, -1)) shape[i] = inferred;
-    else if (may_be(element, -1))
+    else if (may_be_mark(element))
       shape[i] = dim_select(pool, dim_equal(pool, element, dim_const(pool, -1)), inferred, shape[i]);
   }
   return true;

@@ -11,7 +11,8 @@
  *      is right for every value of the symbols, and gives the packing of step 1 (or a lower one)
  * for the nominal ones.
  *   3. An a is left out if some c lies between (a below c below b), for c's term is never smaller.
- * Expressions that get long become variables of the plan, computed once at the start of a run. */
+ * Offsets that are no constants become variables of the plan, computed once at the start of a run;
+ * so do expressions on the way that get long. */
 #include "passes/plan_memory.h"
 
 #include "passes/arena_plan.h"
@@ -140,21 +141,35 @@ int64_t plan_lower_bound(const Program *program, const int64_t *values, int *pos
 
 /* --- symbolic offsets --- */
 
+/* A variable of the plan with that value: an older one if there is one. */
+static Dim plan_variable(Plan *plan, Dim value) {
+  Program *program = plan->program;
+  for (size_t i = 0; i < program->plan.count; i++)
+    if (program->plan.items[i].value == value)
+      return dim_of_symbol(plan->pool, program->plan.items[i].symbol);
+  DimRange range = dim_range(value);
+  Dim variable = dim_data(plan->pool, "place", range.low > 0 ? range.low : 0, range.high, value);
+  PlanEntry entry = {dim_symbol(variable), value};
+  vec_push(program->compilation->arena, &program->plan, entry);
+  return variable;
+}
+
 /* The expression itself if it is short, otherwise a variable of the plan with that value. */
 static Dim shorten(Plan *plan, Dim dim) {
   if (dim_is_const(dim) || dim_is_overflow(dim)) return dim;
   Str text = str_in(plan->arena);
   dim_print(&text, dim);
-  if (text.length <= LONGEST_INLINE) return dim;
-  Program *program = plan->program;
-  for (size_t i = 0; i < program->plan.count; i++)
-    if (program->plan.items[i].value == dim)
-      return dim_of_symbol(plan->pool, program->plan.items[i].symbol);
-  DimRange range = dim_range(dim);
-  Dim variable = dim_data(plan->pool, "place", range.low > 0 ? range.low : 0, range.high, dim);
-  PlanEntry entry = {dim_symbol(variable), dim};
-  vec_push(program->compilation->arena, &program->plan, entry);
-  return variable;
+  return text.length <= LONGEST_INLINE ? dim : plan_variable(plan, dim);
+}
+
+/* What a buffer's offset is: a constant or a lone variable. The symbols in an expression stand for
+ * capacities here, but for the real sizes in the steps of the program, so no expression may be
+ * left. */
+static Dim settle(Plan *plan, Dim offset) {
+  const DimSymbol *symbol = dim_symbol(offset);
+  for (size_t i = 0; symbol && i < plan->program->plan.count; i++)
+    if (plan->program->plan.items[i].symbol == symbol) return offset;
+  return dim_is_const(offset) || dim_is_overflow(offset) ? offset : plan_variable(plan, offset);
 }
 
 static Dim raise_to(Plan *plan, Dim offset, Dim end) {
@@ -245,8 +260,9 @@ static Dim stack_blocks(Plan *plan) {
   for (int k = 0; k < plan->count; k++) {
     int b = stack.order[k];
     Buffer *buffer = plan->owners.items[b];
-    buffer->offset = stack_offset(plan, &stack, &conflicts, b);
-    stack.ends[b] = shorten(plan, dim_add(plan->pool, buffer->offset, plan->sizes[b]));
+    Dim offset = stack_offset(plan, &stack, &conflicts, b);
+    buffer->offset = settle(plan, offset);
+    stack.ends[b] = shorten(plan, dim_add(plan->pool, offset, plan->sizes[b]));
   }
   arena_conflicts_free(&conflicts);
   Dim total = dim_const(plan->pool, 0);

@@ -168,13 +168,29 @@ static void bind_shapes(Emitter *e, Scope *scope) {
 
 /* --- the plan --- */
 
+static bool mark_symbol(const DimSymbol *symbol, void *used) {
+  ((bool *)used)[symbol->index] = true;
+  return false;
+}
+
+/* Symbols that the plan's own expressions mention: only these need a variable. */
+static bool *symbols_in_plan(Emitter *e) {
+  const Program *p = e->program;
+  bool *used = ARENA_ARRAY(e->arena, bool, dim_symbol_count(e->c->dims) + 1);
+  for (size_t i = 0; i < p->plan.count; i++) dim_any_symbol(p->plan.items[i].value, mark_symbol, used);
+  dim_any_symbol(p->workspace_bytes, mark_symbol, used);
+  return used;
+}
+
 static void bind_plan(Emitter *e, Scope *scope) {
   const Program *p = e->program;
+  const bool *used = symbols_in_plan(e);
   Str text = str_in(e->arena), locals = str_in(e->arena);
   for (size_t i = 0; i < p->plan.count; i++) {
-    const char *name = p->plan.items[i].symbol->c_name;
-    str_addf(&text, "  const int64_t %s = at[%zu] = %s;\n", name, i,
-             emit_dim(e, emit_with_capacities(e, p->plan.items[i].value)));
+    const DimSymbol *symbol = p->plan.items[i].symbol;
+    if (used[symbol->index]) str_addf(&text, "  const int64_t %s =", symbol->c_name);
+    str_addf(&text, "  at[%zu] = ", i);
+    str_addf(&text, "%s;\n", emit_dim(e, emit_with_capacities(e, p->plan.items[i].value)));
   }
   const char *bytes = emit_dim(e, emit_with_capacities(e, p->workspace_bytes));
   str_addf(&text, "  (void)at;\n");
