@@ -132,6 +132,9 @@ $(GEN)/%.o: $(GEN)/%.c | $(GENERATED_HEADERS)
 	$(call show,compile)
 	$(Q)$(CC) $(C_FLAGS) $(GENERATED_FLAGS) -MMD -MP -c -o $@ $<
 
+# The interpreter runs the kernels: let the compiler vectorise them.
+$(GEN)/kernels_%.o: GENERATED_FLAGS := -O3
+
 # What protoc-c writes does not keep to our warnings.
 $(GEN)/onnx.pb-c.o: GENERATED_FLAGS := -w
 

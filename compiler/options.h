@@ -39,6 +39,7 @@ typedef struct Options {
   size_t set_count;
   WeightsMode weights;
   bool static_workspace;
+  bool trace; /* the emitted program tells what each step wrote (templates/trace.c); for `ctc verify` only */
   bool verify_ir, time_passes, progress;
   const char *const *dump_after; /* pass names */
   size_t dump_after_count;

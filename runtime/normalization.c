@@ -45,6 +45,19 @@ static void ctc_batch_norm_$t(const $T *x, const $T *scale, const $T *bias, cons
   }
 }
 
+/* mean and variance [channels] of x [n, channels, inner]. */
+static void ctc_batch_statistics_$t(const $T *x, $T *mean, $T *variance, ctc_dim n,
+                                    ctc_dim channels, ctc_dim inner) {
+  for (ctc_dim c = 0; c < channels; c++) {
+    $T sum = 0, squares = 0;
+    for (ctc_dim i = 0; i < n; i++) sum += ctc_norm_sum_$t(x + (i * channels + c) * inner, inner);
+    mean[c] = sum / ($T)(n * inner);
+    for (ctc_dim i = 0; i < n; i++)
+      squares += ctc_norm_squares_$t(x + (i * channels + c) * inner, mean[c], inner);
+    variance[c] = squares / ($T)(n * inner);
+  }
+}
+
 /* x, y [n, groups, channels, inner], each of n * groups parts normalised: y = (x - mean) / sqrt(variance + epsilon) * scale + bias.
  * scale and bias are [groups, channels], or [groups] if by_group. */
 static void ctc_group_norm_$t(const $T *x, const $T *scale, const $T *bias, $T *y, ctc_dim n,

@@ -187,16 +187,27 @@ static inline $T ctc_bitwisexor_$t($T a, $T b) { return ($T)(a ^ b); }
 static inline $T ctc_bitwisenot_$t($T x) { return ($T)~x; }
 
 //$ end
-//$ for t in u8 u16 u32 u64
+/* By the type's width or more, or by less than nothing, all bits are shifted out. */
+//$ for t in i8 i16 i32 i64 u8 u16 u32 u64
 static inline $T ctc_shiftleft_$t($T x, $T count) {
-  return count < 8 * sizeof x ? ($T)((uint64_t)x << count) : ($T)0;
+  return (uint64_t)count < 8 * sizeof x ? ($T)((uint64_t)x << count) : ($T)0;
 }
+//$ end
 
+//$ for t in u8 u16 u32 u64
 static inline $T ctc_shiftright_$t($T x, $T count) {
   return count < 8 * sizeof x ? ($T)(x >> count) : ($T)0;
 }
-
 //$ end
+
+/* Arithmetic: copies of the sign come in from the left. */
+//$ for t in i8 i16 i32 i64
+static inline $T ctc_shiftright_$t($T x, $T count) {
+  uint64_t width = 8 * sizeof x - 1, by = (uint64_t)count < width ? (uint64_t)count : width;
+  return ($T)(x < 0 ? ~(~x >> by) : x >> by);
+}
+//$ end
+
 /* --- rounding, roots, exponentials, trigonometry: libm --- */
 
 static inline float ctc_ceil_f32(float x) { return ceilf(x); }

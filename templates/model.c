@@ -12,6 +12,9 @@ $options
 #include "$header_name"
 
 $runtime_head
+//$ if trace
+void ctc_trace(int32_t step, int32_t buffer, const void *data, int64_t bytes);
+//$ end
 
 /* --- kernels --- */
 

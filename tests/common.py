@@ -100,7 +100,7 @@ def onnxruntime_outputs(made, inputs):
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, inputs)
+    return session.run(None, {name: np.asarray(array) for name, array in inputs.items()})
 
 
 def same(actual, expected, rtol=1e-4, atol=1e-5):

@@ -36,7 +36,8 @@ bool file_write_begin(FileWriter *writer, const char *path, Arena *arena, Diag *
   return true;
 }
 
-bool file_write_commit(FileWriter *writer, Diag *diag) {
+/* Flushes and closes; the temporary file stays if all went well. */
+static bool close_stream(FileWriter *writer, Diag *diag) {
   bool bad = ferror(writer->stream) != 0;
   int saved = errno;
   if (fclose(writer->stream) != 0) {
@@ -44,10 +45,25 @@ bool file_write_commit(FileWriter *writer, Diag *diag) {
     saved = errno;
   }
   writer->stream = NULL;
-  if (!bad && rename(writer->temporary, writer->path) == 0) return true;
-  if (!bad) saved = errno;
-  unlink(writer->temporary);
-  return diag_error(diag, writer->path, "cannot write: %s", strerror(saved));
+  return !bad || diag_error(diag, writer->path, "cannot write: %s", strerror(saved));
+}
+
+bool file_write_commit_all(FileWriter *writers, size_t count, Diag *diag) {
+  bool ok = true;
+  size_t renamed = 0;
+  for (size_t i = 0; i < count; i++) ok = close_stream(&writers[i], diag) && ok;
+  for (; ok && renamed < count; renamed++)
+    if (rename(writers[renamed].temporary, writers[renamed].path) != 0) {
+      ok = diag_error(diag, writers[renamed].path, "cannot write: %s", strerror(errno));
+      break;
+    }
+  if (ok) return true;
+  for (size_t i = 0; i < count; i++) unlink(i < renamed ? writers[i].path : writers[i].temporary);
+  return false;
+}
+
+bool file_write_commit(FileWriter *writer, Diag *diag) {
+  return file_write_commit_all(writer, 1, diag);
 }
 
 void file_write_abort(FileWriter *writer) {

@@ -27,6 +27,8 @@ typedef struct {
 MUST_CHECK bool file_write_begin(FileWriter *writer, const char *path, Arena *arena, Diag *diag);
 /* Closes and renames into place; on a write error reports, removes the temporary file and returns false. */
 MUST_CHECK bool file_write_commit(FileWriter *writer, Diag *diag);
+/* The same for files that belong together: either all of them appear or none. */
+MUST_CHECK bool file_write_commit_all(FileWriter *writers, size_t count, Diag *diag);
 /* Removes the temporary file; the final place is untouched. Safe after a failed begin. */
 void file_write_abort(FileWriter *writer);
 

@@ -76,6 +76,9 @@ MUST_CHECK bool cli_compile(Cli *cli, Compilation **c, Program **program);
 /* EXIT_MODEL after errors, else EXIT_OK; prints how many were not shown. */
 int cli_finish(Cli *cli);
 
+/* Whether a file can be made at `path`: reports a folder that is not there, before any long work. */
+MUST_CHECK bool cli_check_output(Cli *cli, const char *path);
+
 /* A line about what is going on, on a terminal only. */
 void cli_progress(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

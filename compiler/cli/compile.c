@@ -27,6 +27,7 @@ int cli_compile_command(Cli *cli) {
   if (!cli->options.output)
     cli->options.output =
         arena_printf(cli->arena, "%s.c", path_stem(cli->arena, cli->arguments.items[0]));
+  if (!cli_check_output(cli, cli->options.output)) return cli_finish(cli);
   if (!cli_compile(cli, &c, &program)) return cli_finish(cli);
   if (!program || cli->options.stop_after) return cli_finish(cli);
   if (emit_c(program, &cli->options)) summary(cli, program);

@@ -1,10 +1,12 @@
 /* load.c: from the command line to a compiled program; inputs from files. */
 #include "cli/cli.h"
 
+#include "base/file.h"
 #include "frontends/onnx/onnx.h"
 #include "passes/passes.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void cli_progress(const Cli *cli, const char *format, ...) {
@@ -42,6 +44,31 @@ bool cli_compile(Cli *cli, Compilation **c, Program **program) {
   bool ok = passes_run(*c, program);
   cli_progress(cli, "%s", "");
   return ok;
+}
+
+static bool same_file(const char *a, const char *b) {
+  struct stat left, right;
+  return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev &&
+         left.st_ino == right.st_ino;
+}
+
+bool cli_check_output(Cli *cli, const char *path) {
+  const char *folder = path_folder(cli->arena, path);
+  struct stat info;
+  if (stat(folder, &info) != 0) {
+    diag_error(&cli->diag, path, "cannot write it: there is no folder '%s'", folder);
+    return diag_hint(&cli->diag, "make it first: mkdir -p %s", folder);
+  }
+  if (!S_ISDIR(info.st_mode)) return diag_error(&cli->diag, path, "cannot write it: '%s' is not a folder", folder);
+  if (access(folder, W_OK) != 0)
+    return diag_error(&cli->diag, path, "cannot write it: the folder '%s' may not be written to", folder);
+  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    return diag_error(&cli->diag, path, "cannot write it: it is a folder");
+  if (cli->arguments.count && same_file(path, cli->arguments.items[0])) {
+    diag_error(&cli->diag, path, "the output would replace the model");
+    return diag_hint(&cli->diag, "give another name with -o");
+  }
+  return true;
 }
 
 /* The tensor of `port` from the -i files, then from the archive; NULL after a message. */

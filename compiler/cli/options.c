@@ -139,7 +139,6 @@ const OptionRow cli_verify_options[] = {
     {"--rtol", NULL, "X", REAL(rtol), "relative tolerance (1e-3)"},
     {"--atol", NULL, "X", REAL(atol), "absolute tolerance (1e-4)"},
     {"--dynamic", NULL, NULL, FLAG(dynamic), "leave symbolic dims open: do not take them from the reference"},
-    {"--keep", NULL, NULL, FLAG(keep), "leave the emitted files where they are, and say where"},
     {0},
 };
 
@@ -148,6 +147,7 @@ const OptionRow cli_build_options[] = {
     {"--cc", NULL, "COMMAND", TEXT(cc), "the C compiler ($CC, or cc)"},
     {"--cflags", NULL, "FLAGS", TEXT(cflags), "flags for it (-O2)"},
     {"--target", NULL, "TRIPLE", TEXT(target), "cross compile: uses TRIPLE-gcc, or clang --target=TRIPLE"},
+    {"--keep", NULL, NULL, FLAG(keep), "leave the emitted files where they are, and say where"},
     {0},
 };
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,9 +29,11 @@ static int remove_entry(const char *path, const struct stat *info, int kind, str
   return remove(path);
 }
 
-void toolchain_remove_folder(Cli *cli, const char *folder) {
-  (void)cli;
-  nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+void toolchain_done(Cli *cli, const char *folder) {
+  if (cli->keep)
+    fprintf(stderr, "emitted files: %s\n", folder);
+  else
+    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Splits at blanks: flags with blanks inside are not supported. */
@@ -63,8 +66,19 @@ static const char *compiler_command(Cli *cli) {
   return from_environment && *from_environment ? from_environment : "cc";
 }
 
+/* Waits for `child`. An interrupt from the terminal ends the child; we stay, so that temporary files are removed. */
+static int wait_for(pid_t child) {
+  struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+  int status;
+  sigaction(SIGINT, &ignore, &before);
+  pid_t ended = waitpid(child, &status, 0);
+  sigaction(SIGINT, &before, NULL);
+  return ended == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 /* Runs argv; its messages go to `log` (a file). The exit status, or -1. */
 static int run_process(const char *const *argv, const char *log) {
+  fflush(NULL);
   pid_t child = fork();
   if (child == 0) {
     int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -72,9 +86,7 @@ static int run_process(const char *const *argv, const char *log) {
     execvp(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
   }
-  int status;
-  if (child < 0 || waitpid(child, &status, 0) < 0) return -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return child < 0 ? -1 : wait_for(child);
 }
 
 static void print_log(Cli *cli, const char *log) {

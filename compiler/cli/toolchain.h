@@ -6,8 +6,8 @@
 
 /* A fresh folder for temporary files, in $TMPDIR or /tmp; NULL after a message. */
 char *toolchain_folder(Cli *cli);
-/* Removes the folder with everything in it. */
-void toolchain_remove_folder(Cli *cli, const char *folder);
+/* Removes the folder with everything in it, or, with --keep, says where it is. */
+void toolchain_done(Cli *cli, const char *folder);
 /* Compiles `source` (and `extra`, unless NULL) to `output`: a shared library or an executable. Says what the compiler said if it fails. */
 MUST_CHECK bool toolchain_compile(Cli *cli, const char *source, const char *extra, const char *output,
                                   bool shared);

@@ -161,10 +161,7 @@ static bool run_emitted(Cli *cli, const Program *program, const Tensor *const *i
   cli_progress(cli, "running the emitted program");
   ok = ok && loaded_run(cli, library, "model", program, inputs, symbols, weights, outputs);
   cli_progress(cli, "%s", "");
-  if (cli->keep)
-    fprintf(stderr, "emitted files: %s\n", folder);
-  else
-    toolchain_remove_folder(cli, folder);
+  toolchain_done(cli, folder);
   return ok;
 }
 

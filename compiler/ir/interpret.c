@@ -94,6 +94,8 @@ const void *interpret_buffer(const Machine *m, const Buffer *buffer, int64_t *co
   return buffer->kind == BUFFER_CONSTANT ? buffer->constant->data : m->memory[buffer->id].data;
 }
 
+int64_t interpret_dim(const Machine *m, Dim dim) { return eval(m, dim); }
+
 /* --- kernels --- */
 
 static bool run_kernel(Machine *m, const Step *step) {

@@ -28,5 +28,7 @@ MUST_CHECK bool interpret(const Program *program, const Tensor *const *inputs,
 
 /* Data and element count of a buffer at this moment; NULL if it has none yet. */
 const void *interpret_buffer(const Machine *machine, const Buffer *buffer, int64_t *count);
+/* An expression at this moment, such as an extent of a step that was just executed. */
+int64_t interpret_dim(const Machine *machine, Dim dim);
 
 #endif

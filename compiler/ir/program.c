@@ -37,6 +37,19 @@ void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *con
   }
 }
 
+static int number_block(const Block *block, int next) {
+  for (size_t i = 0; i < block->steps.count; i++) {
+    Step *step = block->steps.items[i];
+    step->number = next++;
+    if (step->then_block) next = number_block(step->then_block, next);
+    if (step->else_block) next = number_block(step->else_block, next);
+    if (step->body) next = number_block(step->body, next);
+  }
+  return next;
+}
+
+int program_number_steps(const Program *program) { return number_block(program->body, 0); }
+
 /* --- printing --- */
 
 static void print_buffer(Str *out, const Buffer *buffer, Dim offset) {

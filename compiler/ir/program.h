@@ -102,6 +102,7 @@ typedef enum {
 
 typedef struct Step {
   StepKind kind;
+  int number;          /* see program_number_steps */
   const Node *node;    /* where it comes from, for comments; may be NULL */
   const char *comment; /* a line for people, or NULL */
   /* STEP_KERNEL */
@@ -161,6 +162,9 @@ typedef struct {
 } BufferUse;
 /* Calls visit for each buffer the step itself reads or writes. */
 void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *context), void *context);
+
+/* Numbers all steps in the order in which they are printed, from 0; returns how many there are. */
+int program_number_steps(const Program *program);
 
 void program_print(Str *out, const Program *program);
 /* Checks the invariants: arguments fit the kernels' parameters, accesses have the right dtypes, symbols are defined before use. Asserts. */

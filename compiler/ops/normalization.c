@@ -32,19 +32,27 @@ static void batch_norm_axes(Compilation *c, const Node *node, Dim *n, Dim *chann
   if (x->rank == 1) *n = dim_const(c->dims, 1);
 }
 
+static bool is_training(const Node *node) { return node_int(node, "training_mode", 0) != 0; }
+
+/* In training mode outputs 1 and 2 are the running statistics. Before opset 14 the presence of outputs asked for it. */
+static bool check_outputs(Compilation *c, const Node *node) {
+  int last = 4;
+  while (last > 0 && !node_out(node, last)) last--;
+  if (last <= (is_training(node) ? 2 : 0)) return true;
+  node_error(c, node, "batch statistics are an output only with training_mode=1");
+  return diag_hint(c->diag, "export the model for inference, with one output");
+}
+
 static bool infer_batch_norm(Compilation *c, Node *node) {
   Dim n, channels, inner;
-  bool training = node_int(node, "training_mode", 0) != 0;
-  for (int i = 1; i < 5; i++) training |= node_out(node, i) != NULL;
-  if (training) {
-    node_error(c, node, "batch normalisation in training mode is not supported");
-    return diag_hint(c->diag, "export the model for inference, with training_mode=0 and one output");
-  }
-  if (!infer_like_input(c, node, 1)) return false;
+  if (!check_outputs(c, node) || !infer_like_input(c, node, 1)) return false;
   batch_norm_axes(c, node, &n, &channels, &inner);
   for (int i = 1; i < 5; i++)
     if (!require_count(c, node, i, channels, "channels and elements of scale, bias, mean and variance"))
       return false;
+  for (int i = 1; i < 3; i++)
+    if (node_out(node, i))
+      value_set_type(c, node_out(node, i), node_in(node, 2 + i)->dtype, 1, &channels);
   return true;
 }
 
@@ -89,14 +97,9 @@ static void lower_scale_shift(Lower *l, const Node *node, DType dtype) {
   nest_store_at(l, nest, lower_buffer(l, node_out(node, 0)), NULL, stride, value);
 }
 
-static bool lower_batch_norm(Lower *l, const Node *node) {
-  DType dtype = compute_dtype(node_in(node, 0)->dtype);
-  bool constant = true;
-  for (int i = 1; i < 5; i++) constant &= node_in(node, i)->constant != NULL;
-  if (constant) return lower_scale_shift(l, node, dtype), true;
-  Buffer *in[5], *out = compute_output(l, node_out(node, 0), dtype);
+static void lower_batch_kernel(Lower *l, const Node *node, DType dtype, Buffer *const *in) {
   Dim axes[3];
-  for (int i = 0; i < 5; i++) in[i] = compute_input(l, node_in(node, i), dtype);
+  Buffer *out = compute_output(l, node_out(node, 0), dtype);
   batch_norm_axes(l->c, node, &axes[0], &axes[1], &axes[2]);
   Step *step = lower_kernel(l, "batch_norm", dtype);
   for (int i = 0; i < 5; i++) arg_buffer(l, step, in[i]);
@@ -104,6 +107,47 @@ static bool lower_batch_norm(Lower *l, const Node *node) {
   for (int i = 0; i < 3; i++) arg_dim(l, step, axes[i]);
   arg_real(l, step, (double)node_float(node, "epsilon", 1e-5f));
   compute_done(l, node_out(node, 0), out);
+}
+
+/* running = old * momentum + now * (1 - momentum), each of [channels] */
+static void lower_running(Lower *l, const Node *node, int output, DType dtype, Buffer *old,
+                          Buffer *now) {
+  const Value *y = node_out(node, output);
+  if (!y) return;
+  double momentum = (double)node_float(node, "momentum", 0.9f);
+  Dim one = dim_const(l->c->dims, 1);
+  LoopNest *nest = lower_nest(l, 1, y->shape);
+  Operand before[2] = {nest_load_at(l, nest, old, NULL, &one), operand_real(dtype, momentum)};
+  Operand after[2] = {nest_load_at(l, nest, now, NULL, &one), operand_real(dtype, 1 - momentum)};
+  Operand sum[2] = {nest_apply(l, nest, "mul", dtype, before, 2),
+                    nest_apply(l, nest, "mul", dtype, after, 2)};
+  nest_store(l, nest, y, nest_apply(l, nest, "add", dtype, sum, 2));
+}
+
+/* Statistics of the batch itself take the place of inputs 3 and 4. */
+static void lower_training(Lower *l, const Node *node, DType dtype, Buffer **in) {
+  Dim axes[3];
+  Buffer *old[2] = {in[3], in[4]};
+  batch_norm_axes(l->c, node, &axes[0], &axes[1], &axes[2]);
+  in[3] = lower_scratch(l, dtype, axes[1], "means");
+  in[4] = lower_scratch(l, dtype, axes[1], "variances");
+  Step *step = lower_kernel(l, "batch_statistics", dtype);
+  arg_buffer(l, step, in[0]);
+  arg_buffer(l, step, in[3]);
+  arg_buffer(l, step, in[4]);
+  for (int i = 0; i < 3; i++) arg_dim(l, step, axes[i]);
+  for (int i = 0; i < 2; i++) lower_running(l, node, 1 + i, dtype, old[i], in[3 + i]);
+}
+
+static bool lower_batch_norm(Lower *l, const Node *node) {
+  Buffer *in[5];
+  DType dtype = compute_dtype(node_in(node, 0)->dtype);
+  bool constant = !is_training(node);
+  for (int i = 1; i < 5; i++) constant &= node_in(node, i)->constant != NULL;
+  if (constant) return lower_scale_shift(l, node, dtype), true;
+  for (int i = 0; i < 5; i++) in[i] = compute_input(l, node_in(node, i), dtype);
+  if (is_training(node)) lower_training(l, node, dtype, in);
+  lower_batch_kernel(l, node, dtype, in);
   return true;
 }
 

@@ -9,8 +9,6 @@
 #include "ops/elementwise.h"
 #include "ops/op.h"
 
-#include <string.h>
-
 /* --- the family --- */
 
 typedef struct {
@@ -52,34 +50,122 @@ static DType reduce_dtype(const Node *node) {
 
 /* --- inference --- */
 
-/* Which axes are reduced: those given, or all if none are, or none if `noop_with_empty_axes` says so. */
-static bool reduced_axes(Compilation *c, const Node *node, bool *reduced) {
-  const int64_t *axes;
-  size_t count;
-  bool present;
-  int rank = node_in(node, 0)->rank, axis;
-  if (!infer_const_ints(c, node, 1, "axes", &present, &axes, &count)) return false;
-  bool all = count == 0 && !node_int(node, "noop_with_empty_axes", 0);
-  for (int i = 0; i < rank; i++) reduced[i] = all;
-  for (size_t i = 0; i < count; i++) {
-    if (!infer_axis(c, node, axes[i], rank, &axis)) return false;
-    reduced[axis] = true;
+/* An axis that is known at run time only, as an expression from 0 to rank - 1. */
+static Dim wrapped_axis(Compilation *c, Dim axis, int rank) {
+  Dim negative = dim_less(c->dims, axis, dim_const(c->dims, 0));
+  return dim_select(c->dims, negative, dim_addi(c->dims, axis, rank), axis);
+}
+
+/* Marks one axis. */
+static bool mark_axis(Compilation *c, const Node *node, Dim axis, int rank, Dim *mask) {
+  int known;
+  if (dim_is_const(axis)) {
+    if (!infer_axis(c, node, dim_value(axis), rank, &known)) return false;
+    mask[known] = dim_const(c->dims, 1);
+    return true;
+  }
+  axis = wrapped_axis(c, axis, rank);
+  for (int d = 0; d < rank; d++) {
+    Dim other = dim_not(c->dims, dim_equal(c->dims, axis, dim_const(c->dims, d)));
+    mask[d] = dim_not(c->dims, dim_mul(c->dims, dim_not(c->dims, mask[d]), other));
   }
   return true;
 }
 
-/* The output's shape: 1, or nothing, in place of the reduced axes. Returns its rank. */
-static int reduced_shape(Compilation *c, const Node *node, const bool *reduced, Dim *shape) {
-  const Value *x = node_in(node, 0);
-  bool keep = node_int(node, "keepdims", 1) != 0;
-  int rank = 0;
-  for (int i = 0; i < x->rank; i++) {
-    if (!reduced[i])
-      shape[rank++] = x->shape[i];
-    else if (keep)
-      shape[rank++] = dim_const(c->dims, 1);
+/* The axes that are given, by input 1 or by the attribute. */
+static bool given_axes(Compilation *c, const Node *node, const Dim **axes, int *count) {
+  const int64_t *known;
+  size_t known_count;
+  bool present;
+  int rank = node_in(node, 0)->rank;
+  if (node_in(node, 1)) return infer_elements(c, node, 1, -rank, rank - 1, axes, count);
+  if (!infer_const_ints(c, node, 1, "axes", &present, &known, &known_count)) return false;
+  Dim *constants = ARENA_ARRAY(c->arena, Dim, known_count + 1);
+  for (size_t i = 0; i < known_count; i++) constants[i] = dim_const(c->dims, known[i]);
+  *axes = constants;
+  *count = (int)known_count;
+  return true;
+}
+
+/* mask[d] is 1 if axis d is reduced, else 0; an expression if that is known at run time only. *count is how many are. Without
+ * axes all are, or none if `noop_with_empty_axes` says so. */
+static bool reduced_axes(Compilation *c, const Node *node, Dim *mask, int *count) {
+  const Dim *axes;
+  int rank = node_in(node, 0)->rank;
+  if (!given_axes(c, node, &axes, count)) return false;
+  bool all = *count == 0 && !node_int(node, "noop_with_empty_axes", 0);
+  for (int d = 0; d < rank; d++) mask[d] = dim_const(c->dims, all);
+  for (int i = 0; i < *count; i++)
+    if (!mark_axis(c, node, axes[i], rank, mask)) return false;
+  bool known = true;
+  int marked = 0;
+  for (int d = 0; d < rank; d++) {
+    known = known && dim_is_const(mask[d]);
+    marked += dim_is(mask[d], 1);
   }
-  return rank;
+  if (known) *count = marked;
+  if (*count > rank) return node_error(c, node, "there are more axes than the input has");
+  return true;
+}
+
+/* Axes that are known at run time only must differ from each other. */
+static void check_axes(Compilation *c, Node *node, const Dim *mask, int count) {
+  Dim marked = dim_const(c->dims, 0);
+  for (int d = 0; d < node_in(node, 0)->rank; d++) marked = dim_add(c->dims, marked, mask[d]);
+  NodeCheck check = {dim_equal(c->dims, marked, dim_const(c->dims, count)),
+                     "the axes are not different from each other"};
+  if (!dim_is(check.condition, 1)) vec_push(c->arena, &node->checks, check);
+}
+
+/* Dim `index` of the output without the reduced axes: the sum of the dims, each times whether it is the one. */
+static Dim kept_dim(Compilation *c, const Value *x, const Dim *mask, int index) {
+  Dim before = dim_const(c->dims, 0), result = before;
+  for (int d = 0; d < x->rank; d++) {
+    Dim kept = dim_not(c->dims, mask[d]);
+    Dim here = dim_mul(c->dims, kept, dim_equal(c->dims, before, dim_const(c->dims, index)));
+    result = dim_add(c->dims, result, dim_mul(c->dims, here, x->shape[d]));
+    before = dim_add(c->dims, before, kept);
+  }
+  return result;
+}
+
+/* The output's shape: 1, or nothing, in place of the reduced axes. Returns its rank. */
+static int reduced_shape(Compilation *c, const Node *node, const Dim *mask, int count, Dim *shape) {
+  const Value *x = node_in(node, 0);
+  Dim one = dim_const(c->dims, 1);
+  bool keep = node_int(node, "keepdims", 1) != 0;
+  for (int d = 0; d < x->rank && keep; d++) shape[d] = dim_select(c->dims, mask[d], one, x->shape[d]);
+  for (int d = 0; d < x->rank - count && !keep; d++) shape[d] = kept_dim(c, x, mask, d);
+  return keep ? x->rank : x->rank - count;
+}
+
+static bool are_known(const Dim *mask, int rank) {
+  for (int d = 0; d < rank; d++)
+    if (!dim_is_const(mask[d])) return false;
+  return true;
+}
+
+/* The largest of the dims that dim `index` of the output may be. */
+static Dim largest_dim(Compilation *c, const Node *node, int count, int index) {
+  const Value *x = node_in(node, 0);
+  Dim most = x->shape[index];
+  int last = node_int(node, "keepdims", 1) ? index : index + count;
+  for (int d = index + 1; d <= last; d++) most = dim_max(c->dims, most, x->shape[d]);
+  return dim_max(c->dims, most, dim_const(c->dims, 1));
+}
+
+/* Where the axes are known at run time only, the output's dims are data symbols that lowering defines; they are kept in
+ * node->plan, so that inference made again finds them. */
+static void use_symbols(Compilation *c, Node *node, int count, int rank, Dim *shape) {
+  Dim *symbols = node->plan;
+  if (!symbols) {
+    node->plan = symbols = ARENA_ARRAY(c->arena, Dim, rank + 1);
+    for (int d = 0; d < rank; d++) {
+      const char *name = arena_printf(c->arena, "%s_dim_%d", node_out(node, 0)->name, d);
+      symbols[d] = dim_data(c->dims, name, 0, INT64_MAX, largest_dim(c, node, count, d));
+    }
+  }
+  for (int d = 0; d < rank; d++) shape[d] = symbols[d];
 }
 
 /* A list of sizes reduced to one number stays known. */
@@ -101,12 +187,14 @@ static void reduce_content(Compilation *c, const Node *node) {
 
 static bool infer_reduce(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  bool reduced[MAX_RANK] = {0};
-  Dim shape[MAX_RANK];
+  Dim mask[MAX_RANK], shape[MAX_RANK];
+  int count;
   if (reduce_dtype(node) == DT_NONE)
     return node_error(c, node, "elements of type %s are not supported", dtype_info(x->dtype)->name);
-  if (!reduced_axes(c, node, reduced)) return false;
-  int rank = reduced_shape(c, node, reduced, shape);
+  if (!reduced_axes(c, node, mask, &count)) return false;
+  check_axes(c, node, mask, count);
+  int rank = reduced_shape(c, node, mask, count, shape);
+  if (!are_known(mask, x->rank)) use_symbols(c, node, count, rank, shape);
   value_set_type(c, node_out(node, 0), x->dtype, rank, shape);
   reduce_content(c, node);
   return true;
@@ -121,14 +209,15 @@ typedef struct {
 } Run;
 
 /* The runs of a shape; dims that are 1 belong to none. */
-static int find_runs(Compilation *c, const Value *x, const bool *reduced, Run *runs) {
+static int find_runs(Compilation *c, const Value *x, const Dim *mask, Run *runs) {
   int count = 0;
   for (int i = 0; i < x->rank; i++) {
+    bool reduced = dim_is(mask[i], 1);
     if (dim_is(x->shape[i], 1)) continue;
-    if (count && runs[count - 1].reduced == reduced[i])
+    if (count && runs[count - 1].reduced == reduced)
       runs[count - 1].size = dim_mul(c->dims, runs[count - 1].size, x->shape[i]);
     else
-      runs[count++] = (Run){x->shape[i], reduced[i]};
+      runs[count++] = (Run){x->shape[i], reduced};
   }
   return count;
 }
@@ -152,30 +241,47 @@ static AxisView take_run(Compilation *c, Run *runs, int count, int *left) {
   return view;
 }
 
-/* Reduces run after run; the last result goes to `to`, those before it to scratch memory. */
-static void reduce_runs(Lower *l, const Node *node, const bool *reduced, DType dtype, Buffer *to) {
-  const Row *row = row_of(node);
-  const Value *x = node_in(node, 0);
+/* One kernel call; returns the buffer of its result, `to` if it is the last one. */
+static Buffer *reduce_view(Lower *l, const char *stem, Buffer *from, AxisView view, Buffer *to) {
+  Dim size = dim_mul(l->c->dims, view.outer, view.inner);
+  Buffer *result = to ? to : lower_scratch(l, from->dtype, size, from->name);
+  Step *step = lower_kernel(l, stem, from->dtype);
+  arg_buffer(l, step, from);
+  arg_buffer(l, step, result);
+  arg_axis_view(l, step, view);
+  return result;
+}
+
+/* Reduces run after run. */
+static void reduce_runs(Lower *l, const Row *row, const Value *x, const Dim *mask, Buffer *from,
+                        Buffer *to) {
   Run runs[MAX_RANK];
-  int count = find_runs(l->c, x, reduced, runs), left = 1;
-  Buffer *from = axis_input(l, x, dtype);
+  int count = find_runs(l->c, x, mask, runs), left = 1;
   for (const char *stem = row->first; left > 0; stem = row->next) {
     AxisView view = take_run(l->c, runs, count, &left);
-    Dim size = dim_mul(l->c->dims, view.outer, view.inner);
-    Buffer *result = left > 0 ? lower_scratch(l, dtype, size, x->name) : to;
-    Step *step = lower_kernel(l, stem, dtype);
-    arg_buffer(l, step, from);
-    arg_buffer(l, step, result);
-    arg_axis_view(l, step, view);
-    from = result;
+    from = reduce_view(l, stem, from, view, left > 0 ? NULL : to);
+  }
+}
+
+/* Likewise where the axes are known at run time only: a call for each axis, which reduces its n elements, or, if it
+ * is kept, moves them to `outer` and leaves n = 1. */
+static void reduce_each(Lower *l, const Row *row, const Value *x, const Dim *mask, Buffer *from,
+                        Buffer *to) {
+  Dim one = dim_const(l->c->dims, 1), shape[MAX_RANK];
+  for (int d = 0; d < x->rank; d++) shape[d] = x->shape[d];
+  for (int d = x->rank - 1; d >= 0; d--) {
+    shape[d] = dim_select(l->c->dims, mask[d], one, x->shape[d]);
+    AxisView view = axis_view(l->c, x->rank, shape, d + 1, d + 1);
+    view.n = dim_select(l->c->dims, mask[d], x->shape[d], one);
+    from = reduce_view(l, d == x->rank - 1 ? row->first : row->next, from, view, d == 0 ? to : NULL);
   }
 }
 
 /* The number of elements that make one element of the output. */
-static Dim reduced_count(Compilation *c, const Value *x, const bool *reduced) {
+static Dim reduced_count(Compilation *c, const Value *x, const Dim *mask) {
   Dim count = dim_const(c->dims, 1);
-  for (int i = 0; i < x->rank; i++)
-    if (reduced[i]) count = dim_mul(c->dims, count, x->shape[i]);
+  for (int d = 0; d < x->rank; d++)
+    count = dim_mul(c->dims, count, dim_select(c->dims, mask[d], x->shape[d], dim_const(c->dims, 1)));
   return count;
 }
 
@@ -193,14 +299,25 @@ static void finish_reduce(Lower *l, const Node *node, Buffer *sum, Dim divisor) 
   nest_store_at(l, nest, lower_buffer(l, y), NULL, &one, result);
 }
 
+/* The output's dims get their values. */
+static void define_shape(Lower *l, const Node *node, const Dim *mask, int count) {
+  Dim shape[MAX_RANK];
+  int rank = reduced_shape(l->c, node, mask, count, shape);
+  for (int d = 0; d < rank; d++)
+    lower_define(l, dim_symbol(node_out(node, 0)->shape[d]), shape[d]);
+}
+
 static bool lower_reduce(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
-  bool reduced[MAX_RANK] = {0};
-  if (!reduced_axes(l->c, node, reduced)) return false;
+  Dim mask[MAX_RANK];
+  int count;
+  if (!reduced_axes(l->c, node, mask, &count)) return false;
   DType dtype = reduce_dtype(node);
-  Buffer *sum = axis_output(l, y, y, dtype);
-  reduce_runs(l, node, reduced, dtype, sum);
-  finish_reduce(l, node, sum, reduced_count(l->c, x, reduced));
+  bool known = are_known(mask, x->rank);
+  if (!known) define_shape(l, node, mask, count);
+  Buffer *from = axis_input(l, x, dtype), *sum = axis_output(l, y, y, dtype);
+  (known ? reduce_runs : reduce_each)(l, row_of(node), x, mask, from, sum);
+  finish_reduce(l, node, sum, reduced_count(l->c, x, mask));
   return true;
 }
 
@@ -208,15 +325,14 @@ static bool lower_reduce(Lower *l, const Node *node) {
 
 static bool infer_arg(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  bool reduced[MAX_RANK] = {0};
-  Dim shape[MAX_RANK];
+  Dim mask[MAX_RANK], shape[MAX_RANK];
   int axis;
   if (elementwise_dtype(node->op->row, x->dtype) == DT_NONE)
     return node_error(c, node, "elements of type %s are not supported", dtype_info(x->dtype)->name);
   if (!infer_axis(c, node, node_int(node, "axis", 0), x->rank, &axis)) return false;
   if (dim_is(x->shape[axis], 0)) return node_error(c, node, "axis %d has no elements", axis);
-  reduced[axis] = true;
-  int rank = reduced_shape(c, node, reduced, shape);
+  for (int d = 0; d < x->rank; d++) mask[d] = dim_const(c->dims, d == axis);
+  int rank = reduced_shape(c, node, mask, 1, shape);
   value_set_type(c, node_out(node, 0), DT_I64, rank, shape);
   return true;
 }
@@ -240,35 +356,53 @@ DEFINE_OP(ArgMin) = {.name = "ArgMin", .infer = infer_arg, .lower = lower_arg, .
 
 /* --- CumSum, CumProd: likewise --- */
 
-static bool cumulation_axis(Compilation *c, const Node *node, int *axis) {
-  const int64_t *values;
-  size_t count;
-  bool present;
-  if (!infer_const_ints(c, node, 1, NULL, &present, &values, &count)) return false;
+/* The axis of input 1, which may be known at run time only. */
+static bool cumulation_view(Compilation *c, const Node *node, AxisView *view) {
+  const Value *x = node_in(node, 0);
+  const Dim *axes;
+  int count, known;
+  if (x->rank == 0) return node_error(c, node, "the input has no axis");
+  if (!infer_elements(c, node, 1, -x->rank, x->rank - 1, &axes, &count)) return false;
   if (count != 1) return node_error(c, node, "input 1 must be a single axis");
-  return infer_axis(c, node, values[0], node_in(node, 0)->rank, axis);
+  if (dim_is_const(axes[0])) {
+    if (!infer_axis(c, node, dim_value(axes[0]), x->rank, &known)) return false;
+    *view = axis_view(c, x->rank, x->shape, known, known + 1);
+    return true;
+  }
+  Dim axis = wrapped_axis(c, axes[0], x->rank), one = dim_const(c->dims, 1);
+  *view = (AxisView){one, one, one};
+  for (int d = 0; d < x->rank; d++) {
+    Dim here = dim_const(c->dims, d), size = x->shape[d];
+    Dim outer = dim_select(c->dims, dim_less(c->dims, here, axis), size, one);
+    Dim middle = dim_select(c->dims, dim_equal(c->dims, here, axis), size, one);
+    Dim inner = dim_select(c->dims, dim_less(c->dims, axis, here), size, one);
+    view->outer = dim_mul(c->dims, view->outer, outer);
+    view->n = dim_mul(c->dims, view->n, middle);
+    view->inner = dim_mul(c->dims, view->inner, inner);
+  }
+  return true;
 }
 
 static bool infer_cumulate(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  int axis;
+  AxisView view;
   if (elementwise_dtype(node->op->row, x->dtype) == DT_NONE)
     return node_error(c, node, "elements of type %s are not supported", dtype_info(x->dtype)->name);
-  if (!cumulation_axis(c, node, &axis)) return false;
+  if (!cumulation_view(c, node, &view)) return false;
   value_set_type(c, node_out(node, 0), x->dtype, x->rank, x->shape);
   return true;
 }
 
 static bool lower_cumulate(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
-  int axis;
-  if (!cumulation_axis(l->c, node, &axis)) return false;
+  AxisView view;
+  if (!cumulation_view(l->c, node, &view)) return false;
   DType dtype = elementwise_dtype(node->op->row, x->dtype);
   Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, y, y, dtype);
   Step *step = lower_kernel(l, node->op->row, dtype);
   arg_buffer(l, step, from);
   arg_buffer(l, step, to);
-  arg_axis_view(l, step, axis_view(l->c, x->rank, x->shape, axis, axis + 1));
+  arg_axis_view(l, step, view);
   arg_int(l, step, node_int(node, "exclusive", 0));
   arg_int(l, step, node_int(node, "reverse", 0));
   axis_finish(l, y, to);

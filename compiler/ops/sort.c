@@ -8,13 +8,33 @@
 
 #include <inttypes.h>
 
-/* k is never more than the axis is long: memory is planned for that, and the program checks it. */
+/* Whether k is an element that is read from the input K itself when the program runs. */
+static bool is_loaded(const Node *node, Dim k) {
+  const Value *value = node_in(node, 1);
+  for (size_t i = 0; value && i < value->loads.count; i++)
+    if (value->loads.items[i].symbol == k) return true;
+  return false;
+}
+
+/* k is never more than the axis is long. A k that is read here gets that as its bound, so that memory is planned for
+ * it, and a check of its own (see check_loaded); of any other k it is checked if it is not known. */
 static void bound_k(Compilation *c, Node *node, Dim k, Dim n) {
-  const DimSymbol *symbol = dim_symbol(k);
-  if (symbol && symbol->kind == SYMBOL_DATA && !symbol->bound && !dim_mentions(n, symbol))
-    dim_find_symbol(c->dims, symbol->name)->bound = n;
+  if (is_loaded(node, k) && !dim_mentions(n, dim_symbol(k))) {
+    DimSymbol *symbol = dim_symbol_at(c->dims, (size_t)dim_symbol(k)->index);
+    if (!symbol->bound) symbol->bound = n;
+  }
   NodeCheck check = {dim_not(c->dims, dim_less(c->dims, n, k)), "k of TopK is larger than the axis"};
-  vec_push(c->arena, &node->checks, check);
+  if (!dim_known_ge(c->dims, n, k)) vec_push(c->arena, &node->checks, check);
+}
+
+/* The number that is read must keep to the bound. It is read into another symbol here: the bound is known of k itself, so that a
+ * condition on k would be simplified away. */
+static void check_loaded(Lower *l, const Node *node, Dim n) {
+  Dim given = dim_data(l->c->dims, "k", 0, INT64_MAX, NULL);
+  lower_define_element(l, dim_symbol(given), lower_buffer(l, node_in(node, 1)),
+                       dim_const(l->c->dims, 0));
+  lower_check(l, dim_not(l->c->dims, dim_less(l->c->dims, n, given)),
+              "k of TopK is larger than the axis");
 }
 
 /* k as an expression, from the attribute (opset 1) or the input. */
@@ -43,7 +63,7 @@ static bool infer_topk(Compilation *c, Node *node) {
     return node_error(c, node, "k is %" PRId64 ", but axis %d has %" PRId64 " elements",
                       dim_value(k), axis, dim_value(n));
   if (dim_is_const(k) && dim_value(k) < 0) return node_error(c, node, "k is negative");
-  if (!dim_known_ge(c->dims, n, k)) bound_k(c, node, k, n);
+  bound_k(c, node, k, n);
   for (int i = 0; i < x->rank; i++) shape[i] = i == axis ? k : x->shape[i];
   if (node_out(node, 0)) value_set_type(c, node_out(node, 0), x->dtype, x->rank, shape);
   if (node_out(node, 1)) value_set_type(c, node_out(node, 1), DT_I64, x->rank, shape);
@@ -58,6 +78,7 @@ static bool lower_topk(Lower *l, const Node *node) {
   DType dtype = elementwise_dtype("topk", x->dtype);
   Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, values, shaped, dtype);
   Buffer *positions = axis_output(l, indices, shaped, DT_I64);
+  if (is_loaded(node, shaped->shape[axis])) check_loaded(l, node, x->shape[axis]);
   Step *step = lower_kernel(l, "topk", dtype);
   arg_buffer(l, step, from);
   arg_buffer(l, step, to);

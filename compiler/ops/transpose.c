@@ -338,14 +338,13 @@ static bool tile_repeats(Compilation *c, const Node *node, const Dim **repeats) 
 }
 
 static void tile_content(Compilation *c, Value *y, const Value *x) {
-  int64_t dims[MAX_RANK], stride[MAX_RANK] = {1}, out[MAX_RANK];
+  int64_t dims[MAX_RANK], out[MAX_RANK];
   if (x->rank != 1 || !const_shape(x, dims) || !const_shape(y, out) || !content_of(c, x) ||
       x->constant || !content_fits(y->shape[0]))
     return;
   Dim *content = ARENA_ARRAY(c->arena, Dim, out[0]);
   for (int64_t i = 0; i < out[0]; i++) content[i] = content_of(c, x)[i % dims[0]];
   infer_content(c, y, content, out[0]);
-  (void)stride;
 }
 
 static bool infer_tile(Compilation *c, Node *node) {

@@ -42,11 +42,13 @@ typedef struct {
 
 static bool report_too_large(const Program *program, const Buffer *buffer) {
   Compilation *c = program->compilation;
+  diag_error(c->diag, c->file, "tensor '%s' is too large to address",
+             buffer->name ? buffer->name : "");
+  if (dim_is_overflow(buffer->count)) return false;
   Str count = str_in(c->arena);
   dim_print(&count, buffer->count);
-  return diag_error(c->diag, c->file, "tensor '%s' with %s elements of %s is too large to address",
-                    buffer->name ? buffer->name : "", str_text(&count),
-                    dtype_info(buffer->dtype)->name);
+  return diag_note(c->diag, "it has %s elements of %s", str_text(&count),
+                   dtype_info(buffer->dtype)->name);
 }
 
 /* A tensor with a dimension below 0 cannot exist; its size is taken as 0, so that it does not move
@@ -55,11 +57,20 @@ static Dim not_negative(DimPool *pool, Dim dim) {
   return dim_range(dim).low >= 0 ? dim : dim_max(pool, dim, dim_const(pool, 0));
 }
 
+/* A size that has a limit (all dims in it were bounded with --dim) is reserved at that limit: a
+ * workspace that is a constant is worth more than one that is smaller at times. */
+static Dim at_its_limit(DimPool *pool, Dim size) {
+  int64_t high = dim_range(size).high;
+  return dim_is_const(size) || dim_is_overflow(size) || high == INT64_MAX ? size
+                                                                          : dim_const(pool, high);
+}
+
 static bool set_capacity(const Program *program, Buffer *buffer) {
   DimPool *pool = program->compilation->dims;
   size_t bytes = dtype_info(buffer->dtype)->bytes;
   Dim count = dim_upper(pool, dim_refresh(pool, buffer->count));
-  buffer->capacity = not_negative(pool, dim_muli(pool, count, bytes ? (int64_t)bytes : 1));
+  Dim size = not_negative(pool, dim_muli(pool, count, bytes ? (int64_t)bytes : 1));
+  buffer->capacity = at_its_limit(pool, size);
   return !dim_is_overflow(buffer->capacity) || report_too_large(program, buffer);
 }
 

@@ -556,6 +556,24 @@ static void test_constants(void **state) {
   assert_false(inputs[1]->is_parameter);
 }
 
+static void test_tensor_file(void **state) {
+  (void)state;
+  const float values[] = {1, 2, 3, 4, 5};
+  char path[] = "/tmp/ctc_test_XXXXXX";
+  Bytes bytes = raw_tensor("t", FLOAT, 5, values, sizeof values);
+  int file = mkstemp(path);
+  assert_true(file >= 0);
+  assert_int_equal(write(file, bytes.data, bytes.size), (long)bytes.size);
+  close(file);
+  const Tensor *tensor = onnx_read_tensor(path, c.arena, &diag);
+  assert_non_null(tensor);
+  assert_memory_equal(tensor->data, values, sizeof values);
+  assert_int_equal(truncate(path, (long)bytes.size - 1), 0);
+  assert_null(onnx_read_tensor(path, c.arena, &diag));
+  assert_int_equal(diag.errors, 1);
+  unlink(path);
+}
+
 /* ---- external data ---- */
 
 static void put_entry(Bytes *tensor, const char *key, const char *value) {
@@ -939,6 +957,7 @@ int main(void) {
       TEST(test_sparse),
       TEST(test_constants),
       TEST(test_external),
+      TEST(test_tensor_file),
       TEST(test_function),
       TEST(test_function_errors),
       TEST(test_options),

@@ -445,6 +445,20 @@ static void test_batch(void **state) {
   fixture_destroy(f);
 }
 
+/* Dims with a limit give a constant plan, at the limit. */
+static void test_bounded(void **state) {
+  (void)state;
+  Fixture *f = fixture_create();
+  Dim n = dim_input(f->c.dims, "N");
+  dim_find_symbol(f->c.dims, "N")->high = 512;
+  Buffer *a = buffer_of(f, DT_F32, dim_muli(f->c.dims, n, 3));
+  call(f, f->program.body, NULL, NULL, a);
+  assert_true(pass_plan(&f->program));
+  assert_int_equal(dim_value(a->capacity), 512 * 3 * 4);
+  assert_int_equal(dim_value(f->program.workspace_bytes), 512 * 3 * 4);
+  fixture_destroy(f);
+}
+
 static void test_too_large(void **state) {
   (void)state;
   Fixture *f = fixture_create();
@@ -565,6 +579,7 @@ int main(void) {
       cmocka_unit_test(test_in_place_refused),
       cmocka_unit_test(test_symbolic),
       cmocka_unit_test(test_batch),
+      cmocka_unit_test(test_bounded),
       cmocka_unit_test(test_too_large),
       cmocka_unit_test(test_schedule),
       cmocka_unit_test(test_schedule_dependencies),

@@ -41,6 +41,7 @@ typedef struct Emitter {
   Map nest_by_text;
   int nest_count;
   bool *chunk_used; /* runtime chunks that are needed */
+  Map defined;      /* c_name of each symbol that has a variable in the run function */
   const Node *last_node; /* named by the last comment */
 } Emitter;
 
@@ -64,7 +65,8 @@ void emit_dim_locals(Emitter *e, Str *out, const char *text, bool capacities_as_
 void emit_collect_weights(Emitter *e);
 /* Declarations of the weights, written straight to the file. */
 void emit_weights(Emitter *e, FILE *out);
-MUST_CHECK bool emit_weights_file(Emitter *e, const char *path);
+/* Those of the weights file, at their offsets. */
+void emit_weights_file(Emitter *e, FILE *out);
 /* Whether the weight was declared as a union whose member v is the array. */
 bool emit_weight_is_union(const Emitter *e, const Weight *weight);
 

@@ -11,8 +11,8 @@
 
 /* --- names --- */
 
-static const char *identifier(Emitter *e, const char *wanted) {
-  Str out = str_in(e->arena);
+static const char *identifier(Arena *arena, const char *wanted) {
+  Str out = str_in(arena);
   if (isdigit((unsigned char)wanted[0])) str_add(&out, "_");
   for (const char *ch = wanted; *ch && out.length < 60; ch++)
     str_add_n(&out, isalnum((unsigned char)*ch) ? ch : "_", 1);
@@ -20,7 +20,7 @@ static const char *identifier(Emitter *e, const char *wanted) {
 }
 
 const char *emit_name(Emitter *e, const char *wanted) {
-  const char *base = identifier(e, wanted), *name = base;
+  const char *base = identifier(e->arena, wanted), *name = base;
   for (int i = 2; map_get(&e->names, name); i++) name = arena_printf(e->arena, "%s_%d", base, i);
   map_set(&e->names, name, e);
   return name;
@@ -312,13 +312,16 @@ static void add_data_locals(Emitter *e, Str *out, const Block *block, Map *done)
 
 static void bind_run(Emitter *e, Scope *scope) {
   Str body = str_in(e->arena), locals = str_in(e->arena), results = str_in(e->arena);
-  Map done = map_in(e->arena);
+  Str data = str_in(e->arena);
+  e->defined = map_in(e->arena);
+  add_data_locals(e, &data, e->program->body, &e->defined);
+  if (e->options->trace) program_number_steps(e->program);
   emit_block(e, &body, e->program->body, 1);
   for (size_t i = 0; i < e->dims.count; i++)
     if (e->dims.items[i].kind != DIM_GIVEN)
       str_addf(&results, "  dims[%zu] = %s;\n", i, e->dims.items[i].symbol->c_name);
   emit_dim_locals(e, &locals, str_text(&body), false);
-  add_data_locals(e, &locals, e->program->body, &done);
+  str_add(&locals, str_text(&data));
   bool uses_workspace = strstr(str_text(&body), "CTC_AT(") != NULL;
   scope_bool(scope, "uses_workspace", uses_workspace);
   scope_bool(scope, "uses_status", strstr(str_text(&body), "status = ") != NULL);
@@ -368,6 +371,7 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
   scope_text(scope, "title", comment_safe(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
   scope_text(scope, "title_literal", quoted(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
   scope_text(scope, "version", CTC_VERSION);
+  scope_bool(scope, "trace", e->options->trace);
   scope_textf(scope, "hash", "%016" PRIx64, c->model_hash);
   scope_text(scope, "options", options_text(e));
   scope_bool(scope, "incbin", mode == WEIGHTS_INCBIN && e->weights_bytes);
@@ -415,24 +419,21 @@ static bool expand(Emitter *e, const char *name, const Scope *scope, Str *out) {
          template_expand(file, text, scope, out, NULL, e->c->diag);
 }
 
-static bool write_text(Emitter *e, const char *path, const char *text) {
-  FileWriter writer;
-  if (!file_write_begin(&writer, path, e->arena, e->c->diag)) return false;
+static void write_text(Emitter *e, FILE *out, const char *text) {
   const char *mark = strstr(text, WEIGHTS_MARK);
   if (mark) {
-    fwrite(text, 1, (size_t)(mark - text), writer.stream);
-    emit_weights(e, writer.stream);
+    fwrite(text, 1, (size_t)(mark - text), out);
+    emit_weights(e, out);
     text = mark + strlen(WEIGHTS_MARK);
   }
-  fputs(text, writer.stream);
-  return file_write_commit(&writer, e->c->diag);
+  fputs(text, out);
 }
 
 /* "dir/model.c" -> "dir/model" */
-static const char *without_extension(Emitter *e, const char *path) {
+static const char *without_extension(Arena *arena, const char *path) {
   const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
   bool has = dot && (!slash || dot > slash + 1) && dot != path;
-  return arena_strndup(e->arena, path, has ? (size_t)(dot - path) : strlen(path));
+  return arena_strndup(arena, path, has ? (size_t)(dot - path) : strlen(path));
 }
 
 static void prepare(Emitter *e) {
@@ -471,20 +472,42 @@ static Scope *bind_everything(Emitter *e, const char *header_name, const char *w
   return scope;
 }
 
+/* All files at once: they appear together or not at all. */
+static bool write_files(Emitter *e, const char *source, const char *header, const char *weights,
+                        const char *source_text, const char *header_text) {
+  enum { SOURCE, HEADER, WEIGHTS };
+  const char *const paths[] = {source, header, weights};
+  FileWriter writers[3];
+  size_t count = weights ? 3 : 2;
+  for (size_t i = 0; i < count; i++) {
+    if (file_write_begin(&writers[i], paths[i], e->arena, e->c->diag)) continue;
+    while (i-- > 0) file_write_abort(&writers[i]);
+    return false;
+  }
+  write_text(e, writers[SOURCE].stream, source_text);
+  fputs(header_text, writers[HEADER].stream);
+  if (weights) emit_weights_file(e, writers[WEIGHTS].stream);
+  return file_write_commit_all(writers, count, e->c->diag);
+}
+
+const char *emit_c_prefix(const Options *options, Arena *arena) {
+  const char *stem = base_name(without_extension(arena, options->output));
+  return identifier(arena, options->prefix ? options->prefix : stem);
+}
+
 bool emit_c(const Program *program, const Options *options) {
   Compilation *c = program->compilation;
   Emitter e = {.c = c, .program = program, .options = options, .arena = c->arena};
-  const char *stem = without_extension(&e, options->output);
+  const char *stem = without_extension(c->arena, options->output);
   const char *header = arena_printf(c->arena, "%s.h", stem);
   const char *weights = arena_printf(c->arena, "%s.weights", stem);
-  e.prefix = identifier(&e, options->prefix ? options->prefix : base_name(stem));
+  e.prefix = emit_c_prefix(options, c->arena);
   prepare(&e);
   Scope *scope = bind_everything(&e, base_name(header), base_name(weights));
   Str source_text = str_in(c->arena), header_text = str_in(c->arena);
   if (!expand(&e, "model.c", scope, &source_text)) return false;
   if (!expand(&e, "model.h", scope, &header_text)) return false;
   bool external = options->weights == WEIGHTS_FILE || options->weights == WEIGHTS_INCBIN;
-  if (external && e.weights_bytes && !emit_weights_file(&e, weights)) return false;
-  return write_text(&e, header, str_text(&header_text)) &&
-         write_text(&e, options->output, str_text(&source_text));
+  return write_files(&e, options->output, header, external && e.weights_bytes ? weights : NULL,
+                     str_text(&source_text), str_text(&header_text));
 }

@@ -237,6 +237,39 @@ static void emit_loop(Emitter *e, Str *out, const Step *step, int depth) {
   }
 }
 
+/* --- tracing --- */
+
+typedef struct {
+  Emitter *e;
+  Str *out;
+  const Step *step;
+  int depth;
+} Trace;
+
+static bool has_no_variable(const DimSymbol *symbol, void *context) {
+  const Emitter *e = context;
+  return symbol->kind == SYMBOL_DATA && !map_get(&e->defined, symbol->c_name);
+}
+
+static void trace_buffer(BufferUse use, void *context) {
+  Trace *t = context;
+  Emitter *e = t->e;
+  const Buffer *buffer = use.buffer;
+  if (!use.writes) return;
+  Dim count = buffer->count;
+  if (dim_any_symbol(count, has_no_variable, e)) count = dim_const(e->c->dims, 0);
+  emit_indent(t->out, t->depth);
+  str_addf(t->out, "ctc_trace(%d, %d, %s, (int64_t)(%s) * %zu);\n", t->step->number, buffer->id,
+           emit_pointer(e, buffer, buffer->dtype, NULL, false), emit_dim(e, count),
+           dtype_info(buffer->dtype)->bytes);
+}
+
+/* Calls of the hook for all that the step wrote. */
+static void emit_trace(Emitter *e, Str *out, const Step *step, int depth) {
+  Trace trace = {e, out, step, depth};
+  if (e->options->trace) step_visit_buffers(step, trace_buffer, &trace);
+}
+
 void emit_block(Emitter *e, Str *out, const Block *block, int depth) {
   for (size_t i = 0; i < block->steps.count; i++) {
     const Step *step = block->steps.items[i];
@@ -249,5 +282,6 @@ void emit_block(Emitter *e, Str *out, const Block *block, int depth) {
     case STEP_IF: emit_if(e, out, step, depth); break;
     case STEP_LOOP: emit_loop(e, out, step, depth); break;
     }
+    emit_trace(e, out, step, depth);
   }
 }

@@ -4,8 +4,6 @@
  * such a literal some eight times faster than numbers. With --weights=incbin or file the bytes stand in a file of their own. */
 #include "backends/c/emit.h"
 
-#include "base/file.h"
-
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -208,16 +206,13 @@ bool emit_weight_is_union(const Emitter *e, const Weight *weight) {
   return weight->offset < 0 && weight->tensor->count > 0 && !is_readable(e, weight->tensor);
 }
 
-bool emit_weights_file(Emitter *e, const char *path) {
+void emit_weights_file(Emitter *e, FILE *out) {
   static const char zeros[ALIGNMENT];
-  FileWriter writer;
-  if (!file_write_begin(&writer, path, e->arena, e->c->diag)) return false;
   for (size_t i = 0; i < e->weights.count; i++) {
     const Weight *weight = &e->weights.items[i];
     if (weight->offset < 0) continue;
     size_t bytes = (size_t)tensor_bytes(weight->tensor);
-    fwrite(weight->tensor->data, 1, bytes, writer.stream);
-    fwrite(zeros, 1, (ALIGNMENT - bytes % ALIGNMENT) % ALIGNMENT, writer.stream);
+    fwrite(weight->tensor->data, 1, bytes, out);
+    fwrite(zeros, 1, (ALIGNMENT - bytes % ALIGNMENT) % ALIGNMENT, out);
   }
-  return file_write_commit(&writer, e->c->diag);
 }

@@ -25,10 +25,11 @@ static bool is_standard(const char *domain) {
 static bool unknown_operator(const Site *site, const char *domain, int version) {
   const char *name = site->proto->op_type;
   const OperatorSchema *oldest = schema_oldest(domain, name);
-  if (!is_standard(domain) || op_find(domain, name)) return true; /* not ours to judge */
+  if (!is_standard(domain)) return true; /* not ours to judge */
   if (oldest)
     return site_error(site, "%s came with opset %d of %s, but the model is of opset %d", name,
                       oldest->since, shown_domain(domain), version);
+  if (op_find(domain, name)) return true; /* ours, not the standard's */
   site_error(site, "%s has no operator '%s'", shown_domain(domain), name);
   const char *near = NULL;
   if (errors_shown(site->reader)) near = schema_suggest(site->reader->arena, domain, name);

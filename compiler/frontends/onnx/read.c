@@ -17,30 +17,39 @@ static void release(void *arena, void *pointer) {
   (void)pointer; /* the arena goes as a whole */
 }
 
-static bool report_damage(Reader *r, const WireError *error) {
-  if (!error->recognised)
-    return diag_error(r->c->diag, r->path, "not an ONNX model (at byte %zu: %s)", error->position,
-                      error->text);
-  return diag_error(r->c->diag, r->path, "the file is truncated or damaged at byte %zu: %s",
-                    error->position, error->text);
+static void report_damage(Reader *r, const char *kind, const WireError *error) {
+  if (error->recognised)
+    diag_error(r->c->diag, r->path, "the file is truncated or damaged at byte %zu: %s",
+               error->position, error->text);
+  else
+    diag_error(r->c->diag, r->path, "not an ONNX %s (at byte %zu: %s)", kind, error->position,
+               error->text);
 }
 
-static bool unpack(Reader *r) {
+ProtobufCMessage *message_unpack(Reader *r, const char *kind,
+                                 const ProtobufCMessageDescriptor *descriptor) {
   WireError error;
   FileView reduced;
+  ProtobufCMessage *message = NULL;
   Arena *scratch = arena_create();
   ProtobufCAllocator allocator = {allocate, release, r->arena};
   if (r->file.size == 0)
-    diag_error(r->c->diag, r->path, "not an ONNX model: the file is empty");
-  else if (!wire_reduce(scratch, r->file, &onnx__model_proto__descriptor, &reduced, &error))
-    report_damage(r, &error);
-  else if (!(r->model = onnx__model_proto__unpack(&allocator, reduced.size, reduced.data)))
+    diag_error(r->c->diag, r->path, "not an ONNX %s: the file is empty", kind);
+  else if (!wire_reduce(scratch, r->file, descriptor, &reduced, &error))
+    report_damage(r, kind, &error);
+  else if (!(message =
+                 protobuf_c_message_unpack(descriptor, &allocator, reduced.size, reduced.data)))
     diag_error(r->c->diag, r->path, "the file is damaged");
-  else if (!r->model->graph)
-    diag_error(r->c->diag, r->path,
-               "the file holds no graph: it is truncated or not an ONNX model");
   arena_destroy(scratch);
-  return r->model && r->model->graph;
+  return message;
+}
+
+static bool unpack_model(Reader *r) {
+  r->model = (const Onnx__ModelProto *)message_unpack(r, "model", &onnx__model_proto__descriptor);
+  if (!r->model) return false;
+  if (r->model->graph) return true;
+  return diag_error(r->c->diag, r->path,
+                    "the file holds no graph: it is truncated or not an ONNX model");
 }
 
 /* ---- versions ---- */
@@ -135,7 +144,7 @@ bool onnx_read_bytes(Compilation *c, const char *path, const void *data, size_t 
               .external = map_in(c->arena),
               .omitted = &omitted};
   if (!c->file) c->file = path;
-  return unpack(&r) && read_model(&r);
+  return unpack_model(&r) && read_model(&r);
 }
 
 bool onnx_read(Compilation *c, const char *path) {

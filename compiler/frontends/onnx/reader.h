@@ -69,6 +69,10 @@ bool site_error(const Site *site, const char *format, ...) __attribute__((format
 const char *site_text(const Site *site);
 
 /* ---- read.c ---- */
+/* The whole file as a message, checked, with a WireSlice in each raw_data; NULL after an error.
+ * `kind` is what the file should be: "model". */
+ProtobufCMessage *message_unpack(Reader *r, const char *kind,
+                                 const ProtobufCMessageDescriptor *descriptor);
 /* domain → version. Bad versions are errors. */
 bool opsets_read(Reader *r, const char *whose, Onnx__OperatorSetIdProto **imports, size_t count,
                  Map *out);

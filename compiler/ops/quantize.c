@@ -1,0 +1,338 @@
+/* quantize.c: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, and com.microsoft's operators that dequantise their inputs,
+ * compute in floats and quantise the result.
+ *
+ * Quantising is a loop nest of scalar functions, so it fuses with its neighbours. Scale and zero point are read with stride 0 (one for the whole
+ * tensor), 1 (one for each index of an axis), or, for blocks of `block_size` elements, over an axis cut in two. */
+#include "ops/quantize.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* --- scales and zero points --- */
+
+bool quantized_dtype(DType dtype) {
+  return dtype == DT_U8 || dtype == DT_I8 || dtype == DT_U16 || dtype == DT_I16;
+}
+
+/* The single number of a value as an operand of `nest`; a literal if it is constant. */
+static Operand single(Lower *l, LoopNest *nest, const Value *value) {
+  Dim stride[MAX_RANK];
+  for (int d = 0; d < nest->rank; d++) stride[d] = dim_const(l->c->dims, 0);
+  const Tensor *known = value->constant;
+  if (known && dtype_is_float(value->dtype))
+    return operand_real(DT_F32, tensor_real(known, 0));
+  if (known) return operand_int(value->dtype, dim_const(l->c->dims, tensor_int(known, 0)));
+  return nest_load_at(l, nest, lower_buffer(l, value), NULL, stride);
+}
+
+/* Reads scale or zero point with the given strides, or as a single number. A missing zero point is 0. */
+static Operand parameter(Lower *l, LoopNest *nest, const Value *value, const Dim *stride,
+                         DType missing) {
+  if (!value) return operand_int(missing, dim_const(l->c->dims, 0));
+  if (!stride) return single(l, nest, value);
+  return nest_load_at(l, nest, lower_buffer(l, value), NULL, stride);
+}
+
+Operand nest_quantize(Lower *l, LoopNest *nest, Operand x, const Value *scale, const Value *zero,
+                      const Dim *stride, DType to) {
+  Operand args[] = {x, parameter(l, nest, scale, stride, DT_F32),
+                    parameter(l, nest, zero, stride, to)};
+  return nest_apply(l, nest, "quantize_f32", to, args, 3);
+}
+
+Operand nest_dequantize(Lower *l, LoopNest *nest, Operand level, const Value *scale,
+                        const Value *zero, const Dim *stride, DType to) {
+  Operand args[] = {level, parameter(l, nest, scale, stride, DT_F32),
+                    parameter(l, nest, zero, stride, level.dtype)};
+  const char *stem =
+      arena_printf(l->c->arena, "dequantize_%s", dtype_info(level.dtype)->short_name);
+  return nest_apply(l, nest, stem, to, args, 3);
+}
+
+/* --- QuantizeLinear and DequantizeLinear --- */
+
+/* The tensor as a nest: its own dims, or, in blocks, with the axis cut into blocks and the places in a block. */
+typedef struct {
+  int rank;
+  Dim extent[MAX_RANK], scale_stride[MAX_RANK];
+  bool single; /* one scale for all */
+} Grid;
+
+static bool is_single(const Value *scale) {
+  if (scale->rank == 0) return true;
+  return scale->rank == 1 && dim_is(scale->shape[0], 1);
+}
+
+static bool read_axis(Compilation *c, const Node *node, int *axis) {
+  const Value *x = node_in(node, 0);
+  int64_t given = node_int(node, "axis", 1);
+  if (given == 1 && x->rank == 1) given = 0; /* the default of a tensor with one dim */
+  return infer_axis(c, node, given, x->rank, axis);
+}
+
+/* Scale with one number for each index of the axis. */
+static bool axis_grid(Compilation *c, const Node *node, int axis, Grid *grid) {
+  const Value *x = node_in(node, 0), *scale = node_in(node, 1);
+  if (!infer_require_equal(c, node, scale->shape[0], x->shape[axis],
+                           "the number of scales and the extent of the axis"))
+    return false;
+  for (int d = 0; d < x->rank; d++) grid->scale_stride[d] = dim_const(c->dims, d == axis);
+  return true;
+}
+
+/* Scale of the same rank as x, with one number for each block along the axis. */
+static bool block_grid(Compilation *c, const Node *node, int axis, int64_t block, Grid *grid) {
+  const Value *x = node_in(node, 0), *scale = node_in(node, 1);
+  Dim size = dim_const(c->dims, block), stride[MAX_RANK], zero = dim_const(c->dims, 0);
+  if (scale->rank != x->rank || block < 1)
+    return node_error(c, node, "blocks need scales of the same rank as the data, and a block_size of 1 or more");
+  if (x->rank == MAX_RANK) return node_error(c, node, "tensors of rank %d have no blocks", MAX_RANK);
+  if (!infer_require_equal(c, node, dim_mul(c->dims, scale->shape[axis], size), x->shape[axis],
+                           "the extent of all blocks and that of the axis"))
+    return false;
+  nest_strides(c, scale->rank, scale->shape, stride);
+  grid->rank = x->rank + 1;
+  for (int d = 0, k = 0; d < x->rank; d++, k++) {
+    grid->extent[k] = d == axis ? scale->shape[d] : x->shape[d];
+    grid->scale_stride[k] = stride[d];
+    if (d != axis) continue;
+    grid->extent[++k] = size;
+    grid->scale_stride[k] = zero;
+  }
+  return true;
+}
+
+static bool make_grid(Compilation *c, const Node *node, Grid *grid) {
+  const Value *x = node_in(node, 0), *scale = node_in(node, 1);
+  int64_t block = node_int(node, "block_size", 0);
+  int axis = 0;
+  grid->rank = x->rank;
+  memcpy(grid->extent, x->shape, (size_t)x->rank * sizeof(Dim));
+  grid->single = is_single(scale) && block == 0;
+  if (grid->single) return true;
+  if (!read_axis(c, node, &axis)) return false;
+  if (block != 0 || scale->rank > 1) return block_grid(c, node, axis, block, grid);
+  return axis_grid(c, node, axis, grid);
+}
+
+static bool infer_quantize(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0), *zero = node_in(node, 2);
+  Grid grid;
+  DType to = zero ? zero->dtype : dtype_from_onnx((int)node_int(node, "output_dtype", 0));
+  if (to == DT_NONE) to = DT_U8;
+  if (!quantized_dtype(to) || x->dtype == DT_F64)
+    return node_error(c, node, "quantising %s to %s is not supported", dtype_info(x->dtype)->name,
+                      dtype_info(to)->name);
+  if (!make_grid(c, node, &grid)) return false;
+  value_set_type(c, node_out(node, 0), to, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_quantize(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  Grid grid;
+  Dim stride[MAX_RANK];
+  if (!make_grid(l->c, node, &grid)) return false;
+  nest_strides(l->c, grid.rank, grid.extent, stride);
+  LoopNest *nest = lower_nest(l, grid.rank, grid.extent);
+  Operand real = nest_load_at(l, nest, lower_buffer(l, x), NULL, stride);
+  Operand level = nest_quantize(l, nest, real, node_in(node, 1), node_in(node, 2),
+                                grid.single ? NULL : grid.scale_stride, y->dtype);
+  nest_store_at(l, nest, lower_buffer(l, y), NULL, stride, level);
+  return true;
+}
+
+static bool infer_dequantize(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  Grid grid;
+  DType to = dtype_from_onnx((int)node_int(node, "output_dtype", 0));
+  if (to == DT_NONE) to = node_in(node, 1)->dtype;
+  bool known = quantized_dtype(x->dtype) || x->dtype == DT_I32;
+  if (!known || !dtype_is_float(to) || to == DT_F64)
+    return node_error(c, node, "dequantising %s to %s is not supported", dtype_info(x->dtype)->name,
+                      dtype_info(to)->name);
+  if (!make_grid(c, node, &grid)) return false;
+  value_set_type(c, node_out(node, 0), to, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_dequantize(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  Grid grid;
+  Dim stride[MAX_RANK];
+  if (!make_grid(l->c, node, &grid)) return false;
+  nest_strides(l->c, grid.rank, grid.extent, stride);
+  LoopNest *nest = lower_nest(l, grid.rank, grid.extent);
+  Operand level = nest_load_at(l, nest, lower_buffer(l, x), NULL, stride);
+  Operand real = nest_dequantize(l, nest, level, node_in(node, 1), node_in(node, 2),
+                                 grid.single ? NULL : grid.scale_stride, y->dtype);
+  nest_store_at(l, nest, lower_buffer(l, y), NULL, stride, real);
+  return true;
+}
+
+DEFINE_OP(QuantizeLinear) = {
+    .name = "QuantizeLinear", .infer = infer_quantize, .lower = lower_quantize};
+DEFINE_OP(DequantizeLinear) = {
+    .name = "DequantizeLinear", .infer = infer_dequantize, .lower = lower_dequantize};
+DEFINE_OP(MicrosoftQuantizeLinear) = {.domain = "com.microsoft",
+                                      .name = "QuantizeLinear",
+                                      .infer = infer_quantize,
+                                      .lower = lower_quantize};
+DEFINE_OP(MicrosoftDequantizeLinear) = {.domain = "com.microsoft",
+                                        .name = "DequantizeLinear",
+                                        .infer = infer_dequantize,
+                                        .lower = lower_dequantize};
+
+/* --- DynamicQuantizeLinear --- */
+
+static bool infer_dynamic(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  if (x->dtype != DT_F32) return node_error(c, node, "the input must be float32");
+  if (node_out(node, 0)) value_set_type(c, node_out(node, 0), DT_U8, x->rank, x->shape);
+  if (node_out(node, 1)) value_set_type(c, node_out(node, 1), DT_F32, 0, NULL);
+  if (node_out(node, 2)) value_set_type(c, node_out(node, 2), DT_U8, 0, NULL);
+  return true;
+}
+
+void lower_dynamic_range(Lower *l, const Value *x, Buffer *scale, Buffer *zero) {
+  Step *step = lower_kernel(l, "dynamic_range_f32", DT_U8);
+  arg_in(l, step, x);
+  arg_buffer(l, step, scale);
+  arg_buffer(l, step, zero);
+  arg_dim(l, step, value_count(l->c, x));
+}
+
+void lower_dynamic_levels(Lower *l, const Value *x, Buffer *scale, Buffer *zero, Buffer *levels) {
+  Dim count = value_count(l->c, x), one = dim_const(l->c->dims, 1), none = dim_const(l->c->dims, 0);
+  LoopNest *nest = lower_nest(l, 1, &count);
+  Operand args[] = {nest_load_at(l, nest, lower_buffer(l, x), NULL, &one),
+                    nest_load_at(l, nest, scale, NULL, &none),
+                    nest_load_at(l, nest, zero, NULL, &none)};
+  nest_store_at(l, nest, levels, NULL, &one,
+                nest_apply(l, nest, "quantize_f32", DT_U8, args, 3));
+}
+
+/* The buffer of an output, or scratch for one number if nobody asked for it. */
+static Buffer *output_or_scratch(Lower *l, const Value *value, DType dtype) {
+  if (value) return lower_buffer(l, value);
+  return lower_scratch(l, dtype, dim_const(l->c->dims, 1), "range");
+}
+
+static bool lower_dynamic(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0);
+  Buffer *scale = output_or_scratch(l, node_out(node, 1), DT_F32);
+  Buffer *zero = output_or_scratch(l, node_out(node, 2), DT_U8);
+  lower_dynamic_range(l, x, scale, zero);
+  if (node_out(node, 0)) lower_dynamic_levels(l, x, scale, zero, lower_buffer(l, node_out(node, 0)));
+  return true;
+}
+
+DEFINE_OP(DynamicQuantizeLinear) = {
+    .name = "DynamicQuantizeLinear", .infer = infer_dynamic, .lower = lower_dynamic};
+
+/* --- float operators on quantised tensors --- */
+
+/* QLinearX as X: which inputs are tensors (each followed by its scale and zero point), and where the scale of the result is. */
+typedef struct {
+  const char *name; /* of X */
+  int version;      /* opset in which X is looked at; 0: that of the attribute `opset` */
+  int inputs;       /* tensors; 0: as many as there are */
+  int first;        /* position of the first tensor */
+  int scale;        /* position of the scale of the result */
+} FloatRow;
+
+static const FloatRow row_add = {"Add", 14, 2, 0, 6}, row_mul = {"Mul", 14, 2, 0, 6},
+                      row_sigmoid = {"Sigmoid", 13, 1, 0, 3},
+                      row_leaky_relu = {"LeakyRelu", 16, 1, 0, 3},
+                      row_softmax = {"Softmax", 0, 1, 0, 3},
+                      row_global_average = {"GlobalAveragePool", 1, 1, 0, 3},
+                      row_average = {"AveragePool", 11, 1, 0, 3},
+                      row_reduce_mean = {"ReduceMean", 13, 1, 0, 3},
+                      row_concat = {"Concat", 13, 0, 2, 0};
+
+/* The float node that stands for `node`: its inputs and output are values of their own, in f32. */
+static Node *float_node(Compilation *c, const Node *node, const FloatRow *row) {
+  Node *copy = ARENA_NEW(c->arena, Node);
+  *copy = *node;
+  int count = row->inputs ? row->inputs : (node->input_count - row->first) / 3;
+  copy->domain = "";
+  copy->op_type = row->name;
+  copy->op = op_find("", row->name);
+  copy->version = row->version ? row->version : (int)node_int(node, "opset", 13);
+  copy->inputs = ARENA_ARRAY(c->arena, Value *, count);
+  copy->outputs = ARENA_ARRAY(c->arena, Value *, 1);
+  copy->input_count = count;
+  copy->output_count = 1;
+  memset(&copy->checks, 0, sizeof copy->checks);
+  for (int i = 0; i < count; i++) {
+    const Value *from = node_in(node, row->first + i * 3);
+    copy->inputs[i] = value_create(c, from->name);
+    value_set_type(c, copy->inputs[i], DT_F32, from->rank, from->shape);
+  }
+  copy->outputs[0] = value_create(c, node_out(node, 0)->name);
+  return copy;
+}
+
+static bool check_float_operator(Compilation *c, const Node *node, const FloatRow *row) {
+  int count = row->inputs ? row->inputs : (node->input_count - row->first) / 3;
+  if (node_int(node, "channels_last", 0))
+    return node_error(c, node, "channels_last is not supported");
+  for (int i = 0; i <= count; i++) {
+    int at = i < count ? row->first + i * 3 + 1 : row->scale;
+    const Value *scale = node_in(node, at);
+    if (!scale || scale->rank > 1 || (scale->rank == 1 && !dim_is(scale->shape[0], 1)))
+      return node_error(c, node, "input %d must be a single scale", at);
+    if (i < count && !quantized_dtype(node_in(node, at - 1)->dtype))
+      return node_error(c, node, "input %d must be a tensor of small integers", at - 1);
+  }
+  return true;
+}
+
+static bool infer_float_operator(Compilation *c, Node *node) {
+  const FloatRow *row = node->op->row;
+  if (!check_float_operator(c, node, row)) return false;
+  Node *copy = float_node(c, node, row);
+  if (!copy->op || !copy->op->infer(c, copy)) return false;
+  const Value *result = copy->outputs[0];
+  value_set_type(c, node_out(node, 0), node_in(node, row->first)->dtype, result->rank, result->shape);
+  for (size_t i = 0; i < copy->checks.count; i++)
+    vec_push(c->arena, &node->checks, copy->checks.items[i]);
+  return true;
+}
+
+static bool lower_float_operator(Lower *l, const Node *node) {
+  const FloatRow *row = node->op->row;
+  Node *copy = float_node(l->c, node, row);
+  for (int i = 0; i < copy->input_count; i++) {
+    int at = row->first + i * 3;
+    const Value *real = copy->inputs[i];
+    LoopNest *nest = lower_nest(l, real->rank, real->shape);
+    Operand level = nest_load(l, nest, node_in(node, at));
+    nest_store(l, nest, real,
+               nest_dequantize(l, nest, level, node_in(node, at + 1), node_in(node, at + 2), NULL, DT_F32));
+  }
+  if (!copy->op->infer(l->c, copy) || !copy->op->lower(l, copy)) return false;
+  const Value *real = copy->outputs[0], *y = node_out(node, 0);
+  LoopNest *nest = lower_nest(l, real->rank, real->shape);
+  Operand result = nest_load(l, nest, real);
+  nest_store(l, nest, y,
+             nest_quantize(l, nest, result, node_in(node, row->scale),
+                           node_in(node, row->scale + 1), NULL, y->dtype));
+  return true;
+}
+
+#define FLOAT_OPERATOR(operator, data)                                                             \
+  {                                                                                                \
+    .domain = "com.microsoft", .name = operator, .infer = infer_float_operator,                    \
+    .lower = lower_float_operator, .row = data                                                     \
+  }
+
+DEFINE_OP(QLinearAdd) = FLOAT_OPERATOR("QLinearAdd", &row_add);
+DEFINE_OP(QLinearMul) = FLOAT_OPERATOR("QLinearMul", &row_mul);
+DEFINE_OP(QLinearSigmoid) = FLOAT_OPERATOR("QLinearSigmoid", &row_sigmoid);
+DEFINE_OP(QLinearLeakyRelu) = FLOAT_OPERATOR("QLinearLeakyRelu", &row_leaky_relu);
+DEFINE_OP(QLinearSoftmax) = FLOAT_OPERATOR("QLinearSoftmax", &row_softmax);
+DEFINE_OP(QLinearGlobalAveragePool) = FLOAT_OPERATOR("QLinearGlobalAveragePool", &row_global_average);
+DEFINE_OP(QLinearAveragePool) = FLOAT_OPERATOR("QLinearAveragePool", &row_average);
+DEFINE_OP(QLinearReduceMean) = FLOAT_OPERATOR("QLinearReduceMean", &row_reduce_mean);
+DEFINE_OP(QLinearConcat) = FLOAT_OPERATOR("QLinearConcat", &row_concat);

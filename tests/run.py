@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Runs the tests in groups; the last line is `N passed, N failed, N skipped`, the exit status says whether none failed.
+
+    run.py --all            everything but the large models
+    run.py --quick          about a minute
+    run.py --zoo            all real models (downloads some 600 MB), writes docs/zoo.md
+    run.py --demo           one model: compiled, run and compared with onnxruntime
+    run.py --group NAME     one group: unit, errors, cli, emitted, random, node, node-clang, node-sanitized, zoo, zoo-dynamic
+"""
+import argparse
+import importlib
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+from common import CTC, ROOT, Count, checks_of, conv_net, ctc_ok, library, onnxruntime_outputs, run_checks, same, save
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def python(script, *arguments):
+    """A script of this folder as a group of its own; its closing line is what counts."""
+    command = [sys.executable, HERE / script, "--ctc", CTC, *arguments]
+    done = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True, errors="replace")
+    text = ""
+    for line in done.stdout:
+        text += line
+        if not re.match(r"\d+ passed, ", line):
+            print(line, end="", flush=True)
+    status = done.wait()
+    count = Count.parse(text)
+    if status and not count.failed:
+        count.failed = 1
+    return count
+
+
+def module(name):
+    """A module with check_… functions (or all_checks) in this process."""
+    loaded = importlib.import_module(name)
+    return run_checks(loaded.all_checks() if hasattr(loaded, "all_checks") else checks_of(loaded))
+
+
+def unit():
+    """The CMocka programs that the Makefile built beside ctc."""
+    count = Count()
+    programs = sorted(path for path in (CTC.parent / "tests").glob("test_*") if path.suffix == "")
+    for program in programs:
+        done = subprocess.run([program], capture_output=True, text=True, errors="replace", cwd=ROOT)
+        text = done.stdout + done.stderr
+        passed = sum(map(int, re.findall(r"\[  PASSED  \] (\d+) test", text)))
+        failed = len(re.findall(r"^ ?\[  FAILED  \] \w+$", text, re.M)) // 2
+        if done.returncode and not failed:
+            failed = 1
+        if failed:
+            print(f"FAIL {program.name} (exit {done.returncode})\n{text[-1500:]}")
+        count.add(Count(passed, failed))
+    if not programs:
+        print(f"FAIL no unit tests in {CTC.parent / 'tests'}: run `make unit`")
+        count.failed += 1
+    return count
+
+
+def demo(_=None):
+    """A small network from ONNX to C to numbers."""
+    import numpy as np
+    with tempfile.TemporaryDirectory() as folder:
+        path = save(conv_net(), folder, "demo.onnx")
+        print(ctc_ok("inspect", path).out)
+        net = library(conv_net(), folder, flags=["-O2", "-std=c99", "-Wall", "-Wextra", "-Werror"])
+        x = np.random.default_rng(0).standard_normal((3, 3, 16, 16)).astype(np.float32)
+        start = time.perf_counter()
+        actual = net.run([x])
+        seconds = time.perf_counter() - start
+        expected = onnxruntime_outputs(conv_net(), {"x": x})
+        same(actual, expected)
+        lines = (pathlib.Path(folder) / "net.c").read_text().count("\n")
+        print(f"{lines} lines of C, {net.workspace_bytes([3])} bytes of workspace, {1e3 * seconds:.2f} ms for a batch of 3")
+        print("largest difference from onnxruntime:", float(np.abs(actual[0] - expected[0]).max()))
+    return Count(1)
+
+
+GROUPS = {
+    "unit": unit,
+    "errors": lambda: module("errors"),
+    "cli": lambda: module("cli"),
+    "emitted": lambda: module("emitted"),
+    "random": lambda: python("random_graphs.py"),
+    "random-quick": lambda: python("random_graphs.py", "--count", "40"),
+    "node": lambda: python("node_suite.py", "--strict"),
+    "node-quick": lambda: python("node_suite.py", "--strict", "--every", "5"),
+    "node-clang": lambda: python("node_suite.py", "--strict", "--cc", "clang"),
+    "node-sanitized": lambda: python("node_suite.py", "--sanitize"),
+    "zoo": lambda: python("zoo.py"),
+    "zoo-dynamic": lambda: python("zoo.py", "--dynamic"),
+    "zoo-all": lambda: python("zoo.py", "--all", "--both", "--write"),
+    "zoo-all-dynamic": lambda: python("zoo.py", "--all", "--dynamic"),
+    "demo": demo,
+}
+PLANS = {
+    "all": ["unit", "errors", "cli", "emitted", "random", "node", "node-clang", "node-sanitized", "zoo", "zoo-dynamic"],
+    "quick": ["unit", "errors", "cli", "emitted", "random-quick", "node-quick"],
+    "zoo": ["zoo-all", "zoo-all-dynamic"],
+    "demo": ["demo"],
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for plan in PLANS:
+        parser.add_argument("--" + plan, dest="plan", action="store_const", const=plan)
+    parser.add_argument("--group", action="append", choices=GROUPS)
+    args = parser.parse_args()
+    total, summary = Count(), []
+    for name in args.group or PLANS[args.plan or "all"]:
+        print(f"== {name}", flush=True)
+        start = time.time()
+        count = GROUPS[name]()
+        total.add(count)
+        summary.append(f"{name:16} {count} ({time.time() - start:.0f} s)")
+        print(summary[-1].strip(), flush=True)
+    print("\n" + "\n".join(summary))
+    print(total)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
