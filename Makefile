@@ -45,13 +45,14 @@ GENERATED_HEADERS := $(GEN)/onnx.pb-c.h $(GEN)/ops.def
 
 OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(GENERATED:.c=.o)
 LIBRARY   := $(BUILD)/libctc.a
+FORMATTED := $(SOURCES) $(filter %.h,$(HEADERS)) $(UNIT) $(wildcard tools/*.[ch] examples/*/*.[ch])
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
 # --- targets for people ---
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit test test-quick zoo demo lint format asan install clean help
+.PHONY: all deps unit test test-quick zoo demo lint tidy docs format asan install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -74,12 +75,11 @@ zoo: deps ## compile and verify real models
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/run.py --zoo
 
-demo: deps ## compile a model, build the result and compare it with onnxruntime
-	@$(MAKE) --no-print-directory all
-	$(PYTHON) tests/run.py --demo
+demo: ## from nothing to a real model that runs as C on files of this folder; says what it does
+	@MAKE="$(MAKE)" examples/demo.sh
 
-lint: $(GENERATED) $(GENERATED_HEADERS) ## warnings of gcc and clang as errors, runtime as strict C99 and C++, format
-	@failed=0; for file in $(SOURCES) $(wildcard tools/*.c); do \
+lint: $(BUILD)/ctc $(GEN)/runtime_all.c ## warnings of gcc and clang as errors, runtime as strict C99 and C++, format, layers, documents
+	@failed=0; for file in $(SOURCES) $(UNIT) $(wildcard tools/*.c); do \
 	  $(CC) $(C_FLAGS) -Werror -fsyntax-only $$file || failed=1; \
 	  $(CLANG) $(C_FLAGS) -Werror -fsyntax-only $$file || failed=1; \
 	done; exit $$failed
@@ -87,10 +87,17 @@ lint: $(GENERATED) $(GENERATED_HEADERS) ## warnings of gcc and clang as errors, 
 	  $$compiler -Wall -Wextra -Wconversion -Wno-unused-function -pedantic -Werror -fsyntax-only \
 	    $(GEN)/runtime_all.c || failed=1; \
 	done; exit $$failed
-	clang-format --dry-run -Werror $(SOURCES) $(filter %.h,$(HEADERS)) $(wildcard tools/*.[ch]) $(UNIT)
+	clang-format --dry-run -Werror $(FORMATTED)
+	python3 tools/lint.py --ctc $(BUILD)/ctc
+
+tidy: $(GENERATED_HEADERS) ## clang-tidy's opinion by .clang-tidy: names, complexity, bugs (advice)
+	clang-tidy --quiet $(SOURCES) $(wildcard tools/*.c) -- -std=gnu11 -Icompiler -I$(GEN)
+
+docs: $(BUILD)/ctc ## write the documents that are made from tables
+	$(BUILD)/ctc ops --markdown > docs/operators.md
 
 format: ## lay out all sources by .clang-format
-	clang-format -i $(SOURCES) $(filter %.h,$(HEADERS)) $(wildcard tools/*.[ch]) $(UNIT)
+	clang-format -i $(FORMATTED)
 
 asan: ## unit tests and a ctc in build/asan with the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \

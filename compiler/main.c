@@ -4,24 +4,24 @@
 
 #include <string.h>
 
-static const OptionRow *const compile_groups[] = {cli_emit_options, cli_model_options, cli_pass_options,
-                                                  cli_general_options, NULL};
-static const OptionRow *const build_groups[] = {cli_emit_options, cli_build_options, cli_model_options,
-                                                cli_pass_options, cli_general_options, NULL};
-static const OptionRow *const run_groups[] = {cli_data_options, cli_emit_options, cli_model_options,
-                                              cli_pass_options, cli_general_options, NULL};
-static const OptionRow *const verify_groups[] = {cli_verify_options, cli_data_options, cli_build_options,
-                                                 cli_emit_options,   cli_model_options, cli_pass_options,
-                                                 cli_general_options, NULL};
-static const OptionRow *const inspect_groups[] = {cli_inspect_options, cli_model_options, cli_pass_options,
-                                                  cli_general_options, NULL};
-static const OptionRow *const ops_groups[] = {cli_general_options, NULL};
+/* The option groups of each command, in the order of --help. */
+#define GROUPS(name, ...)                                                                          \
+  static const OptionRow *const name##_groups[] = {__VA_ARGS__, cli_general_options, NULL}
+
+GROUPS(compile, cli_output_options, cli_emit_options, cli_model_options, cli_pass_options);
+GROUPS(build, cli_output_options, cli_build_options, cli_emit_options, cli_model_options, cli_pass_options);
+GROUPS(run, cli_data_options, cli_output_options, cli_model_options, cli_pass_options);
+GROUPS(verify, cli_verify_options, cli_data_options, cli_build_options, cli_emit_options, cli_model_options,
+       cli_pass_options);
+GROUPS(inspect, cli_inspect_options, cli_model_options, cli_pass_options);
+GROUPS(ops, cli_ops_options);
+static const OptionRow *const plain_groups[] = {cli_general_options, NULL};
 
 const Command cli_commands[] = {
     {"compile", "MODEL.onnx", "write the model as one C program", cli_compile_command, compile_groups,
      "ctc compile model.onnx -o model.c"},
     {"build", "MODEL.onnx", "compile it and run the C compiler: a program or a shared library",
-     cli_build_command, build_groups, "ctc build model.onnx --shared -o model.so"},
+     cli_build_command, build_groups, "ctc build model.onnx -o model && ./model input.npy"},
     {"run", "MODEL.onnx", "run the model inside ctc", cli_run_command, run_groups,
      "ctc run model.onnx --inputs in.npz -o out.npz"},
     {"verify", "MODEL.onnx", "compare the emitted C with the interpreter or a reference",
@@ -29,6 +29,10 @@ const Command cli_commands[] = {
     {"inspect", "MODEL.onnx", "print what ctc makes of a model", cli_inspect_command, inspect_groups,
      "ctc inspect model.onnx --memory"},
     {"ops", "", "list the operators that ctc supports", cli_ops_command, ops_groups, "ctc ops"},
+    {"completion", "SHELL", "print a script that makes the shell complete ctc's options",
+     cli_completion_command, plain_groups, "ctc completion bash > /etc/bash_completion.d/ctc",
+     "bash zsh fish"},
+    {"man", "", "print the manual page", cli_man_command, plain_groups, "ctc man | man -l -"},
 };
 const int cli_command_count = sizeof cli_commands / sizeof *cli_commands;
 
@@ -62,7 +66,7 @@ static int run_command(Cli *cli, const Command *command, int argc, char **argv) 
             wanted, wanted == 1 ? "" : "s", cli->arguments.count, command->name);
     return EXIT_USAGE;
   }
-  return command->run(cli);
+  return cli_check_passes(cli) ? command->run(cli) : EXIT_USAGE;
 }
 
 int main(int argc, char **argv) {

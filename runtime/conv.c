@@ -188,6 +188,100 @@ static void ctc_conv_$t(const $T *x, const $T *w, const $T *bias, $T *y, ctc_dim
   }
 }
 
+/* y[i] += sum of w[k * w_step] * x[k * step + i] over four k. Pieces of fixed length become vector code at -O2 already. */
+static inline void ctc_conv_row4_$t($T *CTC_RESTRICT y, const $T *CTC_RESTRICT x, ctc_dim step,
+                                    const $T *w, ctc_dim w_step, ctc_dim n) {
+  $T a = w[0], b = w[w_step], c = w[2 * w_step], d = w[3 * w_step];
+  const $T *CTC_RESTRICT x1 = x + step, *CTC_RESTRICT x2 = x1 + step, *CTC_RESTRICT x3 = x2 + step;
+  for (ctc_dim i = 0; i < n; i++) y[i] += (a * x[i] + b * x1[i]) + (c * x2[i] + d * x3[i]);
+}
+
+/* y[o * y_step + i] += sum of w[o * w_step + k * w_next] * x[k * x_step + i]: `channels` rows of n, `taps` taps. */
+static inline void ctc_conv_product_$t(const $T *x, ctc_dim x_step, const $T *w, ctc_dim w_step,
+                                       ctc_dim w_next, $T *y, ctc_dim y_step, ctc_dim taps, ctc_dim channels,
+                                       ctc_dim n) {
+  for (ctc_dim first = 0; first < channels; first += 4) {
+    ctc_dim last = first + 4 < channels ? first + 4 : channels, k = 0;
+    for (; k + 4 <= taps; k += 4) {
+      const $T *from = x + k * x_step;
+      ctc_dim i = 0;
+      for (; i + 16 <= n; i += 16)
+        for (ctc_dim o = first; o < last; o++)
+          ctc_conv_row4_$t(y + o * y_step + i, from + i, x_step, w + o * w_step + k * w_next, w_next,
+                           16);
+      for (ctc_dim o = first; o < last && i < n; o++)
+        ctc_conv_row4_$t(y + o * y_step + i, from + i, x_step, w + o * w_step + k * w_next, w_next,
+                         n - i);
+    }
+    for (; k < taps; k++)
+      for (ctc_dim o = first; o < last; o++)
+        ctc_conv_add_$t(y + o * y_step, x + k * x_step, w[o * w_step + k * w_next], n, 1);
+  }
+}
+
+/* columns [taps, n]: what taps first_tap … read for output positions first …, zeros outside of the input. */
+static inline void ctc_conv_gather_$t(const $T *x, $T *columns, ctc_dim first_tap, ctc_dim taps,
+                                      ctc_dim first, ctc_dim n, const ctc_dim *in,
+                                      const ctc_dim *out, const ctc_dim *kernel,
+                                      const ctc_dim *stride, const ctc_dim *dilation,
+                                      const ctc_dim *pad) {
+  for (ctc_dim k = first_tap; k < first_tap + taps; k++) {
+    ctc_dim shift = k % kernel[2] * dilation[2] - pad[2], rest = k / kernel[2];
+    ctc_dim kh = rest % kernel[1], kd = rest / kernel[1] % kernel[0];
+    const $T *plane = x + rest / (kernel[1] * kernel[0]) * in[0] * in[1] * in[2];
+    ctc_dim low = ctc_window_low(shift, stride[2]);
+    ctc_dim high = ctc_window_high(shift, stride[2], in[2], out[2]);
+    for (ctc_dim at = first; at < first + n;) {
+      ctc_dim row = at / out[2], w = at % out[2], end = out[2];
+      if (end - w > first + n - at) end = w + (first + n - at);
+      ctc_dim id = row / out[1] * stride[0] + kd * dilation[0] - pad[0];
+      ctc_dim ih = row % out[1] * stride[1] + kh * dilation[1] - pad[1];
+      int inside = id >= 0 && id < in[0] && ih >= 0 && ih < in[1];
+      const $T *from = inside ? plane + (id * in[1] + ih) * in[2] : plane;
+      ctc_dim begin = inside ? low : end, stop = high < end ? high : end;
+      at += end - w;
+      for (; w < begin && w < end; w++) *columns++ = 0;
+      if (stride[2] == 1 && w < stop) {
+        memcpy(columns, from + w + shift, (size_t)(stop - w) * sizeof *columns);
+        columns += stop - w;
+        w = stop;
+      }
+      for (; w < stop; w++) *columns++ = from[w * stride[2] + shift];
+      for (; w < end; w++) *columns++ = 0;
+    }
+  }
+}
+
+/* The same as ctc_conv_$t, faster where there are many channels: the inputs of `tap_block` taps for `piece` output positions are gathered in
+ * `columns` [tap_block, piece], so that all output channels use them in long rows. columns may be null for a kernel of size 1 with stride 1 and
+ * no padding, in which the input has that layout. */
+static void ctc_conv_columns_$t(const $T *x, const $T *w, const $T *bias, $T *y, $T *columns,
+                                ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
+                                ctc_dim tap_block, ctc_dim piece, const ctc_dim *in,
+                                const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
+                                const ctc_dim *dilation, const ctc_dim *pad) {
+  ctc_dim in_size = in[0] * in[1] * in[2], out_size = out[0] * out[1] * out[2];
+  ctc_dim taps = ic * kernel[0] * kernel[1] * kernel[2];
+  for (ctc_dim image = 0; image < n * groups; image++) {
+    const $T *xg = x + image * ic * in_size, *wg = w + image % groups * oc * taps;
+    for (ctc_dim first = 0; first < out_size; first += piece) {
+      ctc_dim count = out_size - first < piece ? out_size - first : piece;
+      $T *to = y + image * oc * out_size + first;
+      for (ctc_dim o = 0; o < oc; o++)
+        for (ctc_dim i = 0; i < count; i++)
+          to[o * out_size + i] = bias ? bias[image % groups * oc + o] : 0;
+      for (ctc_dim k = 0; k < taps; k += tap_block) {
+        ctc_dim block = taps - k < tap_block ? taps - k : tap_block;
+        if (columns)
+          ctc_conv_gather_$t(xg, columns, k, block, first, count, in, out, kernel, stride, dilation,
+                             pad);
+        ctc_conv_product_$t(columns ? columns : xg + k * in_size + first,
+                            columns ? count : in_size, wg + k, taps, 1, to, out_size, block, oc, count);
+      }
+    }
+  }
+}
+
 /* Adds what the plane x [in] of one input channel, spread by the weights w [kernel], gives to the plane y [out]: input i and tap k
  * go to output i * stride + k * dilation - pad. */
 static inline void ctc_conv_spread_$t(const $T *x, const $T *w, $T *y, const ctc_dim *in,
@@ -214,6 +308,30 @@ static inline void ctc_conv_spread_$t(const $T *x, const $T *w, $T *y, const ctc
   }
 }
 
+/* One tap of ctc_conv_spread for input positions first … first + n, whose products with the weight are in `row`. */
+static inline void ctc_conv_scatter_$t(const $T *row, $T *y, ctc_dim tap, ctc_dim first, ctc_dim n,
+                                       const ctc_dim *in, const ctc_dim *out, const ctc_dim *kernel,
+                                       const ctc_dim *stride, const ctc_dim *dilation,
+                                       const ctc_dim *pad) {
+  ctc_dim kd = tap / (kernel[1] * kernel[2]), kh = tap / kernel[2] % kernel[1];
+  ctc_dim shift = tap % kernel[2] * dilation[2] - pad[2];
+  ctc_dim low = ctc_window_low(shift, stride[2]);
+  ctc_dim high = ctc_window_high(shift, stride[2], out[2], in[2]);
+  for (ctc_dim at = first; at < first + n;) {
+    ctc_dim begin = at % in[2], end = begin + (first + n - at);
+    ctc_dim d = at / in[2] / in[1] * stride[0] + kd * dilation[0] - pad[0];
+    ctc_dim h = at / in[2] % in[1] * stride[1] + kh * dilation[1] - pad[1];
+    end = end < in[2] ? end : in[2];
+    const $T *from = row + (at - first);
+    at += end - begin;
+    if (d < 0 || d >= out[0] || h < 0 || h >= out[1]) continue;
+    $T *to = y + (d * out[1] + h) * out[2];
+    ctc_dim stop = high < end ? high : end;
+    for (ctc_dim i = low > begin ? low : begin; i < stop; i++)
+      to[i * stride[2] + shift] += from[i - begin];
+  }
+}
+
 /* Transposed convolution with `ic` input and `oc` output channels a group; w [groups * ic, oc, kernel], y [n, groups * oc, out]. */
 static void ctc_conv_transpose_$t(const $T *x, const $T *w, const $T *bias, $T *y, ctc_dim n,
                                   ctc_dim groups, ctc_dim ic, ctc_dim oc, const ctc_dim *in,
@@ -228,6 +346,36 @@ static void ctc_conv_transpose_$t(const $T *x, const $T *w, const $T *bias, $T *
     for (ctc_dim c = 0; c < ic; c++)
       ctc_conv_spread_$t(x + (image * ic + c) * in_size, w + ((group * ic + c) * oc + o) * volume,
                          to, in, out, kernel, stride, dilation, pad);
+  }
+}
+
+/* The same as ctc_conv_transpose_$t, faster where there are many channels: the products of the input with `block` columns of the
+ * weights at a time, for `piece` positions, are summed over the channels in `rows` [block, piece] before they are spread. */
+static void ctc_conv_transpose_rows_$t(const $T *x, const $T *w, const $T *bias, $T *y, $T *rows,
+                                       ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
+                                       ctc_dim block, ctc_dim piece, const ctc_dim *in,
+                                       const ctc_dim *out, const ctc_dim *kernel,
+                                       const ctc_dim *stride, const ctc_dim *dilation,
+                                       const ctc_dim *pad) {
+  ctc_dim in_size = in[0] * in[1] * in[2], out_size = out[0] * out[1] * out[2];
+  ctc_dim volume = kernel[0] * kernel[1] * kernel[2], width = oc * volume;
+  for (ctc_dim image = 0; image < n * groups; image++) {
+    const $T *xg = x + image * ic * in_size, *wg = w + image % groups * ic * width;
+    $T *to = y + image * oc * out_size;
+    for (ctc_dim o = 0; o < oc; o++)
+      for (ctc_dim i = 0; i < out_size; i++)
+        to[o * out_size + i] = bias ? bias[image % groups * oc + o] : 0;
+    for (ctc_dim first = 0; first < in_size; first += piece) {
+      ctc_dim count = in_size - first < piece ? in_size - first : piece;
+      for (ctc_dim j = 0; j < width; j += block) {
+        ctc_dim many = width - j < block ? width - j : block;
+        for (ctc_dim i = 0; i < many * count; i++) rows[i] = 0;
+        ctc_conv_product_$t(xg + first, in_size, wg + j, 1, width, rows, count, ic, many, count);
+        for (ctc_dim r = 0; r < many; r++)
+          ctc_conv_scatter_$t(rows + r * count, to + (j + r) / volume * out_size, (j + r) % volume,
+                              first, count, in, out, kernel, stride, dilation, pad);
+      }
+    }
   }
 }
 //$ end

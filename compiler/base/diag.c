@@ -6,6 +6,8 @@
 static void print(Diag *diag, const char *where, const char *kind, const char *format,
                   va_list args) {
   if (!diag->out) return;
+  if (diag->line_open) fputs("\r\033[K", diag->out);
+  diag->line_open = false;
   if (where) fprintf(diag->out, "%s: ", where);
   fprintf(diag->out, "%s: ", kind);
   vfprintf(diag->out, format, args);

@@ -16,6 +16,7 @@ typedef struct {
   FILE *out;        /* NULL: nothing is printed, only counted (trial runs) */
   int errors;       /* reported so far */
   int warnings;     /* likewise */
+  bool line_open;   /* a progress line stands on the terminal: to be wiped before anything is printed */
   bool last_hidden; /* the last error was over the limit: its notes are hidden too */
 } Diag;
 

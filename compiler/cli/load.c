@@ -9,13 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void cli_progress(const Cli *cli, const char *format, ...) {
-  if (cli->quiet || !isatty(STDERR_FILENO)) return;
+static bool shows_progress(const Cli *cli) { return !cli->quiet && isatty(STDERR_FILENO); }
+
+void cli_progress(Cli *cli, const char *format, ...) {
+  if (!shows_progress(cli)) return;
   va_list args;
   va_start(args, format);
   fputs("\r\033[K", stderr);
   vfprintf(stderr, format, args);
   fflush(stderr);
+  cli->diag.line_open = *format && strcmp(format, "%s") != 0;
   va_end(args);
 }
 
@@ -37,6 +40,30 @@ Compilation *cli_load(Cli *cli) {
   return ok ? c : NULL;
 }
 
+/* Names of passes on the command line must be names of passes. */
+static bool check_pass(Cli *cli, const char *option, const char *name) {
+  int count;
+  const char *const *names = passes_names(&count);
+  for (int i = 0; i < count; i++)
+    if (strcmp(names[i], name) == 0) return true;
+  Str list = str_in(cli->arena);
+  for (int i = 0; i < count; i++) str_addf(&list, "%s%s", i ? ", " : "", names[i]);
+  const char *near = str_nearest(name, names, (size_t)count);
+  diag_error(&cli->diag, "ctc", "%s: there is no pass '%s'", option, name);
+  if (near) return diag_hint(&cli->diag, "did you mean '%s'?", near);
+  return diag_hint(&cli->diag, "the passes are %s", str_text(&list));
+}
+
+bool cli_check_passes(Cli *cli) {
+  const Options *o = &cli->options;
+  bool ok = !o->stop_after || check_pass(cli, "--stop-after", o->stop_after);
+  for (size_t i = 0; i < o->dump_after_count; i++)
+    ok = check_pass(cli, "--dump-after", o->dump_after[i]) && ok;
+  for (size_t i = 0; i < o->disabled_pass_count; i++)
+    ok = check_pass(cli, "--disable-pass", o->disabled_passes[i]) && ok;
+  return ok;
+}
+
 bool cli_compile(Cli *cli, Compilation **c, Program **program) {
   *c = cli_load(cli);
   if (!*c) return false;
@@ -44,6 +71,13 @@ bool cli_compile(Cli *cli, Compilation **c, Program **program) {
   bool ok = passes_run(*c, program);
   cli_progress(cli, "%s", "");
   return ok;
+}
+
+bool cli_run_failed(Cli *cli, Compilation *c, const RunResult *result) {
+  const Step *step = result->failed;
+  const char *where = step && step->node ? node_where(c, step->node) : c->file;
+  const char *message = result->message ? result->message : "the interpreter failed";
+  return diag_error(&cli->diag, where, "%s (status %d)", message, result->status);
 }
 
 static bool same_file(const char *a, const char *b) {
@@ -71,34 +105,3 @@ bool cli_check_output(Cli *cli, const char *path) {
   return true;
 }
 
-/* The tensor of `port` from the -i files, then from the archive; NULL after a message. */
-static const Tensor *find_input(Cli *cli, const Port *port, const TensorList *archive) {
-  for (size_t i = 0; i < cli->input_files.count; i++) {
-    const char *text = cli->input_files.items[i], *equals = strrchr(text, '=');
-    if (strlen(port->name) != (size_t)(equals - text) ||
-        strncmp(text, port->name, (size_t)(equals - text)) != 0)
-      continue;
-    const char *path = equals + 1, *dot = strrchr(path, '.');
-    if (dot && strcmp(dot, ".pb") == 0) return onnx_read_tensor(path, cli->arena, &cli->diag);
-    NamedTensor named;
-    return npy_read(path, cli->arena, &named, &cli->diag) ? named.tensor : NULL;
-  }
-  const NamedTensor *named = NULL;
-  if (archive) named = tensor_list_find(archive, arena_printf(cli->arena, "in:%s", port->name));
-  if (archive && !named) named = tensor_list_find(archive, port->name);
-  if (named && named->tensor) return named->tensor;
-  diag_error(&cli->diag, cli->options.model, "no data for input '%s'", port->name);
-  diag_hint(&cli->diag, "give it with -i %s=FILE.npy or in an archive with --inputs", port->name);
-  return NULL;
-}
-
-bool cli_inputs(Cli *cli, const Program *program, const TensorList *archive,
-                const Tensor ***inputs) {
-  bool ok = true;
-  *inputs = ARENA_ARRAY(cli->arena, const Tensor *, program->inputs.count + 1);
-  for (size_t i = 0; i < program->inputs.count; i++) {
-    (*inputs)[i] = find_input(cli, &program->inputs.items[i], archive);
-    ok = ok && (*inputs)[i];
-  }
-  return ok;
-}

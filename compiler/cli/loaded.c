@@ -50,12 +50,13 @@ typedef struct {
 
 typedef struct {
   Cli *cli;
+  const Loaded *loaded;
   const LoadedModel *model;
-  const Program *program;
   int64_t *shapes;
   Shared *shared;
   void *outputs[MOST_PORTS];
   const void *weights;
+  int trace[2]; /* a pipe; -1: not tracing */
 } Session;
 
 static void *shared_memory(int64_t bytes) {
@@ -72,28 +73,29 @@ static const int64_t *output_shape(const Session *s, int index) {
 
 static int64_t output_bytes(const Session *s, int index) {
   const int64_t *shape = output_shape(s, index);
-  int64_t bytes = (int64_t)dtype_info(s->program->outputs.items[index].dtype)->bytes;
+  int64_t bytes = (int64_t)dtype_info(s->loaded->program->outputs.items[index].dtype)->bytes;
   for (int d = 0; d < s->model->outputs[index].rank; d++) bytes *= shape[d];
   return bytes;
 }
 
 /* The caller's dims: by name, from the values that the interpreter found. */
-static bool set_dims(Session *s, const int64_t *symbols) {
-  DimPool *pool = s->program->compilation->dims;
+static bool set_dims(Session *s) {
+  DimPool *pool = s->loaded->program->compilation->dims;
   for (int i = 0; i < s->model->dim_count; i++) {
     const DimSymbol *symbol = dim_find_symbol(pool, s->model->dims[i].name);
     if (!symbol) return diag_error(&s->cli->diag, "ctc", "the emitted model asks for an unknown dim '%s'",
                                    s->model->dims[i].name);
-    s->shared->dims[i] = symbols[symbol->index];
+    s->shared->dims[i] = s->loaded->symbols[symbol->index];
   }
   s->model->bounds(s->shared->dims);
   s->model->shapes(s->shared->dims, s->shapes);
   return true;
 }
 
-static void run_in_child(Session *s, const Tensor *const *inputs) {
+static void run_in_child(Session *s) {
   const void *data[MOST_PORTS];
-  for (int i = 0; i < s->model->input_count; i++) data[i] = inputs[i]->data;
+  if (s->trace[0] >= 0) close(s->trace[0]);
+  for (int i = 0; i < s->model->input_count; i++) data[i] = s->loaded->inputs[i]->data;
   int64_t bytes = s->model->workspace_bytes(s->shared->dims);
   void *workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
   if (!workspace) _exit(3);
@@ -120,49 +122,114 @@ static bool wait_for_child(Session *s, pid_t child) {
 }
 
 static void take_output(Session *s, int index, const Tensor **outputs) {
-  const Port *port = &s->program->outputs.items[index];
+  const Port *port = &s->loaded->program->outputs.items[index];
   void *data;
   outputs[index] =
       tensor_create(s->cli->arena, port->dtype, port->rank, output_shape(s, index), &data);
   memcpy(data, s->outputs[index], (size_t)tensor_bytes(outputs[index]));
+  /* Texts lie in the library, which is mapped at the same place in the child, and is about to be closed. */
+  const char **texts = data;
+  for (int64_t i = 0; port->dtype == DT_STRING && i < outputs[index]->count; i++)
+    if (texts[i]) texts[i] = arena_strdup(s->cli->arena, texts[i]);
 }
 
-static bool run_session(Session *s, const Tensor *const *inputs, const int64_t *symbols,
-                        const Tensor **outputs) {
+static bool prepare(Session *s) {
+  const LoadedModel *model = s->model;
   int ranks = 0;
-  for (int i = 0; i < s->model->input_count; i++) ranks += s->model->inputs[i].rank;
-  for (int i = 0; i < s->model->output_count; i++) ranks += s->model->outputs[i].rank;
-  s->shapes = ARENA_ARRAY(s->cli->arena, int64_t, ranks + 1);
   s->shared = shared_memory(sizeof(Shared));
-  if (!s->shared || s->model->dim_count > MOST_DIMS || s->model->output_count > MOST_PORTS ||
-      s->model->input_count > MOST_PORTS)
+  if (!s->shared || model->dim_count > MOST_DIMS || model->output_count > MOST_PORTS ||
+      model->input_count > MOST_PORTS)
     return diag_error(&s->cli->diag, "ctc", "too many dims or tensors, or no memory");
-  if (!set_dims(s, symbols)) return false;
-  for (int i = 0; i < s->model->output_count; i++)
+  for (int i = 0; i < model->input_count; i++) ranks += model->inputs[i].rank;
+  for (int i = 0; i < model->output_count; i++) ranks += model->outputs[i].rank;
+  s->shapes = ARENA_ARRAY(s->cli->arena, int64_t, ranks + 1);
+  if (!set_dims(s)) return false;
+  for (int i = 0; i < model->output_count; i++)
     if (!(s->outputs[i] = shared_memory(output_bytes(s, i))))
       return diag_error(&s->cli->diag, "ctc", "no memory for output %d", i);
-  fflush(NULL);
-  pid_t child = fork();
-  if (child == 0) run_in_child(s, inputs);
-  if (!wait_for_child(s, child)) return false;
-  s->model->shapes(s->shared->dims, s->shapes);
-  for (int i = 0; i < s->model->output_count; i++) take_output(s, i, outputs);
   return true;
 }
 
-bool loaded_run(Cli *cli, const char *path, const char *prefix, const Program *program,
-                const Tensor *const *inputs, const int64_t *symbols, const char *weights,
-                const Tensor **outputs) {
-  Session session = {.cli = cli, .program = program};
+/* Opens the library and makes everything ready for a child that runs it; *library is to be closed in any case. */
+static bool begin(Session *s, Cli *cli, const Loaded *loaded, void **library) {
   FileView view = {0};
-  if (weights && !file_map(weights, &view, &cli->diag)) return false;
-  session.weights = view.data;
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!library) return diag_error(&cli->diag, path, "cannot load it: %s", dlerror());
-  session.model = dlsym(library, arena_printf(cli->arena, "%s_model", prefix));
-  bool ok = session.model && session.model->abi_version == 1;
-  if (!ok) diag_error(&cli->diag, path, "it has no descriptor %s_model of ABI 1", prefix);
-  ok = ok && run_session(&session, inputs, symbols, outputs);
-  dlclose(library);
+  *s = (Session){.cli = cli, .loaded = loaded, .trace = {-1, -1}};
+  *library = NULL;
+  if (loaded->weights && !file_map(loaded->weights, &view, &cli->diag)) return false;
+  s->weights = view.data;
+  *library = dlopen(loaded->path, RTLD_NOW | RTLD_LOCAL);
+  if (!*library) return diag_error(&cli->diag, loaded->path, "cannot load it: %s", dlerror());
+  s->model = dlsym(*library, arena_printf(cli->arena, "%s_model", loaded->prefix));
+  if (!s->model || s->model->abi_version != 1)
+    return diag_error(&cli->diag, loaded->path, "it has no descriptor %s_model of ABI 1", loaded->prefix);
+  return prepare(s);
+}
+
+static void end(void *library) {
+  if (library) dlclose(library);
+}
+
+static pid_t start_child(Session *s) {
+  fflush(NULL);
+  pid_t child = fork();
+  if (child == 0) run_in_child(s);
+  return child;
+}
+
+bool loaded_run(Cli *cli, const Loaded *loaded, const Tensor **outputs) {
+  Session s;
+  void *library;
+  bool ok = begin(&s, cli, loaded, &library) && wait_for_child(&s, start_child(&s));
+  if (ok) {
+    s.model->shapes(s.shared->dims, s.shapes);
+    for (int i = 0; i < s.model->output_count; i++) take_output(&s, i, outputs);
+  }
+  end(library);
+  return ok;
+}
+
+/* --- tracing --- */
+
+static void write_all(int fd, const void *data, size_t bytes) {
+  for (const char *at = data; bytes > 0;) {
+    ssize_t done = write(fd, at, bytes);
+    if (done <= 0) _exit(0); /* nobody reads any more */
+    at += done;
+    bytes -= (size_t)done;
+  }
+}
+
+/* In the child: templates/trace.c calls it. */
+static void send_record(void *context, int32_t step, int32_t buffer, const void *data,
+                        int64_t bytes) {
+  const Session *s = context;
+  TraceRecord record = {step, buffer, bytes > 0 ? bytes : 0};
+  write_all(s->trace[1], &record, sizeof record);
+  write_all(s->trace[1], data, (size_t)record.bytes);
+}
+
+typedef void (*TraceHook)(void *context, int32_t step, int32_t buffer, const void *data, int64_t bytes);
+
+static bool set_hook(Session *s, void *library) {
+  TraceHook *hook = dlsym(library, "ctc_trace_hook");
+  void **context = dlsym(library, "ctc_trace_context");
+  if (!hook || !context) return diag_error(&s->cli->diag, s->loaded->path, "it cannot be traced");
+  *hook = send_record;
+  *context = s;
+  return pipe(s->trace) == 0 || diag_error(&s->cli->diag, "ctc", "cannot make a pipe");
+}
+
+bool loaded_trace(Cli *cli, const Loaded *loaded, void (*follow)(int fd, void *context), void *context) {
+  Session s;
+  void *library;
+  bool ok = begin(&s, cli, loaded, &library) && set_hook(&s, library);
+  if (ok) {
+    pid_t child = start_child(&s);
+    close(s.trace[1]);
+    follow(s.trace[0], context);
+    close(s.trace[0]);
+    ok = child > 0 && waitpid(child, NULL, 0) == child;
+  }
+  end(library);
   return ok;
 }

@@ -1,6 +1,8 @@
 /* options.c: the options of the subcommands as tables, and their parser. */
 #include "cli/cli.h"
 
+#include "passes/passes.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #define FLAG(member) OPTION_FLAG, offsetof(Cli, member), NULL
 #define REAL(member) OPTION_REAL, offsetof(Cli, member), NULL
 #define CALL(function) OPTION_CALL, 0, function
+#define PASSES "@passes" /* see cli_words */
 
 /* --- handlers --- */
 
@@ -109,11 +112,15 @@ const OptionRow cli_model_options[] = {
     {0},
 };
 
-const OptionRow cli_emit_options[] = {
+const OptionRow cli_output_options[] = {
     {"--output", "-o", "FILE", TEXT(output), "the file to write"},
+    {0},
+};
+
+const OptionRow cli_emit_options[] = {
     {"--prefix", NULL, "NAME", TEXT(options.prefix), "prefix of the emitted symbols (from the file's name)"},
     {"--weights", NULL, "MODE", CALL(handle_weights),
-     "where the weights go: auto, array, string, incbin, file"},
+     "where the weights go: auto, array, string, incbin, file", "auto array string incbin file"},
     {"--static-workspace", NULL, NULL, FLAG(options.static_workspace),
      "add a run function with a static workspace of its own"},
     {"--templates", NULL, "DIR", TEXT(options.templates), "read the templates from a folder"},
@@ -121,9 +128,9 @@ const OptionRow cli_emit_options[] = {
 };
 
 const OptionRow cli_pass_options[] = {
-    {"--dump-after", NULL, "PASS", CALL(handle_dump), "print the graph or program after a pass; repeatable"},
-    {"--stop-after", NULL, "PASS", TEXT(options.stop_after), "run no pass behind this one"},
-    {"--disable-pass", NULL, "PASS", CALL(handle_disable), "leave an optional pass out; repeatable"},
+    {"--dump-after", NULL, "PASS", CALL(handle_dump), "print the graph or program after a pass; repeatable", PASSES},
+    {"--stop-after", NULL, "PASS", TEXT(options.stop_after), "run no pass behind this one", PASSES},
+    {"--disable-pass", NULL, "PASS", CALL(handle_disable), "leave an optional pass out; repeatable", PASSES},
     {"--time-passes", NULL, NULL, FLAG(options.time_passes), "print the time of each pass"},
     {0},
 };
@@ -139,11 +146,12 @@ const OptionRow cli_verify_options[] = {
     {"--rtol", NULL, "X", REAL(rtol), "relative tolerance (1e-3)"},
     {"--atol", NULL, "X", REAL(atol), "absolute tolerance (1e-4)"},
     {"--dynamic", NULL, NULL, FLAG(dynamic), "leave symbolic dims open: do not take them from the reference"},
+    {"--json", NULL, NULL, FLAG(json), "print the result as one line of JSON"},
     {0},
 };
 
 const OptionRow cli_build_options[] = {
-    {"--shared", NULL, NULL, FLAG(shared), "a shared library, with the descriptor as its one entry"},
+    {"--shared", NULL, NULL, FLAG(shared), "a shared library instead of a program (as does -o FILE.so)"},
     {"--cc", NULL, "COMMAND", TEXT(cc), "the C compiler ($CC, or cc)"},
     {"--cflags", NULL, "FLAGS", TEXT(cflags), "flags for it (-O2)"},
     {"--target", NULL, "TRIPLE", TEXT(target), "cross compile: uses TRIPLE-gcc, or clang --target=TRIPLE"},
@@ -152,10 +160,24 @@ const OptionRow cli_build_options[] = {
 };
 
 const OptionRow cli_inspect_options[] = {
-    {"--stage", NULL, "STAGE", TEXT(stage), "what to print: graph, program, summary"},
+    {"--stage", NULL, "STAGE", TEXT(stage), "what to print: graph, program, summary", "graph program summary"},
     {"--memory", NULL, NULL, FLAG(memory), "the memory plan, its peak and the lower bound"},
     {0},
 };
+
+const OptionRow cli_ops_options[] = {
+    {"--markdown", NULL, NULL, FLAG(markdown), "the table as a page (docs/operators.md)"},
+    {0},
+};
+
+const char *cli_words(Arena *arena, const char *words) {
+  int count;
+  if (!words || strcmp(words, PASSES) != 0) return words;
+  const char *const *names = passes_names(&count);
+  Str out = str_in(arena);
+  for (int i = 0; i < count; i++) str_addf(&out, "%s%s", i ? " " : "", names[i]);
+  return str_text(&out);
+}
 
 /* --- parsing --- */
 

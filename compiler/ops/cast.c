@@ -25,23 +25,53 @@ static DType target_of(const Node *node) {
   return to->kind == ATTR_STRING ? named_target(to->s) : dtype_from_onnx((int)to->i);
 }
 
-static bool is_castable(DType from, DType to) {
+/* Whether there is a function ctc_<stem>_<from>_<to>. */
+static bool has_cast(const char *stem, DType from, DType to) {
   char name[64];
-  snprintf(name, sizeof name, "ctc_cast_%s_%s", dtype_info(from)->short_name,
+  snprintf(name, sizeof name, "ctc_%s_%s_%s", stem, dtype_info(from)->short_name,
            dtype_info(to)->short_name);
   return from == to || kernel_find(name) != NULL;
+}
+
+/* The dtype in between where there is no direct cast: the narrow types know f32 (and i64) only. */
+static DType dtype_between(DType from, DType to) {
+  if (has_cast("cast", from, to)) return to;
+  if (dtype_is_integer(from) && has_cast("cast", DT_I64, to)) return DT_I64;
+  return has_cast("cast", from, DT_F32) && has_cast("cast", DT_F32, to) ? DT_F32 : DT_NONE;
 }
 
 static bool infer_cast(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
   DType to = target_of(node);
   if (to == DT_NONE) return node_error(c, node, "the type to cast to is unknown");
-  if (!is_castable(x->dtype, to))
+  if (dtype_between(x->dtype, to) == DT_NONE)
     return node_error(c, node, "casting %s to %s is not supported", dtype_info(x->dtype)->name,
                       dtype_info(to)->name);
   value_set_type(c, node_out(node, 0), to, x->rank, x->shape);
   content_apply(c, node, content_cast, node->inputs, 1);
   return true;
+}
+
+/* Attribute `round_mode` as ctc_power_f8e8m0 takes it. */
+static int64_t round_mode(const Node *node) {
+  const char *mode = node_string(node, "round_mode", "up");
+  return strcmp(mode, "up") == 0 ? 1 : strcmp(mode, "down") == 0 ? -1 : 0;
+}
+
+/* The last step of a cast, from a direct neighbour of `to`; attributes matter for 8-bit floats only. */
+static Operand cast_operand(Lower *l, const Node *node, LoopNest *nest, Operand x, DType to) {
+  bool saturate = node_int(node, "saturate", 1) != 0;
+  Operand args[] = {x, operand_int(DT_I32, dim_const(l->c->dims, round_mode(node))),
+                    operand_int(DT_I32, dim_const(l->c->dims, saturate))};
+  Operand result;
+  if (to == DT_F8E8M0)
+    result = nest_apply(l, nest, "power", to, args, 3);
+  else if (!saturate && has_cast("castopen", x.dtype, to))
+    result = nest_apply(l, nest, "castopen_f32", to, args, 1);
+  else
+    return nest_cast(l, nest, x, to);
+  result.dtype = to; /* the function's C type says no more than uint8_t */
+  return result;
 }
 
 static bool lower_cast(Lower *l, const Node *node) {
@@ -51,7 +81,10 @@ static bool lower_cast(Lower *l, const Node *node) {
     return true;
   }
   LoopNest *nest = lower_nest(l, y->rank, y->shape);
-  nest_store(l, nest, y, nest_load(l, nest, x));
+  DType between = dtype_between(x->dtype, y->dtype);
+  Operand value = nest_load(l, nest, x);
+  if (between != y->dtype) value = nest_cast(l, nest, value, between);
+  nest_store(l, nest, y, cast_operand(l, node, nest, value, y->dtype));
   return true;
 }
 

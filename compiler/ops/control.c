@@ -166,6 +166,7 @@ static void type_carried(Compilation *c, Carried *carried) {
   for (int d = 0; d < initial->rank; d++)
     shape[d] = carried->changing[d] ? carried->changing[d] : initial->shape[d];
   value_set_type(c, carried->in, initial->dtype, initial->rank, shape);
+  if (carried->invariant) return;
   if (dtype_is_integer(initial->dtype) && initial->rank == 0)
     value_element(c, carried->in, 0, INT64_MIN, INT64_MAX);
 }
@@ -307,8 +308,7 @@ static void bound_changes(Compilation *c, LoopPlan *plan, Dim trips_bound) {
 
 /* One attempt at the types of the body, from a fresh copy. */
 static bool infer_body(Compilation *c, LoopPlan *plan) {
-  for (int i = 0; i < plan->carried_count; i++)
-    if (!plan->carried[i].invariant) type_carried(c, &plan->carried[i]);
+  for (int i = 0; i < plan->carried_count; i++) type_carried(c, &plan->carried[i]);
   for (int i = 0; i < plan->scan_in_count; i++) {
     const ScanInput *scan = &plan->scan_in[i];
     Dim shape[MAX_RANK];
@@ -414,11 +414,18 @@ static void finish_trips(Compilation *c, const Node *node, LoopPlan *plan) {
   bound_changes(c, plan, most);
 }
 
+/* The node keeps the inferred body in place of the one from the file. */
+static void keep_plan(Compilation *c, Node *node, LoopPlan *plan) {
+  finish_trips(c, node, plan);
+  node->plan = plan;
+  for (int i = 0; i < node->attr_count; i++)
+    if (node->attrs[i].kind == ATTR_GRAPH) node->attrs[i].graph = plan->body;
+}
+
 static bool infer_any_loop(Compilation *c, Node *node, PlanFiller fill, int first_output) {
   LoopPlan *plan;
   if (!infer_loop_plan(c, node, fill, first_output, &plan)) return false;
-  finish_trips(c, node, plan);
-  node->plan = plan;
+  keep_plan(c, node, plan);
   type_carried_outputs(c, node, plan);
   return type_scan_outputs(c, node, plan);
 }
@@ -490,7 +497,7 @@ static void lower_dim_updates(Lower *l, const LoopPlan *plan) {
     lower_define(l, dim_symbol(symbols.items[i]), fresh.items[i]);
 }
 
-/* End of an iteration: scan outputs, new state, new dims, new condition. */
+/* End of an iteration: scan outputs, new condition, new dims, new state. */
 static void lower_updates(Lower *l, const LoopPlan *plan, Buffer *condition) {
   for (int i = 0; i < plan->scan_out_count; i++) {
     const ScanOutput *scan = &plan->scan_out[i];
@@ -509,11 +516,12 @@ static void lower_updates(Lower *l, const LoopPlan *plan, Buffer *condition) {
     lower_copy_buffer(l, saved, sources[i], count);
     sources[i] = saved;
   }
+  /* The new sizes first: the state buffers are written with them. */
+  lower_dim_updates(l, plan);
   for (int i = 0; i < plan->carried_count; i++)
     if (!plan->carried[i].invariant)
       move_to(l, lower_buffer(l, plan->carried[i].in), sources[i],
-              value_count(l->c, plan->carried[i].out));
-  lower_dim_updates(l, plan);
+              value_count(l->c, plan->carried[i].in));
 }
 
 /* A bool buffer with the initial condition, or NULL if the number of iterations is known before the loop. */
@@ -663,8 +671,7 @@ static bool infer_scan(Compilation *c, Node *node) {
     if (!infer_axis(c, node, list_entry(node, "scan_output_axes", i, 0),
                     plan->scan_out[i].slice->rank + 1, &plan->scan_out[i].axis))
       return false;
-  finish_trips(c, node, plan);
-  node->plan = plan;
+  keep_plan(c, node, plan);
   type_carried_outputs(c, node, plan);
   return type_scan_outputs(c, node, plan);
 }

@@ -116,7 +116,84 @@ static void arg_channels(Lower *l, Step *step, const Conv *conv) {
   arg_dim(l, step, conv->oc);
 }
 
-static bool lower_float_conv(Lower *l, const Node *node, const char *stem) {
+/* The sizes of the pieces that ctc_conv_columns and ctc_conv_transpose_rows work on: 32 KiB of f32 and less, which stay in a
+ * first-level cache. */
+enum { COLUMN_TAPS = 64, ROW_BLOCK = 16, PIECE = 128 };
+/* Convolutions of fewer products do without the scratch memory. */
+enum { FEW_PRODUCTS = 1000000 };
+
+/* How a convolution is computed. */
+typedef enum {
+  CONV_DIRECT,  /* row by row, without scratch memory */
+  CONV_PLAIN,   /* as a matrix product on the input */
+  CONV_COLUMNS, /* as a matrix product on gathered inputs, or (transposed) with results that are spread */
+} ConvMethod;
+
+static bool is_flat(const Window *w) {
+  bool flat = true;
+  for (int a = 0; a < SPATIAL_AXES; a++)
+    flat &= dim_is(w->kernel[a], 1) && dim_is(w->stride[a], 1) && dim_is(w->pad_begin[a], 0) &&
+            w->in[a] == w->out[a];
+  return flat;
+}
+
+static Dim taps_of(Compilation *c, const Conv *conv) {
+  return dim_mul(c->dims, conv->ic, window_volume(c, conv->window.kernel));
+}
+
+static ConvMethod choose_method(Compilation *c, const Conv *conv, bool transposed) {
+  if (!transposed && is_flat(&conv->window)) return CONV_PLAIN;
+  Dim taps = taps_of(c, conv), channels = all_outputs(c, conv);
+  Dim positions = window_volume(c, transposed ? conv->window.in : conv->window.out);
+  Dim products = dim_mul(c->dims, dim_mul(c->dims, taps, channels), positions);
+  bool few = dim_is_const(products) && dim_value(products) < FEW_PRODUCTS;
+  Dim shared = transposed ? conv->ic : conv->oc;
+  bool narrow = (dim_is_const(shared) && dim_value(shared) < 4) ||
+                (dim_is_const(taps) && dim_value(taps) < 8);
+  return few || narrow ? CONV_DIRECT : CONV_COLUMNS;
+}
+
+/* x, weight, bias, y, scratch, channels, and the sizes of a piece of the scratch memory: `depth` by at most PIECE of
+ * `positions`. */
+static void lower_pieces(Lower *l, const char *stem, const Conv *conv, bool scratch, Dim depth,
+                         Dim positions, Buffer *const *in, Buffer *out) {
+  DimPool *p = l->c->dims;
+  Dim piece = dim_max(p, dim_min(p, positions, dim_const(p, PIECE)), dim_const(p, 1));
+  depth = dim_max(p, depth, dim_const(p, 1));
+  Buffer *work =
+      scratch ? lower_scratch(l, out->dtype, dim_mul(p, depth, piece), "part of a convolution") : NULL;
+  Step *step = lower_kernel(l, stem, out->dtype);
+  for (int i = 0; i < 3; i++) arg_buffer(l, step, in[i]);
+  arg_buffer(l, step, out);
+  arg_buffer(l, step, work);
+  arg_channels(l, step, conv);
+  arg_dim(l, step, depth);
+  arg_dim(l, step, piece);
+  window_args(l, step, &conv->window);
+}
+
+static void lower_columns(Lower *l, const Conv *conv, ConvMethod method, Buffer *const *in,
+                          Buffer *out) {
+  Dim taps = dim_min(l->c->dims, taps_of(l->c, conv), dim_const(l->c->dims, COLUMN_TAPS));
+  lower_pieces(l, "conv_columns", conv, method == CONV_COLUMNS, taps,
+               window_volume(l->c, conv->window.out), in, out);
+}
+
+static void lower_rows(Lower *l, const Conv *conv, Buffer *const *in, Buffer *out) {
+  lower_pieces(l, "conv_transpose_rows", conv, true, dim_const(l->c->dims, ROW_BLOCK),
+               window_volume(l->c, conv->window.in), in, out);
+}
+
+static void lower_direct(Lower *l, const char *stem, const Conv *conv, Buffer *const *in,
+                         Buffer *out) {
+  Step *step = lower_kernel(l, stem, out->dtype);
+  for (int i = 0; i < 3; i++) arg_buffer(l, step, in[i]);
+  arg_buffer(l, step, out);
+  arg_channels(l, step, conv);
+  window_args(l, step, &conv->window);
+}
+
+static bool lower_float_conv(Lower *l, const Node *node, bool transposed) {
   Conv conv;
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DType dtype = compute_dtype(x->dtype);
@@ -125,19 +202,21 @@ static bool lower_float_conv(Lower *l, const Node *node, const char *stem) {
   Buffer *in[3];
   for (int i = 0; i < 3; i++) in[i] = compute_input(l, node_in(node, i), dtype);
   Buffer *out = compute_output(l, y, dtype);
-  Step *step = lower_kernel(l, stem, dtype);
-  for (int i = 0; i < 3; i++) arg_buffer(l, step, in[i]);
-  arg_buffer(l, step, out);
-  arg_channels(l, step, &conv);
-  window_args(l, step, &conv.window);
+  ConvMethod method = choose_method(l->c, &conv, transposed);
+  if (method == CONV_DIRECT)
+    lower_direct(l, transposed ? "conv_transpose" : "conv", &conv, in, out);
+  else if (transposed)
+    lower_rows(l, &conv, in, out);
+  else
+    lower_columns(l, &conv, method, in, out);
   compute_done(l, y, out);
   return true;
 }
 
-static bool lower_conv(Lower *l, const Node *node) { return lower_float_conv(l, node, "conv"); }
+static bool lower_conv(Lower *l, const Node *node) { return lower_float_conv(l, node, false); }
 
 static bool lower_conv_transpose(Lower *l, const Node *node) {
-  return lower_float_conv(l, node, "conv_transpose");
+  return lower_float_conv(l, node, true);
 }
 
 /* `stem`_<dtype of the input>_<dtype of the weight> */

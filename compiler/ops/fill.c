@@ -68,19 +68,23 @@ static bool range_parts(Compilation *c, const Node *node, Dim *parts) {
   return true;
 }
 
-/* The number of elements; the sign of delta decides which way to count. */
-static bool range_count(Compilation *c, const Node *node, const Dim *parts, Dim *count) {
+/* The number of elements; the sign of delta, which is not 0, decides which way to count. */
+static Dim range_steps(Compilation *c, const Dim *parts) {
   DimPool *pool = c->dims;
   Dim zero = dim_const(pool, 0), delta = parts[RANGE_DELTA];
   Dim distance = dim_sub(pool, parts[RANGE_LIMIT], parts[RANGE_START]);
-  if (!infer_require(c, node, dim_not(pool, dim_equal(pool, delta, zero)), "delta must not be 0"))
-    return false;
   DimRange range = dim_range(delta);
   Dim up = range.high > 0 ? dim_ceildiv(pool, distance, delta) : NULL;
   Dim down = range.low < 0 ? dim_ceildiv(pool, dim_muli(pool, distance, -1), dim_muli(pool, delta, -1))
                            : NULL;
   Dim steps = up && down ? dim_select(pool, dim_less(pool, zero, delta), up, down) : up ? up : down;
-  *count = dim_max(pool, steps, zero);
+  return dim_max(pool, steps, zero);
+}
+
+static bool range_count(Compilation *c, const Node *node, const Dim *parts, Dim *count) {
+  Dim is_zero = dim_equal(c->dims, parts[RANGE_DELTA], dim_const(c->dims, 0));
+  if (!infer_require(c, node, dim_not(c->dims, is_zero), "delta must not be 0")) return false;
+  *count = range_steps(c, parts);
   return true;
 }
 
@@ -117,25 +121,30 @@ static bool infer_range(Compilation *c, Node *node) {
   if (!whole && range_constant_count(node, &known)) {
     count = dim_const(c->dims, known);
   } else if (!whole) {
-    Dim open = infer_data_dim(c, y, 0, dim_const(c->dims, INT64_MAX));
-    dim_symbol_at(c->dims, (size_t)dim_symbol(open)->index)->bound = NULL;
-    count = open;
+    count = infer_data_dim(c, y, 0, NULL);
   }
+  if (whole) count = infer_own_dim(c, y, 0, count, NULL);
   value_set_type(c, y, node_in(node, 0)->dtype, 1, &count);
   if (whole) range_content(c, y, parts);
   return true;
 }
 
-/* A data symbol in the shape that no integer input explains is counted by a kernel. */
+/* A data symbol in the shape gets its value: from the integer inputs, or by a kernel that counts. */
 static void define_range_count(Lower *l, const Node *node) {
   const Value *y = node_out(node, 0);
   const DimSymbol *symbol = dim_symbol(y->shape[0]);
   Dim parts[RANGE_INPUTS];
-  if (!symbol || symbol->kind != SYMBOL_DATA || range_parts(l->c, node, parts)) return;
+  if (range_parts(l->c, node, parts)) {
+    Dim count = range_steps(l->c, parts);
+    lower_own_dims(l, y, &count);
+    return;
+  }
+  if (!symbol || symbol->kind != SYMBOL_DATA) return;
   Buffer *count = lower_scratch(l, DT_I64, dim_const(l->c->dims, 1), "count");
+  Buffer *numbers[RANGE_INPUTS];
+  for (int i = 0; i < RANGE_INPUTS; i++) numbers[i] = lower_converted(l, node_in(node, i), DT_F64);
   Step *step = lower_kernel(l, "range_count", DT_F64);
-  for (int i = 0; i < RANGE_INPUTS; i++)
-    arg_buffer(l, step, lower_converted(l, node_in(node, i), DT_F64));
+  for (int i = 0; i < RANGE_INPUTS; i++) arg_buffer(l, step, numbers[i]);
   arg_buffer(l, step, count);
   lower_define_element(l, symbol, count, dim_const(l->c->dims, 0));
 }
@@ -230,24 +239,29 @@ DEFINE_OP(Trilu) = {.name = "Trilu", .infer = infer_trilu, .lower = lower_trilu}
 
 /* --- OneHot --- */
 
-static bool one_hot_depth(Compilation *c, const Node *node, Dim *depth) {
+/* A depth that is a float and only known at run time is read by lower_one_hot. */
+static bool one_hot_depth(Compilation *c, const Node *node, int axis, Dim *depth) {
   Value *value = node_in(node, 1);
   const Dim *content = content_of(c, value);
   if (!dim_is(value_count(c, value), 1))
     return node_error(c, node, "input 1 (depth) must be a single number");
-  if (!content && !dtype_is_integer(value->dtype))
-    return node_error(c, node, "input 1 (depth) must be an integer or known when compiling");
-  *depth = content ? content[0] : value_element(c, value, 0, 0, INT64_MAX);
+  if (content)
+    *depth = content[0];
+  else if (dtype_is_integer(value->dtype))
+    *depth = value_element(c, value, 0, 0, INT64_MAX);
+  else
+    *depth = infer_data_dim(c, node_out(node, 0), axis, NULL);
   return true;
 }
 
 static bool infer_one_hot(Compilation *c, Node *node) {
   const Value *indices = node_in(node, 0), *values = node_in(node, 2);
-  Dim shape[MAX_RANK], depth;
+  Dim shape[MAX_RANK], depth = NULL;
   int axis;
   if (indices->rank + 1 > MAX_RANK) return node_error(c, node, "the rank of the indices is too large");
-  if (!require_movable(c, node) || !one_hot_depth(c, node, &depth) ||
+  if (!require_movable(c, node) ||
       !infer_axis(c, node, node_int(node, "axis", -1), indices->rank + 1, &axis) ||
+      !one_hot_depth(c, node, axis, &depth) ||
       !infer_require_equal(c, node, value_count(c, values), dim_const(c->dims, 2),
                            "the number of elements of input 2 (values) and 2"))
     return false;
@@ -261,6 +275,9 @@ static bool lower_one_hot(Lower *l, const Node *node) {
   const Value *indices = node_in(node, 0), *y = node_out(node, 0);
   int axis = (int)node_int(node, "axis", -1);
   if (axis < 0) axis += y->rank;
+  const Value *depth = node_in(node, 1);
+  if (!dtype_is_integer(depth->dtype) && !content_of(l->c, depth))
+    lower_define_element(l, dim_symbol(y->shape[axis]), lower_indices(l, depth), dim_const(l->c->dims, 0));
   Buffer *positions = lower_indices(l, indices);
   Step *step = lower_kernel(l, "one_hot", DT_NONE);
   arg_buffer(l, step, positions);

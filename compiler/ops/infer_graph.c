@@ -33,17 +33,19 @@ static int64_t constant_input_bytes(const Node *node) {
   return bytes;
 }
 
-/* Bytes of the outputs that are not constant yet; -1 if a shape is not constant. */
+/* Bytes of the outputs that are not constant yet; -1 if there are none, or a shape is not constant. */
 static int64_t open_output_bytes(Compilation *c, const Node *node) {
   int64_t bytes = 0;
+  bool any = false;
   for (int i = 0; i < node->output_count; i++) {
     Value *value = node->outputs[i];
     if (!value || value->constant) continue;
     Dim count = value_count(c, value);
     if (!dim_is_const(count)) return -1;
     bytes += dim_value(count) * (int64_t)dtype_info(value->dtype)->bytes;
+    any = true;
   }
-  return bytes;
+  return any ? bytes : -1;
 }
 
 /* Sets the run's outputs as constants; they are copied because the run's arena goes away. */
@@ -98,7 +100,7 @@ static bool fold_node(Compilation *c, Node *node) {
 static bool can_fold(Compilation *c, const Node *node) {
   if (node->op->flags & (OP_RANDOM | OP_BODY) || !node->op->lower) return false;
   int64_t in = constant_input_bytes(node), out = open_output_bytes(c, node);
-  return in >= 0 && out > 0 && out <= FOLD_BYTES_FREE + FOLD_GROWTH * in;
+  return in >= 0 && out >= 0 && out <= FOLD_BYTES_FREE + FOLD_GROWTH * in;
 }
 
 /* --- one node --- */

@@ -81,18 +81,9 @@ static bool check_dtypes(Compilation *c, const Node *node) {
 
 /* --- MatMul and FusedMatMul --- */
 
-/* Y[batch…, m, n] = alpha * A[a_batch…, m, k] * B[b_batch…, k, n]; an operand of rank 1 has no m or n of its own. */
-typedef struct {
-  Dim m, n, k, k_of_b;
-  int a_batch, b_batch, batch_rank; /* numbers of batch dims */
-  Dim batch[MAX_RANK];
-  bool turn_a, turn_b;
-  double alpha;
-} Product;
-
 /* The matrix part of the two operands. */
-static void read_matrices(Compilation *c, const Node *node, Product *product) {
-  const Value *a = node_in(node, 0), *b = node_in(node, 1);
+static void read_matrices(Compilation *c, const Node *node, const Value *a, const Value *b,
+                          Product *product) {
   Dim one = dim_const(c->dims, 1);
   *product = (Product){.alpha = node_float(node, "alpha", 1.0f),
                        .turn_a = node_int(node, "transA", 0) != 0 && a->rank > 1,
@@ -108,32 +99,39 @@ static void read_matrices(Compilation *c, const Node *node, Product *product) {
   product->k_of_b = product->turn_b ? b_cols : b_rows;
 }
 
-static bool read_product(Compilation *c, const Node *node, Product *product) {
-  const Value *a = node_in(node, 0), *b = node_in(node, 1);
+bool product_read(Compilation *c, const Node *node, const Value *a, const Value *b,
+                  Product *product) {
   if (a->rank < 1 || b->rank < 1)
     return node_error(c, node, "the inputs must have at least one dim");
   if (node_int(node, "transBatchA", 0) || node_int(node, "transBatchB", 0))
     return node_error(c, node, "transBatchA and transBatchB are not supported");
-  read_matrices(c, node, product);
+  read_matrices(c, node, a, b, product);
   Value a_batch = *a, b_batch = *b, *both[] = {&a_batch, &b_batch};
   a_batch.rank = product->a_batch;
   b_batch.rank = product->b_batch;
   return infer_broadcast(c, node, both, 2, &product->batch_rank, product->batch);
 }
 
-static bool infer_matmul(Compilation *c, Node *node) {
+bool product_infer(Compilation *c, const Node *node, const Value *a, const Value *b, Value *out,
+                   DType dtype) {
   Product product;
-  if (!check_dtypes(c, node) || !read_product(c, node, &product)) return false;
+  if (!product_read(c, node, a, b, &product)) return false;
   if (!infer_require_equal(c, node, product.k, product.k_of_b,
                            "the columns of the left and the rows of the right matrix"))
     return false;
   Dim shape[MAX_RANK];
   int rank = product.batch_rank;
   memcpy(shape, product.batch, (size_t)rank * sizeof(Dim));
-  if (node_in(node, 0)->rank > 1) shape[rank++] = product.m;
-  if (node_in(node, 1)->rank > 1) shape[rank++] = product.n;
-  value_set_type(c, node_out(node, 0), node_in(node, 0)->dtype, rank, shape);
+  if (a->rank > 1) shape[rank++] = product.m;
+  if (b->rank > 1) shape[rank++] = product.n;
+  value_set_type(c, out, dtype, rank, shape);
   return true;
+}
+
+static bool infer_matmul(Compilation *c, Node *node) {
+  const Value *a = node_in(node, 0);
+  return check_dtypes(c, node) &&
+         product_infer(c, node, a, node_in(node, 1), node_out(node, 0), a->dtype);
 }
 
 /* Whether the `count` dims at `dims` are all 1. */
@@ -143,9 +141,8 @@ static bool all_ones(const Dim *dims, int count) {
   return true;
 }
 
-/* Steps of an operand over the batch dims: how far apart its matrices of `size` elements lie, 0 where it is broadcast. */
-static void batch_steps(Compilation *c, const Product *product, const Value *value, int own_rank,
-                        Dim size, Dim *steps) {
+void product_steps(Compilation *c, const Product *product, const Value *value, int own_rank,
+                   Dim size, Dim *steps) {
   DimPool *p = c->dims;
   Dim zero = dim_const(p, 0), run = size;
   for (int d = product->batch_rank - 1; d >= 0; d--) {
@@ -168,8 +165,8 @@ static void lower_stack(Lower *l, const Node *node, const Product *product, Buff
   Dim a_size = dim_mul(p, product->m, product->k), b_size = dim_mul(p, product->k, product->n);
   int rank = product->batch_rank;
   memcpy(batch, product->batch, (size_t)rank * sizeof(Dim));
-  batch_steps(l->c, product, left, product->a_batch, a_size, a_step);
-  batch_steps(l->c, product, right, product->b_batch, b_size, b_step);
+  product_steps(l->c, product, left, product->a_batch, a_size, a_step);
+  product_steps(l->c, product, right, product->b_batch, b_size, b_step);
   Dim count = dim_product(p, batch, (size_t)rank);
   bool plain = dim_product(p, left->shape, (size_t)product->a_batch) == count &&
                dim_product(p, right->shape, (size_t)product->b_batch) == count;
@@ -196,9 +193,9 @@ static void lower_stack(Lower *l, const Node *node, const Product *product, Buff
 }
 
 static bool lower_matmul_node(Lower *l, const Node *node) {
-  Product product;
-  if (!read_product(l->c, node, &product)) return false;
   const Value *left = node_in(node, 0), *right = node_in(node, 1), *out = node_out(node, 0);
+  Product product;
+  if (!product_read(l->c, node, left, right, &product)) return false;
   DimPool *p = l->c->dims;
   DType dtype = compute_dtype(out->dtype);
   Buffer *a = compute_input(l, left, dtype);

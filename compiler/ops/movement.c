@@ -32,11 +32,13 @@ Dim dims_between(Compilation *c, const Value *value, int first, int last) {
 static const DimSymbol *own_symbol(const Value *out, Dim dim) {
   const DimSymbol *symbol = dim_symbol(dim);
   if (!symbol || symbol->kind != SYMBOL_DATA) return NULL;
-  return strncmp(symbol->name, out->name, strlen(out->name)) == 0 ? symbol : NULL;
+  size_t length = strlen(out->name);
+  bool named = strncmp(symbol->name, out->name, length) == 0 && symbol->name[length] == '.';
+  return named ? symbol : NULL;
 }
 
 Dim infer_data_dim(Compilation *c, const Value *out, int axis, Dim bound) {
-  int64_t high = dim_is_const(bound) ? dim_value(bound) : INT64_MAX;
+  int64_t high = bound && dim_is_const(bound) ? dim_value(bound) : INT64_MAX;
   const DimSymbol *known = out->rank > axis ? own_symbol(out, out->shape[axis]) : NULL;
   if (!known) {
     const char *name = arena_printf(c->arena, "%s.%d", out->name, axis);
@@ -46,6 +48,84 @@ Dim infer_data_dim(Compilation *c, const Value *out, int axis, Dim bound) {
   symbol->high = high;
   symbol->bound = bound;
   return out->shape[axis];
+}
+
+static bool is_unbounded_data(const DimSymbol *symbol, void *context) {
+  (void)context;
+  return symbol->kind == SYMBOL_DATA && symbol->low < 0;
+}
+
+Dim infer_own_dim(Compilation *c, const Value *out, int axis, Dim size, Dim bound) {
+  if (dim_is_const(size) || !dim_any_symbol(size, is_unbounded_data, NULL)) return size;
+  Dim upper = dim_upper(c->dims, size);
+  bool tame = !dim_is_overflow(upper) && !dim_any_symbol(upper, is_unbounded_data, NULL);
+  return tame ? size : infer_data_dim(c, out, axis, bound);
+}
+
+void lower_own_dims(Lower *l, const Value *out, const Dim *sizes) {
+  for (int d = 0; d < out->rank; d++)
+    if (out->shape[d] != sizes[d] && own_symbol(out, out->shape[d]))
+      lower_define(l, dim_symbol(out->shape[d]), sizes[d]);
+}
+
+/* --- assumptions on the caller's dims --- */
+
+enum { ASSUMED_HIGH = 1000000000 };
+
+struct DimAssumption {
+  size_t count;
+  DimRange *ranges; /* of the symbols before */
+};
+
+DimAssumption *dims_assume(Compilation *c) {
+  DimAssumption *assumption = ARENA_NEW(c->arena, DimAssumption);
+  assumption->count = dim_symbol_count(c->dims);
+  assumption->ranges = ARENA_ARRAY(c->arena, DimRange, assumption->count);
+  for (size_t i = 0; i < assumption->count; i++) {
+    DimSymbol *symbol = dim_symbol_at(c->dims, i);
+    assumption->ranges[i] = (DimRange){symbol->low, symbol->high};
+    if (symbol->kind != SYMBOL_INPUT) continue;
+    if (symbol->low == 0 && symbol->high > 0) symbol->low = 1;
+    if (symbol->high > ASSUMED_HIGH) symbol->high = ASSUMED_HIGH;
+  }
+  return assumption;
+}
+
+void dims_restore(Compilation *c, const DimAssumption *assumption) {
+  for (size_t i = 0; i < assumption->count; i++) {
+    DimSymbol *symbol = dim_symbol_at(c->dims, i);
+    symbol->low = assumption->ranges[i].low;
+    symbol->high = assumption->ranges[i].high;
+  }
+}
+
+/* Whether the two differ for a tensor of `count` elements when the symbol is 0 and all others are `other`. */
+static bool differ_at_zero(Compilation *c, Dim exact, Dim assumed, Dim count, size_t zero,
+                           int64_t other) {
+  size_t symbols = dim_symbol_count(c->dims);
+  int64_t *values = ARENA_ARRAY(c->arena, int64_t, symbols + 1);
+  for (size_t i = 0; i < symbols; i++) {
+    const DimSymbol *symbol = dim_symbol_at(c->dims, i);
+    values[i] = i == zero ? 0 : other < symbol->low ? symbol->low : other > symbol->high ? symbol->high : other;
+  }
+  bool known[3];
+  int64_t a = dim_eval(exact, values, &known[0]), b = dim_eval(assumed, values, &known[1]);
+  int64_t elements = dim_eval(count, values, &known[2]);
+  return known[0] && known[1] && known[2] && a != b && elements > 0;
+}
+
+bool infer_assumed(Compilation *c, const Node *node, const Value *x, Dim *exact, Dim assumed) {
+  if (*exact == assumed) return true;
+  for (size_t i = 0; i < dim_symbol_count(c->dims); i++) {
+    const DimSymbol *symbol = dim_symbol_at(c->dims, i);
+    if (symbol->kind != SYMBOL_INPUT || symbol->low > 0 || !dim_mentions(*exact, symbol)) continue;
+    Dim count = value_count(c, x);
+    if (differ_at_zero(c, *exact, assumed, count, i, 8) || differ_at_zero(c, *exact, assumed, count, i, 3))
+      return true;
+  }
+  Dim same = dim_equal(c->dims, *exact, assumed);
+  *exact = assumed;
+  return infer_require(c, node, same, "a dim is 0 or too large for this program");
 }
 
 bool infer_require(Compilation *c, const Node *node, Dim condition, const char *what) {
@@ -60,6 +140,11 @@ Dim index_from_end(Compilation *c, Dim index, Dim size) {
   Dim zero = dim_const(c->dims, 0);
   if (dim_known_ge(c->dims, index, zero)) return index;
   return dim_select(c->dims, dim_less(c->dims, index, zero), dim_add(c->dims, index, size), index);
+}
+
+Dim names_axis(Compilation *c, Dim axis, int d, int rank) {
+  return dim_add(c->dims, dim_equal(c->dims, axis, dim_const(c->dims, d)),
+                 dim_equal(c->dims, axis, dim_const(c->dims, d - rank)));
 }
 
 /* --- contents --- */

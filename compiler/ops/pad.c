@@ -42,28 +42,32 @@ static bool pad_list(Compilation *c, const Node *node, const Dim **pads, int *co
 
 static bool read_pads(Compilation *c, const Node *node, Pads *result) {
   const Value *x = node_in(node, 0);
-  const Dim *pads;
-  const int64_t *axes;
-  size_t axis_count;
-  bool has_axes;
-  int count;
+  const Dim *pads, *axes = NULL;
+  int count, padded = x->rank, known;
   if (!pad_list(c, node, &pads, &count) ||
-      !infer_const_ints(c, node, 3, NULL, &has_axes, &axes, &axis_count))
+      (node_in(node, 3) && !infer_elements(c, node, 3, -x->rank, x->rank - 1, &axes, &padded)))
     return false;
-  int padded = has_axes ? (int)axis_count : x->rank;
   if (count != 2 * padded)
     return node_error(c, node, "pads has %d elements instead of %d", count, 2 * padded);
   for (int d = 0; d < x->rank; d++) result->before[d] = result->after[d] = dim_const(c->dims, 0);
   for (int i = 0; i < padded; i++) {
-    int axis = i;
-    if (has_axes && !infer_axis(c, node, axes[i], x->rank, &axis)) return false;
-    result->before[axis] = pads[i];
-    result->after[axis] = pads[i + padded];
+    Dim axis = axes ? axes[i] : dim_const(c->dims, i);
+    if (dim_is_const(axis) && !infer_axis(c, node, dim_value(axis), x->rank, &known)) return false;
+    for (int d = 0; d < x->rank; d++) {
+      Dim named = names_axis(c, axis, d, x->rank);
+      result->before[d] = dim_select(c->dims, named, pads[i], result->before[d]);
+      result->after[d] = dim_select(c->dims, named, pads[i + padded], result->after[d]);
+    }
   }
   return true;
 }
 
 /* --- inference --- */
+
+static Dim padded_size(Compilation *c, const Value *x, const Pads *pads, int axis) {
+  Dim added = dim_add(c->dims, pads->before[axis], pads->after[axis]);
+  return dim_add(c->dims, x->shape[axis], added);
+}
 
 /* Modes that read the input need at least one element of it. */
 static bool check_source(Compilation *c, const Node *node, const Value *x) {
@@ -100,12 +104,13 @@ static bool infer_pad(Compilation *c, Node *node) {
   if (fill && (fill->dtype != x->dtype || !dim_is(value_count(c, fill), 1)))
     return node_error(c, node, "input 2 (constant_value) must be a single number of the input's type");
   for (int d = 0; d < x->rank; d++) {
-    shape[d] = dim_add(c->dims, x->shape[d], dim_add(c->dims, pads.before[d], pads.after[d]));
+    shape[d] = padded_size(c, x, &pads, d);
     if (dim_is_const(shape[d]) && dim_value(shape[d]) < 0)
       return node_error(c, node, "the pads remove more than axis %d has", d);
     if (!infer_require(c, node, dim_not(c->dims, dim_less(c->dims, shape[d], zero)),
                        "pads remove more than an axis has"))
       return false;
+    shape[d] = infer_own_dim(c, node_out(node, 0), d, shape[d], NULL);
   }
   value_set_type(c, node_out(node, 0), x->dtype, x->rank, shape);
   if (mode != PAD_CONSTANT) return check_source(c, node, x);
@@ -191,9 +196,12 @@ static bool only_removes(const Value *x, const Pads *pads) {
 
 static bool lower_pad(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  Dim sizes[MAX_RANK];
   Pads pads;
   int mode;
   if (!pad_mode(l->c, node, &mode) || !read_pads(l->c, node, &pads)) return false;
+  for (int d = 0; d < x->rank; d++) sizes[d] = padded_size(l->c, x, &pads, d);
+  lower_own_dims(l, y, sizes);
   if (adds_nothing(x, &pads)) {
     lower_alias(l, y, x);
   } else if (mode != PAD_CONSTANT) {

@@ -27,21 +27,35 @@ DEFINE_OP(Identity) = {.name = "Identity", .infer = infer_identity, .lower = low
 static bool infer_dropout(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0), *ratio = node_in(node, 1), *training = node_in(node, 2);
   bool drops_nothing = ratio && ratio->constant && tensor_real(ratio->constant, 0) == 0;
-  if (training && !drops_nothing) {
-    if (!training->constant)
-      return node_error(c, node, "input 2 (training_mode) must be known when compiling");
-    if (tensor_int(training->constant, 0))
-      return node_error(c, node, "training_mode is true; only inference is supported");
-  }
+  if (training && training->constant && tensor_int(training->constant, 0) && !drops_nothing)
+    return node_error(c, node, "training_mode is true; only inference is supported");
   infer_same(c, node, 0, 0);
   Value *mask = node_out(node, 1);
   if (mask) value_set_type(c, mask, node->version < 7 ? x->dtype : DT_BOOL, x->rank, x->shape);
   return true;
 }
 
+/* Element 0 of `value` as truth while the program runs. */
+static Dim read_flag(Lower *l, const Value *value, const char *name) {
+  Dim flag = dim_data(l->c->dims, name, 0, 1, NULL);
+  lower_define_element(l, dim_symbol(flag), lower_converted(l, value, DT_BOOL),
+                       dim_const(l->c->dims, 0));
+  return flag;
+}
+
+/* A training_mode that is given at run time must be false, or the ratio 0. The default ratio is not. */
+static void check_training(Lower *l, const Node *node) {
+  const Value *ratio = node_in(node, 1), *training = node_in(node, 2);
+  if (!training || training->constant) return;
+  Dim drops = read_flag(l, training, "training_mode");
+  if (ratio) drops = dim_mul(l->c->dims, drops, read_flag(l, ratio, "ratio"));
+  lower_check(l, dim_not(l->c->dims, drops), "training_mode is true; only inference is supported");
+}
+
 static bool lower_dropout(Lower *l, const Node *node) {
-  const Value *mask = node_out(node, 1);
-  if (node_out(node, 0)) lower_view(l, node);
+  const Value *y = node_out(node, 0), *mask = node_out(node, 1);
+  check_training(l, node);
+  if (y && !y->constant) lower_view(l, node);
   if (mask) lower_fill(l, mask, 1);
   return true;
 }
@@ -221,56 +235,90 @@ static bool infer_flatten(Compilation *c, Node *node) {
 
 DEFINE_OP(Flatten) = {.name = "Flatten", .infer = infer_flatten, .lower = lower_view};
 
-/* Marks the axes that the node names. *given: it names any. */
-static bool mark_axes(Compilation *c, const Node *node, int rank, bool *marked, bool *given) {
-  const int64_t *axes;
-  size_t count;
-  if (!infer_const_ints(c, node, 1, "axes", given, &axes, &count)) return false;
-  for (size_t i = 0; i < count; i++) {
-    int axis;
-    if (!infer_axis(c, node, axes[i], rank, &axis)) return false;
-    if (marked[axis]) return node_error(c, node, "axis %d is named twice", axis);
-    marked[axis] = true;
-  }
+/* The axes that the node names (input 1 or attribute), as expressions. *axes is NULL if it names none. */
+static bool read_axes(Compilation *c, const Node *node, int64_t low, int64_t high, const Dim **axes,
+                      int *count) {
+  *axes = NULL;
+  *count = 0;
+  if (node_in(node, 1)) return infer_elements(c, node, 1, low, high, axes, count);
+  size_t listed;
+  const int64_t *given = node_ints(node, "axes", &listed);
+  if (!given) return true;
+  Dim *dims = ARENA_ARRAY(c->arena, Dim, listed);
+  for (size_t i = 0; i < listed; i++) dims[i] = dim_const(c->dims, given[i]);
+  *axes = dims;
+  *count = (int)listed;
   return true;
+}
+
+/* named[d]: 1 where one of the axes is d, else 0. */
+static bool mark_axes(Compilation *c, const Node *node, int rank, const Dim *axes, int count,
+                      Dim *named) {
+  for (int d = 0; d < rank; d++) named[d] = dim_const(c->dims, 0);
+  for (int i = 0; i < count; i++) {
+    int axis;
+    if (dim_is_const(axes[i]) && !infer_axis(c, node, dim_value(axes[i]), rank, &axis)) return false;
+    for (int d = 0; d < rank; d++)
+      named[d] = dim_add(c->dims, named[d], names_axis(c, axes[i], d, rank));
+  }
+  for (int d = 0; d < rank; d++)
+    if (dim_is_const(named[d]) && dim_value(named[d]) > 1)
+      return node_error(c, node, "axis %d is named twice", d);
+  return true;
+}
+
+/* The dim of `shape` at the position of the k-th of those axes, counted from 0, for which skipped[d] is 0. */
+static Dim kept_dim(Compilation *c, const Dim *shape, const Dim *skipped, int rank, int k) {
+  DimPool *pool = c->dims;
+  Dim result = NULL, before = dim_const(pool, 0); /* axes that are kept before d */
+  for (int d = 0; d < rank; d++) {
+    Dim kept = dim_sub(pool, dim_const(pool, 1), skipped[d]);
+    Dim here = dim_mul(pool, kept, dim_equal(pool, before, dim_const(pool, k)));
+    if (!dim_is(here, 0)) result = result ? dim_select(pool, here, shape[d], result) : shape[d];
+    before = dim_add(pool, before, kept);
+  }
+  return result ? result : dim_const(pool, 1);
 }
 
 static bool infer_squeeze(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  bool dropped[MAX_RANK] = {false}, given;
-  Dim shape[MAX_RANK], one = dim_const(c->dims, 1);
-  int rank = 0;
-  if (!mark_axes(c, node, x->rank, dropped, &given)) return false;
+  Dim shape[MAX_RANK], dropped[MAX_RANK], one = dim_const(c->dims, 1);
+  const Dim *axes;
+  int rank = 0, count;
+  if (!read_axes(c, node, -x->rank, x->rank - 1, &axes, &count) ||
+      !mark_axes(c, node, x->rank, axes, count, dropped))
+    return false;
   for (int d = 0; d < x->rank; d++) {
-    if (!given && dim_is(x->shape[d], 1)) continue;
-    if (dropped[d] && !infer_require_equal(c, node, x->shape[d], one, "a squeezed dim and 1"))
-      return false;
-    if (!dropped[d]) shape[rank++] = x->shape[d];
+    if (!axes && dim_is(x->shape[d], 1)) dropped[d] = one, count++;
+    Dim left = dim_select(c->dims, dropped[d], x->shape[d], one);
+    if (!infer_require_equal(c, node, left, one, "a squeezed dim and 1")) return false;
   }
+  for (; rank < x->rank - count; rank++) shape[rank] = kept_dim(c, x->shape, dropped, x->rank, rank);
   value_set_type(c, node_out(node, 0), x->dtype, rank, shape);
   content_reshape(c, node_out(node, 0), x);
   return true;
 }
 
-static int64_t axes_count(const Node *node) {
-  const Value *axes = node_in(node, 1);
-  size_t count = 0;
-  if (!axes) return node_ints(node, "axes", &count), (int64_t)count;
-  Dim total = axes->rank == 0 ? NULL : axes->shape[0];
-  return total && dim_is_const(total) ? dim_value(total) : 1;
-}
-
+/* Dim d of the output is 1 where d is added, else the next one of the input. */
 static bool infer_unsqueeze(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  bool added[MAX_RANK] = {false}, given;
-  Dim shape[MAX_RANK];
-  int64_t rank = x->rank + axes_count(node);
+  DimPool *pool = c->dims;
+  Dim shape[MAX_RANK], added[MAX_RANK], own = dim_const(pool, 0);
+  const Dim *axes;
+  int count;
+  if (!read_axes(c, node, -MAX_RANK, MAX_RANK - 1, &axes, &count)) return false;
+  int rank = x->rank + count;
   if (rank > MAX_RANK)
-    return node_error(c, node, "a rank of %" PRId64 " is not supported (at most %d)", rank, MAX_RANK);
-  if (!mark_axes(c, node, (int)rank, added, &given)) return false;
-  for (int d = 0, own = 0; d < (int)rank; d++)
-    shape[d] = added[d] ? dim_const(c->dims, 1) : x->shape[own++];
-  value_set_type(c, node_out(node, 0), x->dtype, (int)rank, shape);
+    return node_error(c, node, "a rank of %d is not supported (at most %d)", rank, MAX_RANK);
+  if (!mark_axes(c, node, rank, axes, count, added)) return false;
+  for (int d = 0; d < rank; d++) {
+    Dim next = dim_const(pool, 1);
+    for (int k = 0; k < x->rank; k++)
+      next = dim_select(pool, dim_equal(pool, own, dim_const(pool, k)), x->shape[k], next);
+    shape[d] = dim_select(pool, added[d], dim_const(pool, 1), next);
+    own = dim_add(pool, own, dim_sub(pool, dim_const(pool, 1), added[d]));
+  }
+  value_set_type(c, node_out(node, 0), x->dtype, rank, shape);
   content_reshape(c, node_out(node, 0), x);
   return true;
 }

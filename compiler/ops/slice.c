@@ -1,6 +1,8 @@
 /* slice.c: Slice: a regular part of the input, as a copy with an offset and strides.
  *
- *   y = x[1:-1, ::-2]   =>   y[i][j] = x[(1 + i) * n + (n - 1 - 2 * j)] */
+ *   y = x[1:-1, ::-2]   =>   y[i][j] = x[(1 + i) * n + (n - 1 - 2 * j)]
+ *
+ * Starts, ends, axes and steps may be numbers, expressions in the dims, or tensors that are read while the program runs. */
 #include "ops/movement.h"
 
 #include <inttypes.h>
@@ -8,11 +10,97 @@
 /* Ends beyond this mean "all of it", whatever the size of the axis. */
 enum { FAR = INT32_MAX };
 
-/* A slice of each axis: elements first, first + step, … `count` of them. */
+/* What the node asks for, a list entry each. */
 typedef struct {
-  Dim first[MAX_RANK], count[MAX_RANK];
-  int64_t step[MAX_RANK];
-} Ranges;
+  const Dim *starts, *ends, *axes, *steps; /* axes and steps: NULL if not given */
+  int count;
+} SliceLists;
+
+/* What that means for an axis: elements first, first + step, … `count` of them. */
+typedef struct {
+  Dim start, end, step;
+  bool whole; /* no entry names the axis */
+  Dim first, count;
+} Range;
+
+/* --- the node's lists --- */
+
+static bool attr_list(Compilation *c, const Node *node, const char *name, const Dim **list,
+                      int *count) {
+  size_t listed;
+  const int64_t *values = node_ints(node, name, &listed);
+  Dim *dims = ARENA_ARRAY(c->arena, Dim, listed);
+  for (size_t i = 0; i < listed; i++) dims[i] = dim_const(c->dims, values[i]);
+  *list = values ? dims : NULL;
+  *count = (int)listed;
+  return true;
+}
+
+/* Input `input`, or before opset 10 the attribute. *list is NULL if it is omitted. */
+static bool read_list(Compilation *c, const Node *node, int input, const char *name,
+                      const Dim **list, int *count) {
+  int64_t low = INT64_MIN, high = INT64_MAX;
+  *list = NULL;
+  if (node->version < 10) return attr_list(c, node, name, list, count);
+  if (!node_in(node, input)) return true;
+  if (input == 3) {
+    low = -node_in(node, 0)->rank;
+    high = node_in(node, 0)->rank - 1;
+  }
+  return infer_elements(c, node, input, low, high, list, count);
+}
+
+static bool read_lists(Compilation *c, const Node *node, SliceLists *lists) {
+  int ends, axes, steps;
+  if (!read_list(c, node, 1, "starts", &lists->starts, &lists->count) ||
+      !read_list(c, node, 2, "ends", &lists->ends, &ends) ||
+      !read_list(c, node, 3, "axes", &lists->axes, &axes) ||
+      !read_list(c, node, 4, "steps", &lists->steps, &steps))
+    return false;
+  bool fits = ends == lists->count && (!lists->axes || axes == lists->count) &&
+              (!lists->steps || steps == lists->count);
+  return fits || node_error(c, node, "starts, ends, axes and steps differ in length");
+}
+
+static bool check_step(Compilation *c, const Node *node, Dim step) {
+  if (dim_is_const(step) && (dim_value(step) == 0 || dim_value(step) < -(int64_t)FAR))
+    return node_error(c, node, "a step of %" PRId64 " is not possible", dim_value(step));
+  Dim is_zero = dim_equal(c->dims, step, dim_const(c->dims, 0));
+  return infer_require(c, node, dim_not(c->dims, is_zero), "a step must not be 0");
+}
+
+/* Takes over entry i of the lists in each axis that it (perhaps) names. */
+static void take_entry(Compilation *c, const SliceLists *lists, int i, Dim axis, Range *ranges,
+                       int rank) {
+  Dim step = lists->steps ? lists->steps[i] : dim_const(c->dims, 1);
+  for (int d = 0; d < rank; d++) {
+    Dim named = names_axis(c, axis, d, rank);
+    if (dim_is(named, 0)) continue;
+    ranges[d].whole = false;
+    ranges[d].start = dim_select(c->dims, named, lists->starts[i], ranges[d].start);
+    ranges[d].end = dim_select(c->dims, named, lists->ends[i], ranges[d].end);
+    ranges[d].step = dim_select(c->dims, named, step, ranges[d].step);
+  }
+}
+
+static bool assign_entries(Compilation *c, const Node *node, const SliceLists *lists, Range *ranges,
+                           int rank) {
+  bool seen[MAX_RANK] = {false};
+  for (int i = 0; i < lists->count; i++) {
+    Dim axis = lists->axes ? lists->axes[i] : dim_const(c->dims, i);
+    int known;
+    if (lists->steps && !check_step(c, node, lists->steps[i])) return false;
+    if (dim_is_const(axis)) {
+      if (!infer_axis(c, node, dim_value(axis), rank, &known)) return false;
+      if (seen[known]) return node_error(c, node, "axis %d is sliced twice", known);
+      seen[known] = true;
+    }
+    take_entry(c, lists, i, axis, ranges, rank);
+  }
+  return true;
+}
+
+/* --- the elements of an axis --- */
 
 /* `position` of an axis of `size` as an index in [low, high]: negative ones count from the end. */
 static Dim clamp_position(Compilation *c, Dim position, Dim size, Dim low, Dim high) {
@@ -24,123 +112,119 @@ static Dim clamp_position(Compilation *c, Dim position, Dim size, Dim low, Dim h
 }
 
 /* Elements start, start + step, … before end: ceil((end - start) / step), not negative. */
-static void set_range(Compilation *c, Ranges *ranges, int axis, Dim size, Dim start, Dim end,
-                      int64_t step) {
+static void forward_elements(Compilation *c, const Range *range, Dim size, Dim *first, Dim *count) {
+  DimPool *pool = c->dims;
+  Dim zero = dim_const(pool, 0);
+  Dim end = clamp_position(c, range->end, size, zero, size);
+  *first = clamp_position(c, range->start, size, zero, size);
+  *count = dim_max(pool, dim_ceildiv(pool, dim_sub(pool, end, *first), range->step), zero);
+}
+
+/* The same to the front: the last element is that behind `end`, which may be -1. */
+static void backward_elements(Compilation *c, const Range *range, Dim size, Dim *first, Dim *count) {
   DimPool *pool = c->dims;
   Dim zero = dim_const(pool, 0), last = dim_addi(pool, size, -1);
-  Dim from = step > 0 ? clamp_position(c, start, size, zero, size)
-                      : clamp_position(c, start, size, zero, last);
-  Dim to = step > 0 ? clamp_position(c, end, size, zero, size)
-                    : clamp_position(c, end, size, dim_const(pool, -1), last);
-  Dim distance = step > 0 ? dim_sub(pool, to, from) : dim_sub(pool, from, to);
-  Dim steps = dim_ceildiv(pool, distance, dim_const(pool, step > 0 ? step : -step));
-  ranges->first[axis] = from;
-  ranges->count[axis] = dim_max(pool, steps, zero);
-  ranges->step[axis] = step;
+  Dim end = clamp_position(c, range->end, size, dim_const(pool, -1), last);
+  Dim back = dim_muli(pool, range->step, -1);
+  *first = clamp_position(c, range->start, size, zero, last);
+  *count = dim_max(pool, dim_ceildiv(pool, dim_sub(pool, *first, end), back), zero);
 }
 
-/* The node's lists: expressions for starts and ends, constants for axes and steps. */
-typedef struct {
-  const Dim *starts, *ends;
-  const int64_t *axes, *steps;
-  size_t count;
-} SliceLists;
-
-static const Dim *attr_dims(Compilation *c, const Node *node, const char *name, size_t *count) {
-  const int64_t *values = node_ints(node, name, count);
-  Dim *dims = ARENA_ARRAY(c->arena, Dim, *count);
-  for (size_t i = 0; i < *count; i++) dims[i] = dim_const(c->dims, values[i]);
-  return dims;
-}
-
-static bool read_lists(Compilation *c, const Node *node, SliceLists *lists) {
-  size_t ends, axes, steps = 0;
-  bool has_axes, has_steps = false;
-  if (node->version < 10) {
-    lists->starts = attr_dims(c, node, "starts", &lists->count);
-    lists->ends = attr_dims(c, node, "ends", &ends);
-  } else {
-    int count;
-    if (!infer_elements(c, node, 1, INT64_MIN, INT64_MAX, &lists->starts, &count)) return false;
-    lists->count = (size_t)count;
-    if (!infer_elements(c, node, 2, INT64_MIN, INT64_MAX, &lists->ends, &count)) return false;
-    ends = (size_t)count;
+static void axis_elements(Compilation *c, const Range *range, Dim size, Dim *first, Dim *count) {
+  DimRange step = dim_range(range->step);
+  Dim back_first, back_count;
+  if (step.high > 0) forward_elements(c, range, size, first, count);
+  if (step.low >= 0) return;
+  backward_elements(c, range, size, &back_first, &back_count);
+  if (step.high > 0) {
+    Dim forward = dim_less(c->dims, dim_const(c->dims, 0), range->step);
+    back_first = dim_select(c->dims, forward, *first, back_first);
+    back_count = dim_select(c->dims, forward, *count, back_count);
   }
-  if (!infer_const_ints(c, node, 3, "axes", &has_axes, &lists->axes, &axes) ||
-      !infer_const_ints(c, node, 4, NULL, &has_steps, &lists->steps, &steps))
-    return false;
-  if (!has_axes) lists->axes = NULL;
-  if (!has_steps) lists->steps = NULL;
-  bool fits = ends == lists->count && (!has_axes || axes == lists->count) &&
-              (!has_steps || steps == lists->count);
-  return fits || node_error(c, node, "starts, ends, axes and steps differ in length");
+  *first = back_first;
+  *count = back_count;
 }
 
-static bool read_ranges(Compilation *c, const Node *node, Ranges *ranges) {
+static bool set_elements(Compilation *c, const Node *node, Range *range, Dim size) {
+  const Value *x = node_in(node, 0);
+  Dim first, count;
+  axis_elements(c, range, size, &range->first, &range->count);
+  DimAssumption *assumption = dims_assume(c);
+  axis_elements(c, range, size, &first, &count);
+  dims_restore(c, assumption);
+  return infer_assumed(c, node, x, &range->first, first) &&
+         infer_assumed(c, node, x, &range->count, count);
+}
+
+static bool read_ranges(Compilation *c, const Node *node, Range *ranges) {
   const Value *x = node_in(node, 0);
   SliceLists lists;
-  bool seen[MAX_RANK] = {false};
   if (!read_lists(c, node, &lists)) return false;
-  for (int d = 0; d < x->rank; d++) {
-    ranges->first[d] = dim_const(c->dims, 0);
-    ranges->count[d] = x->shape[d];
-    ranges->step[d] = 1;
-  }
-  for (size_t i = 0; i < lists.count; i++) {
-    int axis;
-    int64_t step = lists.steps ? lists.steps[i] : 1;
-    if (!infer_axis(c, node, lists.axes ? lists.axes[i] : (int64_t)i, x->rank, &axis)) return false;
-    if (seen[axis]) return node_error(c, node, "axis %d is sliced twice", axis);
-    if (step == 0 || step < -(int64_t)FAR)
-      return node_error(c, node, "a step of %" PRId64 " is not possible", step);
-    seen[axis] = true;
-    set_range(c, ranges, axis, x->shape[axis], lists.starts[i], lists.ends[i], step);
-  }
+  for (int d = 0; d < x->rank; d++)
+    ranges[d] = (Range){.start = dim_const(c->dims, 0),
+                        .end = x->shape[d],
+                        .step = dim_const(c->dims, 1),
+                        .whole = true,
+                        .first = dim_const(c->dims, 0),
+                        .count = x->shape[d]};
+  if (!assign_entries(c, node, &lists, ranges, x->rank)) return false;
+  for (int d = 0; d < x->rank; d++)
+    if (!ranges[d].whole && !set_elements(c, node, &ranges[d], x->shape[d])) return false;
   return true;
 }
 
+/* --- inference and lowering --- */
+
 /* Content of the slice, where every range is constant. */
-static void slice_content(Compilation *c, Value *y, const Value *x, const Ranges *ranges) {
+static void slice_content(Compilation *c, Value *y, const Value *x, const Range *ranges) {
   int64_t dims[MAX_RANK], stride[MAX_RANK], offset = 0;
   if (!const_shape(x, dims)) return;
   const_strides(dims, x->rank, stride);
   for (int d = 0; d < x->rank; d++) {
-    if (!dim_is_const(ranges->first[d])) return;
-    offset += dim_value(ranges->first[d]) * stride[d];
-    stride[d] *= ranges->step[d];
+    if (!dim_is_const(ranges[d].first) || !dim_is_const(ranges[d].step)) return;
+    offset += dim_value(ranges[d].first) * stride[d];
+    stride[d] *= dim_value(ranges[d].step);
   }
   content_move(c, y, x, offset, stride);
 }
 
 static bool infer_slice(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  Ranges ranges;
-  if (!require_movable(c, node) || !read_ranges(c, node, &ranges)) return false;
-  value_set_type(c, node_out(node, 0), x->dtype, x->rank, ranges.count);
-  slice_content(c, node_out(node, 0), x, &ranges);
+  Value *y = node_out(node, 0);
+  Range ranges[MAX_RANK];
+  Dim shape[MAX_RANK];
+  if (!require_movable(c, node) || !read_ranges(c, node, ranges)) return false;
+  for (int d = 0; d < x->rank; d++)
+    shape[d] = infer_own_dim(c, y, d, ranges[d].count, x->shape[d]);
+  value_set_type(c, y, x->dtype, x->rank, shape);
+  slice_content(c, y, x, ranges);
   return true;
 }
 
-static bool is_whole(const Value *x, const Value *y, const Ranges *ranges) {
+static bool is_whole(const Value *x, const Range *ranges) {
   for (int d = 0; d < x->rank; d++)
-    if (x->shape[d] != y->shape[d] || ranges->step[d] != 1) return false;
+    if (ranges[d].count != x->shape[d] || !dim_is(ranges[d].step, 1)) return false;
   return true;
 }
 
 static bool lower_slice(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DimPool *pool = l->c->dims;
-  Ranges ranges;
-  Dim stride[MAX_RANK], offset = dim_const(pool, 0);
-  if (!read_ranges(l->c, node, &ranges)) return false;
-  if (is_whole(x, y, &ranges)) {
+  Range ranges[MAX_RANK];
+  Dim counts[MAX_RANK], stride[MAX_RANK], offset = dim_const(pool, 0);
+  size_t checks = node->checks.count;
+  if (!read_ranges(l->c, node, ranges)) return false;
+  ((Node *)node)->checks.count = checks; /* the checks stand already */
+  if (is_whole(x, ranges)) {
     lower_alias(l, y, x);
     return true;
   }
+  for (int d = 0; d < x->rank; d++) counts[d] = ranges[d].count;
+  lower_own_dims(l, y, counts);
   nest_strides(l->c, x->rank, x->shape, stride);
   for (int d = 0; d < x->rank; d++) {
-    offset = dim_add(pool, offset, dim_mul(pool, ranges.first[d], stride[d]));
-    stride[d] = dim_muli(pool, stride[d], ranges.step[d]);
+    offset = dim_add(pool, offset, dim_mul(pool, ranges[d].first, stride[d]));
+    stride[d] = dim_mul(pool, stride[d], ranges[d].step);
   }
   lower_copy(l, y, x, offset, stride);
   return true;

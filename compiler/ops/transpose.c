@@ -238,7 +238,8 @@ static bool lower_split(Lower *l, const Node *node) {
   nest_strides(l->c, x->rank, x->shape, stride);
   for (int i = 0; i < node->output_count; i++) {
     Dim offset = dim_mul(l->c->dims, at, stride[axis]);
-    if (node->outputs[i]) lower_copy(l, node->outputs[i], x, offset, stride);
+    bool wanted = node->outputs[i] && !node->outputs[i]->constant;
+    if (wanted) lower_copy(l, node->outputs[i], x, offset, stride);
     at = dim_add(l->c->dims, at, parts[i]);
   }
   return true;

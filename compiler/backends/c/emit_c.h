@@ -14,5 +14,7 @@ const char *emit_c_prefix(const Options *options, Arena *arena);
  * files. `weights_name` is the file it takes the weights from by default, "" if they are in the program. */
 MUST_CHECK bool emit_c_main(const Program *program, const Options *options, const char *path,
                             const char *weights_name);
+/* With options->trace: writes `path`, a C file that the model is linked with. */
+MUST_CHECK bool emit_c_trace(const Program *program, const Options *options, const char *path);
 
 #endif

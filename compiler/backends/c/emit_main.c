@@ -1,4 +1,4 @@
-/* emit_main.c: a program around an emitted model, from templates/main.c. */
+/* emit_main.c: what is linked with an emitted model: a program around it (templates/main.c), or a hook for tracing (templates/trace.c). */
 #include "backends/c/emit_c.h"
 
 #include "backends/template.h"
@@ -28,26 +28,38 @@ static const char *upper_case(Arena *arena, const char *text) {
   return copy;
 }
 
-bool emit_c_main(const Program *program, const Options *options, const char *path,
-                 const char *weights_name) {
+/* Expands a template into a file. */
+static bool write_template(const Program *program, const Options *options, const char *name,
+                           const Scope *scope, const char *path) {
   Compilation *c = program->compilation;
-  Scope *scope = scope_create(c->arena, NULL);
   Str text = str_in(c->arena);
-  const char *file, *template, *prefix = emit_c_prefix(options, c->arena);
-  const char *slash = strrchr(path, '/');
-  scope_text(scope, "source_name", slash ? slash + 1 : path);
-  scope_text(scope, "title", prefix);
-  scope_text(scope, "version", CTC_VERSION);
-  scope_text(scope, "model", prefix);
-  scope_text(scope, "NAME", upper_case(c->arena, prefix));
-  scope_textf(scope, "header_name", "%s.h", path_stem(c->arena, options->output));
-  scope_text(scope, "weights_file", weights_name);
-  bind_types(scope);
+  const char *file, *template;
   FileWriter writer;
-  if (!template_load(options->templates, "main.c", c->arena, &file, &template, c->diag) ||
+  if (!template_load(options->templates, name, c->arena, &file, &template, c->diag) ||
       !template_expand(file, template, scope, &text, NULL, c->diag) ||
       !file_write_begin(&writer, path, c->arena, c->diag))
     return false;
   fputs(str_text(&text), writer.stream);
   return file_write_commit(&writer, c->diag);
+}
+
+bool emit_c_main(const Program *program, const Options *options, const char *path,
+                 const char *weights_name) {
+  Arena *arena = program->compilation->arena;
+  Scope *scope = scope_create(arena, NULL);
+  const char *prefix = emit_c_prefix(options, arena), *slash = strrchr(path, '/');
+  scope_text(scope, "source_name", slash ? slash + 1 : path);
+  scope_text(scope, "title", prefix);
+  scope_text(scope, "version", CTC_VERSION);
+  scope_text(scope, "model", prefix);
+  scope_text(scope, "NAME", upper_case(arena, prefix));
+  scope_textf(scope, "header_name", "%s.h", path_stem(arena, options->output));
+  scope_text(scope, "weights_file", weights_name);
+  bind_types(scope);
+  return write_template(program, options, "main.c", scope, path);
+}
+
+bool emit_c_trace(const Program *program, const Options *options, const char *path) {
+  const Scope *scope = scope_create(program->compilation->arena, NULL);
+  return write_template(program, options, "trace.c", scope, path);
 }

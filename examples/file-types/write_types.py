@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes types.h, the table of the file types that the model knows, from the model's configuration and the descriptions of the types.
 
-    types.py config.min.json content_types_kb.min.json > types.h
+    write_types.py config.min.json content_types_kb.min.json > types.h
 """
 import json
 import pathlib
@@ -14,7 +14,7 @@ def quoted(text):
 
 def main():
     config, known = (json.loads(pathlib.Path(path).read_text()) for path in sys.argv[1:3])
-    print("/* types.h: what the outputs of the model mean. Made by types.py; do not edit. */")
+    print("/* types.h: what the outputs of the model mean. Made by write_types.py; do not edit. */")
     for macro, key in [("BEGIN_BYTES", "beg_size"), ("END_BYTES", "end_size"), ("BLOCK_BYTES", "block_size"),
                        ("LEAST_BYTES", "min_file_size_for_dl"), ("PADDING", "padding_token")]:
         print(f"#define {macro} {config[key]}")

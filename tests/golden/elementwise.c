@@ -1,0 +1,149 @@
+/* elementwise.c: test
+ *
+ * Made by ctc; do not edit.
+ * Options: --weights=auto
+ *
+ * C99 and libm, no heap, no globals that change. Compile with optimisation (-O2 or -O3 -march=…).
+ */
+#if defined(__GNUC__) || defined(__clang__)
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#endif
+
+#include "elementwise.h"
+
+/* … what every program begins with, and kernels … */
+
+/* --- weights --- */
+
+/* scale: float32[4] */
+static const float w_scale[4] = {
+    -0.75f, -0.5f, -0.25f, 0.0f};
+
+/* shift: float32[1] */
+static const float w_shift[1] = {
+    -0.75f};
+
+
+
+/* --- loop nests of this model --- */
+
+static void nest1_add_f32(const float *CTC_RESTRICT x0, const float *CTC_RESTRICT x1, const float *CTC_RESTRICT x2, float *CTC_RESTRICT y0, int64_t n0) {
+  for (int64_t i0 = 0; i0 < n0; i0++) {
+    for (int64_t i1 = 0; i1 < 4; i1++) {
+      const float v0 = x0[i0 * 4 + i1];
+      const float v1 = x1[i1];
+      const float v2 = x2[0];
+      const float t0 = ctc_mul_f32(v0, v1);
+      const float t1 = ctc_add_f32(t0, v2);
+      y0[i0 * 4 + i1] = t1;
+    }
+  }
+}
+
+static void nest2_mul_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0, int64_t n0) {
+  for (int64_t i0 = 0; i0 < n0; i0++) {
+    const float v0 = x0[i0];
+    const float t0 = ctc_sigmoid_f32(v0);
+    const float t1 = ctc_mul_f32(v0, t0);
+    y0[i0] = t1;
+  }
+}
+
+
+/* --- the model --- */
+
+#define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
+
+/* Where the buffers lie for these dims; returns the bytes needed. */
+static int64_t elementwise_plan(const int64_t *dims, int64_t *at) {
+  const int64_t N = dims[0];
+  (void)dims;
+  (void)at;
+  return (64 * ctc_floordiv(N + 3, 4));
+}
+
+int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+  char *ws = (char *)workspace;
+  int64_t at[1];
+  const int64_t N = dims[0];
+  if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
+  if (out_y == NULL || (uintptr_t)out_y % 4 != 0) return CTC_BAD_ARGUMENT;
+  if (dims[0] < 0) return CTC_BAD_SHAPE;
+  if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;
+  if ((uint64_t)elementwise_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;
+
+  /* n1: Add [N, 4], [1] -> [N, 4] */
+  nest1_add_f32(in_x, w_scale, w_shift, CTC_AT(float, 0), N);
+
+  /* n3: Mul [N, 4], [N, 4] -> [N, 4] */
+  nest2_mul_f32(CTC_AT(const float, 0), out_y, (4 * N));
+  return CTC_OK;
+}
+
+int64_t elementwise_workspace_bytes(const int64_t *dims) {
+  int64_t at[1];
+  return elementwise_plan(dims, at);
+}
+
+void elementwise_bounds(int64_t *dims) {
+  (void)dims;
+}
+
+void elementwise_shapes(const int64_t *dims, int64_t *shapes) {
+  const int64_t N = dims[0];
+  (void)dims;
+  (void)shapes;
+  shapes[0] = N;
+  shapes[1] = 4;
+  shapes[2] = N;
+  shapes[3] = 4;
+}
+
+const char *elementwise_status_text(int status) {
+  switch (status) {
+  case CTC_OK: return "ok";
+  case CTC_BAD_ARGUMENT: return "a pointer is null or misaligned";
+  case CTC_BAD_SHAPE: return "sizes contradict each other or the model's limits";
+  case CTC_BAD_INDEX: return "an index points outside of its data";
+  case CTC_WORKSPACE_TOO_SMALL: return "the workspace is too small";
+  case CTC_CAPACITY_TOO_SMALL: return "a data-dependent size exceeds its capacity";
+  default: return "unknown status";
+  }
+}
+
+static int elementwise_run_any(const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
+                          int64_t workspace_bytes, const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return elementwise_run((const float *)inputs[0], (float *)outputs[0], dims, workspace, (size_t)workspace_bytes);
+}
+
+static const ctc_port elementwise_inputs[] = {
+    {"x", 1, 2, NULL},
+};
+static const ctc_port elementwise_outputs[] = {
+    {"y", 1, 2, NULL},
+};
+static const ctc_dim_info elementwise_dims[] = {
+    {"N", 0, -1, 0},
+};
+
+const ctc_model elementwise_model = {
+    CTC_MODEL_ABI,
+    "test",
+    1,
+    1,
+    1,
+    elementwise_inputs,
+    elementwise_outputs,
+    elementwise_dims,
+    elementwise_bounds,
+    elementwise_shapes,
+    elementwise_workspace_bytes,
+    elementwise_run_any,
+    elementwise_status_text,
+    64,
+    0,
+};

@@ -1,0 +1,89 @@
+/* elementwise.h: test
+ *
+ * Made by ctc; do not edit.
+ * Options: --weights=auto
+ */
+#ifndef CTC_MODEL_ELEMENTWISE_H
+#define CTC_MODEL_ELEMENTWISE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef CTC_MODEL_ABI
+#define CTC_MODEL_ABI 1
+/* The same in every emitted header: one driver can run any model. */
+typedef struct {
+  const char *name;
+  int32_t dtype; /* ONNX TensorProto.DataType */
+  int32_t rank;
+  const char *note; /* such as class labels; may be NULL */
+} ctc_port;
+
+typedef struct {
+  const char *name;
+  int64_t low, high; /* high -1: no limit */
+  int32_t kind;      /* 0: the caller's; 1: data-dependent, the caller gives a capacity; 2: data-dependent with a known bound */
+} ctc_dim_info;
+
+typedef struct {
+  uint32_t abi_version; /* CTC_MODEL_ABI */
+  const char *name;
+  int32_t input_count, output_count, dim_count;
+  const ctc_port *inputs, *outputs;
+  const ctc_dim_info *dims;
+  void (*bounds)(int64_t *dims);                         /* fills the dims of kind 2 from the others */
+  void (*shapes)(const int64_t *dims, int64_t *shapes);  /* all dims of all inputs, then of all outputs */
+  int64_t (*workspace_bytes)(const int64_t *dims);
+  int (*run)(const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
+             int64_t workspace_bytes, const void *weights);
+  const char *(*status_text)(int status);
+  int32_t alignment;     /* bytes, of the workspace and of a weights file in memory */
+  int64_t weights_bytes; /* of the weights file; 0: the weights are in the program */
+} ctc_model;
+#endif
+
+enum {
+  ELEMENTWISE_OK = 0,
+  ELEMENTWISE_BAD_ARGUMENT = 1,        /* a null or misaligned pointer */
+  ELEMENTWISE_BAD_SHAPE = 2,           /* sizes that contradict each other or the model's limits */
+  ELEMENTWISE_BAD_INDEX = 3,           /* an index tensor points outside of its data */
+  ELEMENTWISE_WORKSPACE_TOO_SMALL = 4,
+  ELEMENTWISE_CAPACITY_TOO_SMALL = 5   /* a data-dependent size exceeds its capacity */
+};
+
+/* Entries of dims[]. */
+enum {
+  ELEMENTWISE_DIM_N = 0, /* N: given by the caller */
+  ELEMENTWISE_DIM_COUNT = 1
+};
+
+/* Inputs: */
+/*   x: float32[N, 4] */
+/* Outputs: */
+/*   y: float32[N, 4] */
+
+#define ELEMENTWISE_ALIGNMENT 64 /* of the workspace */
+
+/* Runs the model once. Inputs and outputs are dense and row-major; the workspace is memory of the caller's, its contents mean
+ * nothing before and after. Returns ELEMENTWISE_OK or another status; several threads may run the model at once with a
+ * workspace each. */
+int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes);
+
+/* Workspace needed for these dims (bytes). */
+int64_t elementwise_workspace_bytes(const int64_t *dims);
+/* Upper bounds of the data-dependent dims that have one, from the others. */
+void elementwise_bounds(int64_t *dims);
+/* Dims of all inputs, then all outputs, one after another. */
+void elementwise_shapes(const int64_t *dims, int64_t *shapes);
+const char *elementwise_status_text(int status);
+
+extern const ctc_model elementwise_model;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
