@@ -103,8 +103,12 @@ asan: ## unit tests and a ctc in build/asan with the address and undefined-behav
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \
 	  CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation' all unit
 
-install: all ## copy ctc to $(PREFIX)/bin
+install: all ## copy ctc to $(PREFIX)/bin, its manual page and completion scripts to $(PREFIX)/share
 	install -D -m 755 $(BUILD)/ctc $(DESTDIR)$(PREFIX)/bin/ctc
+	$(BUILD)/ctc man | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/ctc.1
+	$(BUILD)/ctc completion bash | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ctc
+	$(BUILD)/ctc completion zsh | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ctc
+	$(BUILD)/ctc completion fish | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ctc.fish
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

@@ -9,30 +9,33 @@
   static const OptionRow *const name##_groups[] = {__VA_ARGS__, cli_general_options, NULL}
 
 GROUPS(compile, cli_output_options, cli_emit_options, cli_model_options, cli_pass_options);
-GROUPS(build, cli_output_options, cli_build_options, cli_emit_options, cli_model_options, cli_pass_options);
+GROUPS(build, cli_output_options, cli_build_options, cli_cc_options, cli_emit_options,
+       cli_model_options, cli_pass_options);
 GROUPS(run, cli_data_options, cli_output_options, cli_model_options, cli_pass_options);
-GROUPS(verify, cli_verify_options, cli_data_options, cli_build_options, cli_emit_options, cli_model_options,
-       cli_pass_options);
+GROUPS(verify, cli_verify_options, cli_data_options, cli_cc_options, cli_emit_options,
+       cli_model_options, cli_pass_options);
 GROUPS(inspect, cli_inspect_options, cli_model_options, cli_pass_options);
 GROUPS(ops, cli_ops_options);
 static const OptionRow *const plain_groups[] = {cli_general_options, NULL};
 
 const Command cli_commands[] = {
-    {"compile", "MODEL.onnx", "write the model as one C program", cli_compile_command, compile_groups,
-     "ctc compile model.onnx -o model.c"},
+    {"compile", "MODEL.onnx", "write the model as one C program", .run = cli_compile_command,
+     compile_groups, "ctc compile model.onnx -o model.c"},
     {"build", "MODEL.onnx", "compile it and run the C compiler: a program or a shared library",
-     cli_build_command, build_groups, "ctc build model.onnx -o model && ./model input.npy"},
-    {"run", "MODEL.onnx", "run the model inside ctc", cli_run_command, run_groups,
+     .run = cli_build_command, build_groups, "ctc build model.onnx -o model && ./model input.npy"},
+    {"run", "MODEL.onnx", "run the model inside ctc", .run = cli_run_command, run_groups,
      "ctc run model.onnx --inputs in.npz -o out.npz"},
     {"verify", "MODEL.onnx", "compare the emitted C with the interpreter or a reference",
-     cli_verify_command, verify_groups, "ctc verify model.onnx --reference ref.npz"},
-    {"inspect", "MODEL.onnx", "print what ctc makes of a model", cli_inspect_command, inspect_groups,
-     "ctc inspect model.onnx --memory"},
-    {"ops", "", "list the operators that ctc supports", cli_ops_command, ops_groups, "ctc ops"},
+     .run = cli_verify_command, verify_groups, "ctc verify model.onnx --reference ref.npz"},
+    {"inspect", "MODEL.onnx", "print what ctc makes of a model", .run = cli_inspect_command,
+     inspect_groups, "ctc inspect model.onnx --memory"},
+    {"ops", "", "list the operators that ctc supports", .run = cli_ops_command, ops_groups,
+     "ctc ops"},
     {"completion", "SHELL", "print a script that makes the shell complete ctc's options",
-     cli_completion_command, plain_groups, "ctc completion bash > /etc/bash_completion.d/ctc",
-     "bash zsh fish"},
-    {"man", "", "print the manual page", cli_man_command, plain_groups, "ctc man | man -l -"},
+     .run = cli_completion_command, plain_groups,
+     "ctc completion bash > /etc/bash_completion.d/ctc", "bash zsh fish"},
+    {"man", "", "print the manual page", .run = cli_man_command, plain_groups,
+     "ctc man | man -l -"},
 };
 const int cli_command_count = sizeof cli_commands / sizeof *cli_commands;
 
@@ -62,8 +65,8 @@ static int run_command(Cli *cli, const Command *command, int argc, char **argv) 
   }
   size_t wanted = command->arguments[0] ? 1 : 0;
   if (cli->arguments.count != wanted) {
-    fprintf(stderr, "ctc: error: %s takes %zu argument%s, not %zu\n  hint: ctc %s --help\n", command->name,
-            wanted, wanted == 1 ? "" : "s", cli->arguments.count, command->name);
+    fprintf(stderr, "ctc: error: %s takes %zu argument%s, not %zu\n  hint: ctc %s --help\n",
+            command->name, wanted, wanted == 1 ? "" : "s", cli->arguments.count, command->name);
     return EXIT_USAGE;
   }
   return cli_check_passes(cli) ? command->run(cli) : EXIT_USAGE;
@@ -78,7 +81,8 @@ int main(int argc, char **argv) {
     puts("ctc " CTC_VERSION);
     return EXIT_OK;
   }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+      strcmp(argv[1], "help") == 0) {
     cli_usage(stdout);
     return EXIT_OK;
   }
@@ -86,7 +90,8 @@ int main(int argc, char **argv) {
   Cli cli = {.arena = arena, .diag = {.out = stderr}, .rtol = 1e-3, .atol = 1e-4};
   const Command *command = find_command(argv[1]);
   cli.command = argv[1];
-  int status = command ? run_command(&cli, command, argc - 2, argv + 2) : unknown_command(arena, argv[1]);
+  int status =
+      command ? run_command(&cli, command, argc - 2, argv + 2) : unknown_command(arena, argv[1]);
   arena_destroy(arena);
   return status;
 }

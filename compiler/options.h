@@ -6,7 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum { WEIGHTS_AUTO, WEIGHTS_ARRAY, WEIGHTS_STRING, WEIGHTS_INCBIN, WEIGHTS_FILE } WeightsMode;
+typedef enum {
+  WEIGHTS_AUTO,
+  WEIGHTS_ARRAY,
+  WEIGHTS_STRING,
+  WEIGHTS_INCBIN,
+  WEIGHTS_FILE
+} WeightsMode;
 
 /* `--dim batch=1` (fixed) or `--dim seq<=512` (bounded). */
 typedef struct {
@@ -39,7 +45,8 @@ typedef struct Options {
   size_t set_count;
   WeightsMode weights;
   bool static_workspace;
-  bool trace; /* the emitted program tells what each step wrote (templates/trace.c); for `ctc verify` only */
+  bool trace; /* the emitted program tells what each step wrote (templates/trace.c); for `ctc
+                 verify` only */
   bool verify_ir, time_passes, progress;
   const char *const *dump_after; /* pass names */
   size_t dump_after_count;

@@ -8,7 +8,7 @@
 ROOT   := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)
 OUT    ?= $(ROOT)/build/examples/$(NAME)
 CTC    ?= $(ROOT)/build/ctc
-CACHE  ?= $(ROOT)/zoo-cache
+CACHE  ?= $(or $(ZOO_CACHE),$(ROOT)/zoo-cache)
 PYTHON ?= $(ROOT)/.venv/bin/python
 CFLAGS ?= -O2
 ifeq ($(origin CC),default)

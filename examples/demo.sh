@@ -11,18 +11,19 @@ show() { echo "\$ $*" && "$@"; }
 size() { wc -c < "$1" | awk '{printf "%.1f MB", $1 / 1e6}'; }
 
 step "1 of 5: install what the build needs and is missing (tools/deps.sh)"
+echo "(apt packages, and Python packages into .venv; a minute or two the first time)"
 $make --no-print-directory deps
 echo "everything is there"
 
 step "2 of 5: build the compiler, build/ctc"
-$make --no-print-directory all
-echo "build/ctc is up to date"
+$make --no-print-directory -j"$(nproc)" all
+echo "build/ctc: $(size build/ctc)"
 
 step "3 of 5: fetch a trained model: Magika, which tells what kind of file it is given"
 $make --no-print-directory -s -C examples/file-types fetch
 echo "zoo-cache/magika_model_2.onnx: $(size zoo-cache/magika_model_2.onnx)"
 
-step "4 of 5: make C of it, and a program of the C and the 120 lines of examples/file-types/main.c"
+step "4 of 5: make C of it, and a program of the C and the hundred lines of examples/file-types/main.c"
 $make --no-print-directory -s -C examples/file-types "$PWD/$out/types.h"
 show build/ctc compile zoo-cache/magika_model_2.onnx -o $out/magika.c --prefix magika --shape bytes=1x2048
 show gcc -std=c99 -Wall -O2 -I$out examples/file-types/main.c $out/magika.c -o $out/file-types -lm
@@ -33,9 +34,9 @@ show $out/file-types README.md Makefile LICENSE compiler/main.c tests/zoo.py tes
 
 cat <<END
 
-Each line: the file, what the network takes it for, by its contents alone, and how sure it is.
-The network is in the program: $out/file-types, $(size $out/file-types), needs
-no library but libm. What ctc wrote can be read: $out/magika.c, $(size $out/magika.c), most of it weights.
+Each line: a file, what the network takes it for by its contents alone, the short name of that type, and how sure it is.
+The network is in the program, which needs no library but libm: $out/file-types, $(size $out/file-types).
+What ctc wrote can be read: $out/magika.c, $(size $out/magika.c), most of it weights.
 
 More: examples/ (voices in a WAV file, faces in a picture); build/ctc --help; README.md.
 END

@@ -1,8 +1,9 @@
 /* cast.c: ctc_cast_A_B, one element of dtype A as dtype B, for all pairs of numbers and bool.
  *
- * Float to integer truncates towards zero. What does not fit has a defined result: i32, i64 and u64 take the nearest limit (NaN: the
- * lowest value), the narrower ones the low bits of the i32 or i64 result, as x86 compilers do it. Integer to integer keeps
- * the low bits. To bool is x != 0. f16 and bf16 go through f32. */
+ * Float to integer truncates towards zero. What does not fit has a defined result: i32, i64 and
+ * u64 take the nearest limit (NaN: the lowest value), the narrower ones the low bits of the i32
+ * or i64 result, as x86 compilers do it. Integer to integer keeps the low bits. To bool is x !=
+ * 0. f16 and bf16 go through f32. */
 
 /* x != 0 */
 //$ for t in f32 f64 i8 i16 i32 i64 u8 u16 u32 u64
@@ -78,5 +79,49 @@ static inline uint16_t ctc_cast_$t_$h($T x) { return ctc_cast_f32_$h(ctc_cast_$t
 //$ end
 //$ for t in f16 bf16
 static inline uint16_t ctc_cast_$h_$t(uint16_t x) { return ctc_cast_f32_$t(ctc_cast_$h_f32(x)); }
+//$ end
+//$ end
+
+/* The same bits as an element of another type. */
+//$ for t in f32 i32 u32
+//$ for u in f32 i32 u32
+static inline $U ctc_bitcast_$t_$u($T x) {
+  $U y;
+  memcpy(&y, &x, sizeof y);
+  return y;
+}
+//$ end
+//$ end
+
+/* The same bits as an element of another type. */
+//$ for t in f64 i64 u64
+//$ for u in f64 i64 u64
+static inline $U ctc_bitcast_$t_$u($T x) {
+  $U y;
+  memcpy(&y, &x, sizeof y);
+  return y;
+}
+//$ end
+//$ end
+
+/* The same bits as an element of another type. */
+//$ for t in f16 bf16 i16 u16
+//$ for u in f16 bf16 i16 u16
+static inline $U ctc_bitcast_$t_$u($T x) {
+  $U y;
+  memcpy(&y, &x, sizeof y);
+  return y;
+}
+//$ end
+//$ end
+
+/* The same bits as an element of another type. */
+//$ for t in i8 u8 bool
+//$ for u in i8 u8 bool
+static inline $U ctc_bitcast_$t_$u($T x) {
+  $U y;
+  memcpy(&y, &x, sizeof y);
+  return y;
+}
 //$ end
 //$ end

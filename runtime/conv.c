@@ -1,17 +1,22 @@
-/* conv.c: convolutions over up to three spatial axes (1-D and 2-D ones have leading axes of size 1).
+/* conv.c: convolutions over up to three spatial axes (1-D and 2-D ones have leading axes of size
+ * 1).
  *
- * Arrays of three: `in`, `out`, `kernel`, `stride`, `dilation`, `pad` (the padding in front of the data). Output position o and tap k
- * read the input at o * stride + k * dilation - pad; what lies outside of it is zero. Layouts: data [n, channels, spatial],
- * weights [output channels, channels of the group, kernel], of transposed convolutions [channels, output channels of the group, kernel].
+ * Arrays of three: `in`, `out`, `kernel`, `stride`, `dilation`, `pad` (the padding in front of the
+ * data). Output position o and tap k read the input at o * stride + k * dilation - pad; what lies
+ * outside of it is zero. Layouts: data [n, channels, spatial], weights [output channels, channels
+ * of the group, kernel], of transposed convolutions [channels, output channels of the group,
+ * kernel].
  *
- * A row of outputs gathers the products of a weight with a row of inputs. Clipping a row to the taps' valid columns happens outside of the loops that
- * run along it. Rows are cut to pieces that stay in the first-level cache, and take four taps for four channels at a time. */
+ * A row of outputs gathers the products of a weight with a row of inputs. Clipping a row to the
+ * taps' valid columns happens outside of the loops that run along it. Rows are cut to pieces that
+ * stay in the first-level cache, and take four taps for four channels at a time. */
 
 /* Columns of a row that are worked on at a time. */
 #define CTC_CONV_COLUMNS 512
 
-/* One position of the kernel in one input channel: `x` is the offset of the input under column 0 (it may lie before the row), `w` that of the weight,
- * and columns [low, high) are those whose input exists. */
+/* One position of the kernel in one input channel: `x` is the offset of the input under column 0
+ * (it may lie before the row), `w` that of the weight, and columns [low, high) are those whose
+ * input exists. */
 typedef struct {
   ctc_dim x, w, low, high;
 } ctc_conv_tap;
@@ -21,7 +26,8 @@ static inline ctc_dim ctc_window_low(ctc_dim shift, ctc_dim stride) {
   return shift >= 0 ? 0 : (stride - 1 - shift) / stride;
 }
 
-/* Behind the last output index whose input index o * stride + shift is below `in`; at most `out`. */
+/* Behind the last output index whose input index o * stride + shift is below `in`; at most `out`.
+ */
 static inline ctc_dim ctc_window_high(ctc_dim shift, ctc_dim stride, ctc_dim in, ctc_dim out) {
   ctc_dim high = in - shift <= 0 ? 0 : (in - shift + stride - 1) / stride;
   return high < out ? high : out;
@@ -41,8 +47,8 @@ static inline void ctc_conv_add_$t($T *CTC_RESTRICT y, const $T *CTC_RESTRICT x,
 /* Four taps for one output channel. */
 static inline void ctc_conv_add4_$t($T *CTC_RESTRICT y, const $T *CTC_RESTRICT x0,
                                     const $T *CTC_RESTRICT x1, const $T *CTC_RESTRICT x2,
-                                    const $T *CTC_RESTRICT x3, const $T *CTC_RESTRICT w,
-                                    ctc_dim n, ctc_dim stride) {
+                                    const $T *CTC_RESTRICT x3, const $T *CTC_RESTRICT w, ctc_dim n,
+                                    ctc_dim stride) {
   $T a = w[0], b = w[1], c = w[2], d = w[3];
   if (stride == 1) {
     for (ctc_dim i = 0; i < n; i++) y[i] += (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i]);
@@ -60,7 +66,7 @@ static inline void ctc_conv_add4x4_$t($T *CTC_RESTRICT y, ctc_dim step, const $T
                                       const $T *CTC_RESTRICT x3, $T w[4][4], ctc_dim n,
                                       ctc_dim stride) {
   $T *CTC_RESTRICT y0 = y, *CTC_RESTRICT y1 = y + step, *CTC_RESTRICT y2 = y + 2 * step,
-                  *CTC_RESTRICT y3 = y + 3 * step;
+                   *CTC_RESTRICT y3 = y + 3 * step;
   for (ctc_dim i = 0; i < n; i++) {
     ctc_dim j = i * stride;
     $T a = x0[j], b = x1[j], c = x2[j], d = x3[j];
@@ -104,8 +110,8 @@ static inline void ctc_conv_shared_$t(const $T *x, const $T *w, ctc_dim w_step, 
                      x + (tap[2].x + skip), x + (tap[3].x + skip), v[o], to - from, stride);
 }
 
-/* Adds `count` <= 4 taps to the rows of `channels` <= 4 output channels: those columns that four taps share in one go, the others
- * tap by tap. */
+/* Adds `count` <= 4 taps to the rows of `channels` <= 4 output channels: those columns that four
+ * taps share in one go, the others tap by tap. */
 static inline void ctc_conv_taps_$t(const $T *x, const $T *w, ctc_dim w_step, $T *y, ctc_dim y_step,
                                     ctc_dim channels, ctc_dim stride, const ctc_conv_tap *tap,
                                     int count) {
@@ -126,8 +132,9 @@ static inline void ctc_conv_taps_$t(const $T *x, const $T *w, ctc_dim w_step, $T
   }
 }
 
-/* Columns [first, last) of row (d, h) of `channels` <= 4 output channels. x: the group's input channels of one image; w: the first
- * of the output channels; y: the first one's row; bias may be null. */
+/* Columns [first, last) of row (d, h) of `channels` <= 4 output channels. x: the group's input
+ * channels of one image; w: the first of the output channels; y: the first one's row; bias may be
+ * null. */
 static inline void ctc_conv_piece_$t(const $T *x, const $T *w, const $T *bias, $T *y,
                                      ctc_dim y_step, ctc_dim channels, ctc_dim ic, ctc_dim d,
                                      ctc_dim h, ctc_dim first, ctc_dim last, const ctc_dim *in,
@@ -165,7 +172,8 @@ static inline void ctc_conv_piece_$t(const $T *x, const $T *w, const $T *bias, $
   if (pending) ctc_conv_taps_$t(x, w, ic * volume, y, y_step, channels, stride[2], tap, pending);
 }
 
-/* Convolution with `ic` input and `oc` output channels a group; y [n, groups * oc, out]. bias [groups * oc] may be null. */
+/* Convolution with `ic` input and `oc` output channels a group; y [n, groups * oc, out]. bias
+ * [groups * oc] may be null. */
 static void ctc_conv_$t(const $T *x, const $T *w, const $T *bias, $T *y, ctc_dim n, ctc_dim groups,
                         ctc_dim ic, ctc_dim oc, const ctc_dim *in, const ctc_dim *out,
                         const ctc_dim *kernel, const ctc_dim *stride, const ctc_dim *dilation,
@@ -188,7 +196,8 @@ static void ctc_conv_$t(const $T *x, const $T *w, const $T *bias, $T *y, ctc_dim
   }
 }
 
-/* y[i] += sum of w[k * w_step] * x[k * step + i] over four k. Pieces of fixed length become vector code at -O2 already. */
+/* y[i] += sum of w[k * w_step] * x[k * step + i] over four k. Pieces of fixed length become vector
+ * code at -O2 already. */
 static inline void ctc_conv_row4_$t($T *CTC_RESTRICT y, const $T *CTC_RESTRICT x, ctc_dim step,
                                     const $T *w, ctc_dim w_step, ctc_dim n) {
   $T a = w[0], b = w[w_step], c = w[2 * w_step], d = w[3 * w_step];
@@ -196,10 +205,11 @@ static inline void ctc_conv_row4_$t($T *CTC_RESTRICT y, const $T *CTC_RESTRICT x
   for (ctc_dim i = 0; i < n; i++) y[i] += (a * x[i] + b * x1[i]) + (c * x2[i] + d * x3[i]);
 }
 
-/* y[o * y_step + i] += sum of w[o * w_step + k * w_next] * x[k * x_step + i]: `channels` rows of n, `taps` taps. */
+/* y[o * y_step + i] += sum of w[o * w_step + k * w_next] * x[k * x_step + i]: `channels` rows of n,
+ * `taps` taps. */
 static inline void ctc_conv_product_$t(const $T *x, ctc_dim x_step, const $T *w, ctc_dim w_step,
-                                       ctc_dim w_next, $T *y, ctc_dim y_step, ctc_dim taps, ctc_dim channels,
-                                       ctc_dim n) {
+                                       ctc_dim w_next, $T *y, ctc_dim y_step, ctc_dim taps,
+                                       ctc_dim channels, ctc_dim n) {
   for (ctc_dim first = 0; first < channels; first += 4) {
     ctc_dim last = first + 4 < channels ? first + 4 : channels, k = 0;
     for (; k + 4 <= taps; k += 4) {
@@ -207,8 +217,8 @@ static inline void ctc_conv_product_$t(const $T *x, ctc_dim x_step, const $T *w,
       ctc_dim i = 0;
       for (; i + 16 <= n; i += 16)
         for (ctc_dim o = first; o < last; o++)
-          ctc_conv_row4_$t(y + o * y_step + i, from + i, x_step, w + o * w_step + k * w_next, w_next,
-                           16);
+          ctc_conv_row4_$t(y + o * y_step + i, from + i, x_step, w + o * w_step + k * w_next,
+                           w_next, 16);
       for (ctc_dim o = first; o < last && i < n; o++)
         ctc_conv_row4_$t(y + o * y_step + i, from + i, x_step, w + o * w_step + k * w_next, w_next,
                          n - i);
@@ -219,7 +229,8 @@ static inline void ctc_conv_product_$t(const $T *x, ctc_dim x_step, const $T *w,
   }
 }
 
-/* columns [taps, n]: what taps first_tap … read for output positions first …, zeros outside of the input. */
+/* columns [taps, n]: what taps first_tap … read for output positions first …, zeros outside of the
+ * input. */
 static inline void ctc_conv_gather_$t(const $T *x, $T *columns, ctc_dim first_tap, ctc_dim taps,
                                       ctc_dim first, ctc_dim n, const ctc_dim *in,
                                       const ctc_dim *out, const ctc_dim *kernel,
@@ -252,9 +263,10 @@ static inline void ctc_conv_gather_$t(const $T *x, $T *columns, ctc_dim first_ta
   }
 }
 
-/* The same as ctc_conv_$t, faster where there are many channels: the inputs of `tap_block` taps for `piece` output positions are gathered in
- * `columns` [tap_block, piece], so that all output channels use them in long rows. columns may be null for a kernel of size 1 with stride 1 and
- * no padding, in which the input has that layout. */
+/* The same as ctc_conv_$t, faster where there are many channels: the inputs of `tap_block` taps for
+ * `piece` output positions are gathered in `columns` [tap_block, piece], so that all output
+ * channels use them in long rows. columns may be null for a kernel of size 1 with stride 1 and no
+ * padding, in which the input has that layout. */
 static void ctc_conv_columns_$t(const $T *x, const $T *w, const $T *bias, $T *y, $T *columns,
                                 ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
                                 ctc_dim tap_block, ctc_dim piece, const ctc_dim *in,
@@ -275,15 +287,15 @@ static void ctc_conv_columns_$t(const $T *x, const $T *w, const $T *bias, $T *y,
         if (columns)
           ctc_conv_gather_$t(xg, columns, k, block, first, count, in, out, kernel, stride, dilation,
                              pad);
-        ctc_conv_product_$t(columns ? columns : xg + k * in_size + first,
-                            columns ? count : in_size, wg + k, taps, 1, to, out_size, block, oc, count);
+        ctc_conv_product_$t(columns ? columns : xg + k * in_size + first, columns ? count : in_size,
+                            wg + k, taps, 1, to, out_size, block, oc, count);
       }
     }
   }
 }
 
-/* Adds what the plane x [in] of one input channel, spread by the weights w [kernel], gives to the plane y [out]: input i and tap k
- * go to output i * stride + k * dilation - pad. */
+/* Adds what the plane x [in] of one input channel, spread by the weights w [kernel], gives to the
+ * plane y [out]: input i and tap k go to output i * stride + k * dilation - pad. */
 static inline void ctc_conv_spread_$t(const $T *x, const $T *w, $T *y, const ctc_dim *in,
                                       const ctc_dim *out, const ctc_dim *kernel,
                                       const ctc_dim *stride, const ctc_dim *dilation,
@@ -308,7 +320,8 @@ static inline void ctc_conv_spread_$t(const $T *x, const $T *w, $T *y, const ctc
   }
 }
 
-/* One tap of ctc_conv_spread for input positions first … first + n, whose products with the weight are in `row`. */
+/* One tap of ctc_conv_spread for input positions first … first + n, whose products with the weight
+ * are in `row`. */
 static inline void ctc_conv_scatter_$t(const $T *row, $T *y, ctc_dim tap, ctc_dim first, ctc_dim n,
                                        const ctc_dim *in, const ctc_dim *out, const ctc_dim *kernel,
                                        const ctc_dim *stride, const ctc_dim *dilation,
@@ -332,7 +345,8 @@ static inline void ctc_conv_scatter_$t(const $T *row, $T *y, ctc_dim tap, ctc_di
   }
 }
 
-/* Transposed convolution with `ic` input and `oc` output channels a group; w [groups * ic, oc, kernel], y [n, groups * oc, out]. */
+/* Transposed convolution with `ic` input and `oc` output channels a group; w [groups * ic, oc,
+ * kernel], y [n, groups * oc, out]. */
 static void ctc_conv_transpose_$t(const $T *x, const $T *w, const $T *bias, $T *y, ctc_dim n,
                                   ctc_dim groups, ctc_dim ic, ctc_dim oc, const ctc_dim *in,
                                   const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
@@ -349,8 +363,9 @@ static void ctc_conv_transpose_$t(const $T *x, const $T *w, const $T *bias, $T *
   }
 }
 
-/* The same as ctc_conv_transpose_$t, faster where there are many channels: the products of the input with `block` columns of the
- * weights at a time, for `piece` positions, are summed over the channels in `rows` [block, piece] before they are spread. */
+/* The same as ctc_conv_transpose_$t, faster where there are many channels: the products of the
+ * input with `block` columns of the weights at a time, for `piece` positions, are summed over the
+ * channels in `rows` [block, piece] before they are spread. */
 static void ctc_conv_transpose_rows_$t(const $T *x, const $T *w, const $T *bias, $T *y, $T *rows,
                                        ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
                                        ctc_dim block, ctc_dim piece, const ctc_dim *in,
@@ -382,7 +397,8 @@ static void ctc_conv_transpose_rows_$t(const $T *x, const $T *w, const $T *bias,
 
 //$ for t in u8 i8
 //$ for u in u8 i8
-/* One row (d, h) of one output channel of a convolution of integers: y[i] = sum of (x - x_zero) * (w - w_zero); padding counts as x_zero. */
+/* One row (d, h) of one output channel of a convolution of integers: y[i] = sum of (x - x_zero) *
+ * (w - w_zero); padding counts as x_zero. */
 static inline void ctc_conv_integer_row_$t_$u(const $T *x, const $U *w, int32_t *y, ctc_dim ic,
                                               ctc_dim d, ctc_dim h, ctc_dim columns, int32_t x_zero,
                                               int32_t w_zero, const ctc_dim *in,
@@ -410,7 +426,8 @@ static inline void ctc_conv_integer_row_$t_$u(const $T *x, const $U *w, int32_t 
   }
 }
 
-/* ConvInteger: y [n, groups * oc, out] of int32. x_zero [1] and w_zero [1 or groups * oc, w_zeros of them] may be null. */
+/* ConvInteger: y [n, groups * oc, out] of int32. x_zero [1] and w_zero [1 or groups * oc, w_zeros
+ * of them] may be null. */
 static void ctc_conv_integer_$t_$u(const $T *x, const $U *w, const $T *x_zero, const $U *w_zero,
                                    int32_t *y, ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
                                    ctc_dim w_zeros, const ctc_dim *in, const ctc_dim *out,
@@ -429,8 +446,9 @@ static void ctc_conv_integer_$t_$u(const $T *x, const $U *w, const $T *x_zero, c
   }
 }
 
-/* QLinearConv: y = round(sum * x_scale * w_scale / y_scale) + y_zero, saturated. `row` is scratch of out[2] elements. w_scale and w_zero
- * have w_scales and w_zeros elements, 1 or groups * oc; bias (in units of x_scale * w_scale) and the zero points may be null. */
+/* QLinearConv: y = round(sum * x_scale * w_scale / y_scale) + y_zero, saturated. `row` is scratch
+ * of out[2] elements. w_scale and w_zero have w_scales and w_zeros elements, 1 or groups * oc; bias
+ * (in units of x_scale * w_scale) and the zero points may be null. */
 static void ctc_qlinear_conv_$t_$u(const $T *x, const $U *w, const int32_t *bias,
                                    const float *x_scale, const $T *x_zero, const float *w_scale,
                                    const $U *w_zero, const float *y_scale, const $T *y_zero,

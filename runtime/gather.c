@@ -28,7 +28,8 @@ static void ctc_clear(void *y, ctc_dim bytes) {
 }
 
 //$ for t in i32 i64
-/* y[o][p] = x[o][indices[p]]: x is [outer, n] blocks of `block` bytes, y is [outer, picks] blocks. */
+/* y[o][p] = x[o][indices[p]]: x is [outer, n] blocks of `block` bytes, y is [outer, picks] blocks.
+ */
 static int ctc_gather_$t(const void *x, const $T *indices, void *y, ctc_dim outer, ctc_dim n,
                          ctc_dim picks, ctc_dim block) {
   const unsigned char *from = (const unsigned char *)x;
@@ -42,7 +43,8 @@ static int ctc_gather_$t(const void *x, const $T *indices, void *y, ctc_dim oute
   return CTC_OK;
 }
 
-/* y has the shape `out` of the indices; y[…i…] = x[…indices[…i…]…], where the index takes the place of coordinate `axis`. */
+/* y has the shape `out` of the indices; y[…i…] = x[…indices[…i…]…], where the index takes the place
+ * of coordinate `axis`. */
 static int ctc_gather_elements_$t(const void *x, const $T *indices, void *y, ctc_dim rank,
                                   const ctc_dim *in, const ctc_dim *out, ctc_dim axis,
                                   ctc_dim bytes) {
@@ -58,7 +60,8 @@ static int ctc_gather_elements_$t(const void *x, const $T *indices, void *y, ctc
     ctc_dim index = ctc_resolve_index((ctc_dim)indices[i], in[axis]);
     if (index < 0) return CTC_BAD_INDEX;
     ctc_move_element(to + i * bytes, from + (base + index * stride[axis]) * bytes, bytes);
-    for (ctc_dim d = rank - 1; d >= 0; d--) { /* base: offset of the coordinates but that of the axis */
+    for (ctc_dim d = rank - 1; d >= 0;
+         d--) { /* base: offset of the coordinates but that of the axis */
       ctc_dim step = d == axis ? 0 : stride[d];
       base += step;
       if (++at[d] < out[d]) break;
@@ -69,7 +72,8 @@ static int ctc_gather_elements_$t(const void *x, const $T *indices, void *y, ctc
   return CTC_OK;
 }
 
-/* x: [batch, dims[0], … dims[depth-1]] blocks of `block` bytes; indices: [batch, picks, depth]; y: [batch, picks] blocks. */
+/* x: [batch, dims[0], … dims[depth-1]] blocks of `block` bytes; indices: [batch, picks, depth]; y:
+ * [batch, picks] blocks. */
 static int ctc_gather_nd_$t(const void *x, const $T *indices, void *y, ctc_dim batch, ctc_dim picks,
                             ctc_dim depth, const ctc_dim *dims, ctc_dim block) {
   const unsigned char *from = (const unsigned char *)x;
@@ -90,8 +94,8 @@ static int ctc_gather_nd_$t(const void *x, const $T *indices, void *y, ctc_dim b
 }
 //$ end
 
-/* y: [outer, depth, inner], values[1] where the second coordinate is the index (negative ones count from depth), values[0]
- * elsewhere, and everywhere for an index outside. */
+/* y: [outer, depth, inner], values[1] where the second coordinate is the index (negative ones count
+ * from depth), values[0] elsewhere, and everywhere for an index outside. */
 static void ctc_one_hot(const int64_t *indices, const void *values, void *y, ctc_dim outer,
                         ctc_dim depth, ctc_dim inner, ctc_dim bytes) {
   const unsigned char *off = (const unsigned char *)values;

@@ -1,6 +1,8 @@
-/* half.c: the 16-bit floats f16 (IEEE binary16) and bf16 (the upper half of binary32), stored as uint16_t.
+/* half.c: the 16-bit floats f16 (IEEE binary16) and bf16 (the upper half of binary32), stored as
+ * uint16_t.
  *
- * Numbers are rounded to nearest, ties to even; NaN stays NaN, infinities and subnormals are kept. */
+ * Numbers are rounded to nearest, ties to even; NaN stays NaN, infinities and subnormals are
+ * kept. */
 
 /* The bits of a float. */
 static inline uint32_t ctc_float_bits(float x) {
@@ -16,7 +18,8 @@ static inline float ctc_float_of_bits(uint32_t bits) {
   return x;
 }
 
-/* f16 to f32, exact. The 15 lower bits, moved into a float's place, are too small by 2^112, subnormals included. */
+/* f16 to f32, exact. The 15 lower bits, moved into a float's place, are too small by 2^112,
+ * subnormals included. */
 static inline float ctc_half_to_float(uint16_t half) {
   uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
   uint32_t sign = (uint32_t)(half & 0x8000) << 16;
@@ -25,7 +28,8 @@ static inline float ctc_half_to_float(uint16_t half) {
   return ctc_float_of_bits(special | sign);
 }
 
-/* f32 to f16. Below 2^-14, adding 1/2 moves the 10 bits that remain to the end of the float, rounded by the addition. */
+/* f32 to f16. Below 2^-14, adding 1/2 moves the 10 bits that remain to the end of the float,
+ * rounded by the addition. */
 static inline uint16_t ctc_float_to_half(float x) {
   uint32_t bits = ctc_float_bits(x);
   uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu, half;

@@ -1,7 +1,9 @@
-/* narrow.c: casts of the 8-bit floats and of the types with less than 8 bits, which are stored one element a byte.
+/* narrow.c: casts of the 8-bit floats and of the types with less than 8 bits, which are stored
+ * one element a byte.
  *
- * To and from f32 only; other types go through it. Floats are rounded to nearest, ties to even. ctc_cast_… keeps what is too large
- * at the largest number, ctc_castopen_… makes it infinite, or NaN where the type has no infinity. */
+ * To and from f32 only; other types go through it. Floats are rounded to nearest, ties to even.
+ * ctc_cast_… keeps what is too large at the largest number, ctc_castopen_… makes it infinite, or
+ * NaN where the type has no infinity. */
 
 /* The magnitude with this code in a format of `mantissa` stored bits and exponent bias `bias`. */
 static inline float ctc_decode_small(unsigned code, int mantissa, int bias) {
@@ -10,7 +12,8 @@ static inline float ctc_decode_small(unsigned code, int mantissa, int bias) {
   return ldexpf((float)(digits + (1 << mantissa)), exponent - bias - mantissa);
 }
 
-/* The code of a finite magnitude in such a format; codes go on beyond the largest number that the format has. */
+/* The code of a finite magnitude in such a format; codes go on beyond the largest number that the
+ * format has. */
 static inline unsigned ctc_encode_small(float magnitude, int mantissa, int bias) {
   int exponent;
   float fraction = frexpf(magnitude, &exponent); /* 1/2 <= fraction < 1, or 0 */
@@ -19,7 +22,8 @@ static inline unsigned ctc_encode_small(float magnitude, int mantissa, int bias)
   return ((unsigned)(exponent + bias - 1) << mantissa) + (unsigned)digits;
 }
 
-/* An 8-bit float: sign and code; `beyond` stands for what is larger than the code `largest`. Formats whose NaN is 0x80 have no -0. */
+/* An 8-bit float: sign and code; `beyond` stands for what is larger than the code `largest`.
+ * Formats whose NaN is 0x80 have no -0. */
 static inline uint8_t ctc_encode_f8(float x, int mantissa, int bias, unsigned largest,
                                     unsigned beyond, unsigned nan) {
   unsigned sign = x < 0 || (x == 0 && 1 / x < 0) ? 0x80u : 0u;
@@ -87,10 +91,11 @@ static inline float ctc_cast_f8e8m0_f32(uint8_t x) {
   return x == 0xff ? ctc_float_of_bits(0x7fc00000u) : ldexpf(1.0f, (int)x - 127);
 }
 
-/* The exponent of x, rounded up if `mode` is 1, to nearest if it is 0, down if it is -1; the sign is lost. */
+/* The exponent of x, rounded up if `mode` is 1, to nearest if it is 0, down if it is -1; the sign
+ * is lost. */
 static inline uint8_t ctc_power_f8e8m0(float x, int32_t mode, int32_t saturate) {
   uint32_t bits = ctc_float_bits(x), exponent = (bits >> 23) & 0xffu, rest = bits & 0x7fffffu;
-  uint32_t tie = exponent > 0 ? 0x400000u : 0x400001u; /* from where on it is rounded to nearest up */
+  uint32_t tie = exponent > 0 ? 0x400000u : 0x400001u; /* the least rest that nearest rounds up */
   uint32_t up = mode > 0 ? rest != 0 : mode == 0 && rest >= tie;
   if (exponent == 0xffu || (exponent == 0xfeu && saturate)) return (uint8_t)exponent;
   return (uint8_t)(exponent + up);
@@ -109,22 +114,18 @@ static inline uint8_t ctc_cast_f32_f4e2m1(float x) {
   return (uint8_t)((code >> 4) | (code & 7));
 }
 
-static inline float ctc_cast_i4_f32(int8_t x) { return (float)x; }
-
-static inline float ctc_cast_i2_f32(int8_t x) { return (float)x; }
-
-static inline float ctc_cast_u4_f32(uint8_t x) { return (float)x; }
-
-static inline float ctc_cast_u2_f32(uint8_t x) { return (float)x; }
-
 /* The low 4 (2) bits of an integer; floats are truncated first. */
 static inline uint8_t ctc_cast_i64_u4(int64_t x) { return (uint8_t)(x & 15); }
 
 static inline uint8_t ctc_cast_i64_u2(int64_t x) { return (uint8_t)(x & 3); }
 
-static inline int8_t ctc_cast_i64_i4(int64_t x) { return (int8_t)((int)(x & 15) - (x & 8 ? 16 : 0)); }
+static inline int8_t ctc_cast_i64_i4(int64_t x) {
+  return (int8_t)((int)(x & 15) - (x & 8 ? 16 : 0));
+}
 
-static inline int8_t ctc_cast_i64_i2(int64_t x) { return (int8_t)((int)(x & 3) - (x & 2 ? 4 : 0)); }
+static inline int8_t ctc_cast_i64_i2(int64_t x) {
+  return (int8_t)((int)(x & 3) - (x & 2 ? 4 : 0));
+}
 
 static inline uint8_t ctc_cast_f32_u4(float x) { return ctc_cast_i64_u4(ctc_cast_f32_i64(x)); }
 
@@ -133,3 +134,12 @@ static inline uint8_t ctc_cast_f32_u2(float x) { return ctc_cast_i64_u2(ctc_cast
 static inline int8_t ctc_cast_f32_i4(float x) { return ctc_cast_i64_i4(ctc_cast_f32_i64(x)); }
 
 static inline int8_t ctc_cast_f32_i2(float x) { return ctc_cast_i64_i2(ctc_cast_f32_i64(x)); }
+
+/* Bits above the lowest 4 (2) do not count. */
+static inline float ctc_cast_i4_f32(int8_t x) { return (float)ctc_cast_i64_i4(x); }
+
+static inline float ctc_cast_i2_f32(int8_t x) { return (float)ctc_cast_i64_i2(x); }
+
+static inline float ctc_cast_u4_f32(uint8_t x) { return (float)ctc_cast_i64_u4(x); }
+
+static inline float ctc_cast_u2_f32(uint8_t x) { return (float)ctc_cast_i64_u2(x); }

@@ -1,6 +1,7 @@
 /* normalization.c: kernels that shift and scale by statistics of the data.
  *
- * Means and variances take two passes; sums of rows run in eight partial sums, which the C compiler can keep in vectors. */
+ * Means and variances take two passes; sums of rows run in eight partial sums, which the C compiler
+ * can keep in vectors. */
 
 //$ for t in f32 f64
 /* ((p0 + p4) + (p2 + p6)) + ((p1 + p5) + (p3 + p7)) */
@@ -34,7 +35,8 @@ static inline void ctc_norm_apply_$t(const $T *CTC_RESTRICT x, $T *CTC_RESTRICT 
   for (ctc_dim i = 0; i < n; i++) y[i] = x[i] * factor + shift;
 }
 
-/* x, y [n, channels, inner]: y = (x - mean) / sqrt(variance + epsilon) * scale + bias, each of [channels]. */
+/* x, y [n, channels, inner]: y = (x - mean) / sqrt(variance + epsilon) * scale + bias, each of
+ * [channels]. */
 static void ctc_batch_norm_$t(const $T *x, const $T *scale, const $T *bias, const $T *mean,
                               const $T *variance, $T *y, ctc_dim n, ctc_dim channels, ctc_dim inner,
                               double epsilon) {
@@ -58,8 +60,9 @@ static void ctc_batch_statistics_$t(const $T *x, $T *mean, $T *variance, ctc_dim
   }
 }
 
-/* x, y [n, groups, channels, inner], each of n * groups parts normalised: y = (x - mean) / sqrt(variance + epsilon) * scale + bias.
- * scale and bias are [groups, channels], or [groups] if by_group. */
+/* x, y [n, groups, channels, inner], each of n * groups parts normalised: y = (x - mean) /
+ * sqrt(variance + epsilon) * scale + bias. scale and bias are [groups, channels], or [groups] if
+ * by_group. */
 static void ctc_group_norm_$t(const $T *x, const $T *scale, const $T *bias, $T *y, ctc_dim n,
                               ctc_dim groups, ctc_dim channels, ctc_dim inner, ctc_dim by_group,
                               double epsilon) {
@@ -76,8 +79,9 @@ static void ctc_group_norm_$t(const $T *x, const $T *scale, const $T *bias, $T *
   }
 }
 
-/* x, y [rows, n]: y = (x - mean) / sqrt(variance + epsilon) * scale + bias along rows. scale, bias [n] may be null; so may means and
- * inverses [rows], to which mean and 1 / sqrt(variance + epsilon) are written. */
+/* x, y [rows, n]: y = (x - mean) / sqrt(variance + epsilon) * scale + bias along rows. scale, bias
+ * [n] may be null; so may means and inverses [rows], to which mean and 1 / sqrt(variance + epsilon)
+ * are written. */
 static void ctc_layer_norm_$t(const $T *CTC_RESTRICT x, const $T *CTC_RESTRICT scale,
                               const $T *CTC_RESTRICT bias, $T *CTC_RESTRICT y, $T *means,
                               $T *inverses, ctc_dim rows, ctc_dim n, double epsilon) {
@@ -97,8 +101,8 @@ static void ctc_layer_norm_$t(const $T *CTC_RESTRICT x, const $T *CTC_RESTRICT s
   }
 }
 
-/* x, y [rows, n]: y = x / sqrt(mean of x^2 + epsilon) * scale along rows. scale [n] may be null, so may inverses [rows], to which
- * 1 / sqrt(…) is written. */
+/* x, y [rows, n]: y = x / sqrt(mean of x^2 + epsilon) * scale along rows. scale [n] may be null, so
+ * may inverses [rows], to which 1 / sqrt(…) is written. */
 static void ctc_rms_norm_$t(const $T *CTC_RESTRICT x, const $T *CTC_RESTRICT scale,
                             $T *CTC_RESTRICT y, $T *inverses, ctc_dim rows, ctc_dim n,
                             double epsilon) {
@@ -117,7 +121,8 @@ static inline $T ctc_lrn_power_$t($T base, double beta) {
   return 1 / (root * ($T)sqrt((double)root));
 }
 
-/* LRN on x, y [n, channels, inner]: y = x / (bias + alpha / size * sum of x^2 over `size` neighbouring channels)^beta. */
+/* LRN on x, y [n, channels, inner]: y = x / (bias + alpha / size * sum of x^2 over `size`
+ * neighbouring channels)^beta. */
 static void ctc_lrn_$t(const $T *CTC_RESTRICT x, $T *CTC_RESTRICT y, ctc_dim n, ctc_dim channels,
                        ctc_dim inner, ctc_dim size, double alpha, double beta, double bias) {
   $T share = ($T)(alpha / (double)size);
@@ -135,7 +140,8 @@ static void ctc_lrn_$t(const $T *CTC_RESTRICT x, $T *CTC_RESTRICT y, ctc_dim n, 
   }
 }
 
-/* LpNormalization on x, y [outer, n, inner] along n: y = x / (sum of |x|^p)^(1/p), p 1 or 2; 0 where that is 0. */
+/* LpNormalization on x, y [outer, n, inner] along n: y = x / (sum of |x|^p)^(1/p), p 1 or 2; 0
+ * where that is 0. */
 static void ctc_lp_norm_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n, ctc_dim inner, ctc_dim p) {
   for (ctc_dim at = 0; at < outer * inner; at++) {
     const $T *from = x + at / inner * n * inner + at % inner;
@@ -150,8 +156,9 @@ static void ctc_lp_norm_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n, ctc_dim
   }
 }
 
-/* MeanVarianceNormalization on x, y [dims…], rank axes: y = (x - mean) / (deviation + 1e-9) over the axes whose reduced[] is 1. `mean` and
- * `deviation` are scratch of [groups], the product of the other axes' sizes. */
+/* MeanVarianceNormalization on x, y [dims…], rank axes: y = (x - mean) / (deviation + 1e-9) over
+ * the axes whose reduced[] is 1. `mean` and `deviation` are scratch of [groups], the product of the
+ * other axes' sizes. */
 static void ctc_mean_variance_norm_$t(const $T *x, $T *y, $T *mean, $T *deviation, ctc_dim count,
                                       ctc_dim groups, ctc_dim rank, const ctc_dim *dims,
                                       const ctc_dim *reduced) {

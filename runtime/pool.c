@@ -1,7 +1,8 @@
 /* pool.c: pooling over windows of up to three spatial axes, and over whole planes.
  *
- * x is [planes, in], y [planes, out]; arrays of three and positions as in conv.c. Outputs grow row by row: the rows of the window are
- * combined one after another, each clipped to its valid columns outside of the loop that runs along it. */
+ * x is [planes, in], y [planes, out]; arrays of three and positions as in conv.c. Outputs grow row
+ * by row: the rows of the window are combined one after another, each clipped to its valid columns
+ * outside of the loop that runs along it. */
 
 #define CTC_LOWEST_f32 (-INFINITY)
 #define CTC_LOWEST_f64 (-(double)INFINITY)
@@ -50,14 +51,16 @@ static void ctc_max_pool_$t(const $T *x, $T *y, ctc_dim planes, const ctc_dim *i
           ctc_dim from = ctc_window_low(shift, stride[2]);
           ctc_dim to = ctc_window_high(shift, stride[2], in[2], out[2]);
           if (from < to)
-            ctc_pool_max_row_$t(row + from, from_row + (from * stride[2] + shift), to - from, stride[2]);
+            ctc_pool_max_row_$t(row + from, from_row + (from * stride[2] + shift), to - from,
+                                stride[2]);
         }
       }
     }
   }
 }
 
-/* The offset in a plane of the largest element of the window whose first tap is at start[3]; -1 if it is empty. */
+/* The offset in a plane of the largest element of the window whose first tap is at start[3]; -1 if
+ * it is empty. */
 static inline ctc_dim ctc_pool_best_$t(const $T *plane, const ctc_dim *start, const ctc_dim *in,
                                        const ctc_dim *kernel, const ctc_dim *dilation) {
   ctc_dim best = -1;
@@ -72,8 +75,8 @@ static inline ctc_dim ctc_pool_best_$t(const $T *plane, const ctc_dim *start, co
   return best;
 }
 
-/* MaxPool that also says where the largest elements are: offsets in the whole of x, with the spatial axes reversed if column_major. y may
- * be null. */
+/* MaxPool that also says where the largest elements are: offsets in the whole of x, with the
+ * spatial axes reversed if column_major. y may be null. */
 static void ctc_max_pool_indices_$t(const $T *x, $T *y, int64_t *indices, ctc_dim planes,
                                     ctc_dim column_major, const ctc_dim *in, const ctc_dim *out,
                                     const ctc_dim *kernel, const ctc_dim *stride,
@@ -110,7 +113,8 @@ static inline $T ctc_norm_root_$t($T sum, double p) {
   return ($T)pow((double)sum, 1.0 / p);
 }
 
-/* Adds the rows of all windows of row (d, h) of the output: y[i] += x[…], or |x[…]|^p if p is not 0. */
+/* Adds the rows of all windows of row (d, h) of the output: y[i] += x[…], or |x[…]|^p if p is not
+ * 0. */
 static inline void ctc_pool_add_rows_$t(const $T *plane, $T *CTC_RESTRICT y, ctc_dim d, ctc_dim h,
                                         ctc_dim columns, double p, const ctc_dim *in,
                                         const ctc_dim *kernel, const ctc_dim *stride,
@@ -136,7 +140,8 @@ static inline void ctc_pool_add_rows_$t(const $T *plane, $T *CTC_RESTRICT y, ctc
   }
 }
 
-/* AveragePool: the sum of the window divided by the number of its taps in the input or, if count_padding, in the padded input. */
+/* AveragePool: the sum of the window divided by the number of its taps in the input or, if
+ * count_padding, in the padded input. */
 static void ctc_average_pool_$t(const $T *x, $T *y, ctc_dim planes, ctc_dim count_padding,
                                 const ctc_dim *in, const ctc_dim *out, const ctc_dim *kernel,
                                 const ctc_dim *stride, const ctc_dim *dilation, const ctc_dim *pad,
@@ -154,8 +159,8 @@ static void ctc_average_pool_$t(const $T *x, $T *y, ctc_dim planes, ctc_dim coun
     ctc_pool_add_rows_$t(x + r / rows * in_size, row, d, h, out[2], 0.0, in, kernel, stride,
                          dilation, pad);
     for (ctc_dim i = 0; i < out[2]; i++) {
-      ctc_dim taps = count * ctc_window_count(i * stride[2] - pad[2], kernel[2], dilation[2],
-                                              low[2], high[2]);
+      ctc_dim taps =
+          count * ctc_window_count(i * stride[2] - pad[2], kernel[2], dilation[2], low[2], high[2]);
       row[i] = taps > 0 ? row[i] / ($T)taps : 0;
     }
   }
@@ -184,7 +189,8 @@ static void ctc_global_average_pool_$t(const $T *x, $T *y, ctc_dim planes, ctc_d
       for (int k = 0; k < 8; k++) part[k] += x[i + k];
     for (; i < n; i++) part[i % 8] += x[i];
     y[plane] = (((part[0] + part[4]) + (part[2] + part[6])) +
-                ((part[1] + part[5]) + (part[3] + part[7]))) / ($T)n;
+                ((part[1] + part[5]) + (part[3] + part[7]))) /
+               ($T)n;
   }
 }
 

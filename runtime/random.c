@@ -1,6 +1,8 @@
-/* random.c: random numbers without state: number i of a stream is a hash of the stream's seed and i.
+/* random.c: random numbers without state: number i of a stream is a hash of the stream's seed and
+ * i.
  *
- * A run therefore always gives the same numbers for a seed, on every machine (normal ones as far as libm agrees). */
+ * A run therefore always gives the same numbers for a seed, on every machine (normal ones as far
+ * as libm agrees). */
 
 /* 64 random bits: two rounds of multiplying and folding the seed and the position together. */
 static inline uint64_t ctc_random_bits(uint64_t seed, uint64_t index) {
@@ -42,7 +44,8 @@ static void ctc_random_bernoulli_$t(const $T *probability, ctc_bool *y, ctc_dim 
 }
 //$ end
 
-/* For each row of x [rows, classes], the logarithms of weights, `samples` classes drawn with replacement: y [rows, samples]. */
+/* For each row of x [rows, classes], the logarithms of weights, `samples` classes drawn with
+ * replacement: y [rows, samples]. */
 //$ for t in f32 f64
 static void ctc_random_multinomial_$t(const $T *x, int64_t *y, ctc_dim rows, ctc_dim classes,
                                       ctc_dim samples, ctc_dim seed) {

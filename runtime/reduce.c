@@ -1,13 +1,17 @@
-/* reduce.c: reductions over one axis of a tensor seen as [outer, n, inner]; several axes are reduced one after another.
+/* reduce.c: reductions over one axis of a tensor seen as [outer, n, inner]; several axes are
+ * reduced one after another.
  *
- * Where inner is 1 the n elements of a row are folded in CTC_FOLD_LANES partial results that take turns, over blocks of CTC_FOLD_BLOCK; otherwise
- * whole rows of `inner` elements are folded into a partial row for each CTC_FOLD_ROWS of them. So long f32 sums lose few digits, the
- * loops have no dependent chains, and the order is the same in every run. */
+ * Where inner is 1 the n elements of a row are folded in CTC_FOLD_LANES partial results that take
+ * turns, over blocks of CTC_FOLD_BLOCK; otherwise whole rows of `inner` elements are folded into
+ * a partial row for each CTC_FOLD_ROWS of them. So long f32 sums lose few digits, the loops have
+ * no dependent chains, and the order is the same in every run. */
 
 enum { CTC_FOLD_LANES = 16, CTC_FOLD_BLOCK = 4096, CTC_FOLD_ROWS = 128, CTC_FOLD_TILE = 64 };
 
 /* Elements of a row that are taken at a time, of those that remain. */
-static inline ctc_dim ctc_tile_width(ctc_dim rest) { return rest < CTC_FOLD_TILE ? rest : (ctc_dim)CTC_FOLD_TILE; }
+static inline ctc_dim ctc_tile_width(ctc_dim rest) {
+  return rest < CTC_FOLD_TILE ? rest : (ctc_dim)CTC_FOLD_TILE;
+}
 
 /* a + |x|: one step of a sum of magnitudes */
 //$ for t in f32 f64 i32 i64 u32 u64
@@ -73,7 +77,7 @@ static inline ctc_bool ctc_start_min_bool(void) { return 1; }
 
 /* The fold (ctc_add, ctc_mul …) of x[0 … n-1]. */
 //$ for f in add mul addabs addsquare
-//$ for t in f32 f64 i32 i64 u32 u64
+//$ for t in f32 f64
 static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
   $T total = ctc_start_$f_$t(), part[CTC_FOLD_LANES];
   ctc_dim i = 0;
@@ -88,7 +92,24 @@ static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
   return total;
 }
 
-/* y[j] = the fold of x[i][j] over i < n, for j < width of a row of `inner` elements; width is at most CTC_FOLD_TILE. */
+//$ end
+//$ end
+/* The order does not matter for integers: one partial result. (gcc 12 -O3 gets several of them
+ * wrong where the fold wraps through an unsigned type.) */
+//$ for f in add mul addabs addsquare
+//$ for t in i32 i64 u32 u64
+static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
+  $T total = ctc_start_$f_$t();
+  for (ctc_dim i = 0; i < n; i++) total = ctc_$f_$t(total, x[i]);
+  return total;
+}
+
+//$ end
+//$ end
+//$ for f in add mul addabs addsquare
+//$ for t in f32 f64 i32 i64 u32 u64
+/* y[j] = the fold of x[i][j] over i < n, for j < width of a row of `inner` elements; width is at
+ * most CTC_FOLD_TILE. */
 static inline void ctc_columns_$f_$t(const $T *x, $T *y, ctc_dim n, ctc_dim inner, ctc_dim width) {
   $T part[CTC_FOLD_TILE];
   for (ctc_dim j = 0; j < width; j++) y[j] = ctc_start_$f_$t();
@@ -132,7 +153,8 @@ static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
   return total;
 }
 
-/* y[j] = the largest or smallest of x[i][j] over i < n, for j < width of a row of `inner` elements; width is at most CTC_FOLD_TILE. */
+/* y[j] = the largest or smallest of x[i][j] over i < n, for j < width of a row of `inner`
+ * elements; width is at most CTC_FOLD_TILE. */
 static inline void ctc_columns_$f_$t(const $T *x, $T *y, ctc_dim n, ctc_dim inner, ctc_dim width) {
   $T part[CTC_FOLD_TILE];
   for (ctc_dim j = 0; j < width; j++) y[j] = ctc_start_$f_$t();
@@ -159,8 +181,8 @@ static void ctc_reduce_$f_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n, ctc_d
 
 //$ end
 //$ end
-/* log(sum(e^x)) over the middle axis: x is [outer, n, inner], y is [outer, inner]. The largest element is taken out, so that
- * no exponential overflows. */
+/* log(sum(e^x)) over the middle axis: x is [outer, n, inner], y is [outer, inner]. The largest
+ * element is taken out, so that no exponential overflows. */
 //$ for t in f32 f64
 static void ctc_reduce_logsumexp_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n, ctc_dim inner) {
   for (ctc_dim o = 0; o < outer; o++, x += n * inner, y += inner)
@@ -174,7 +196,8 @@ static void ctc_reduce_logsumexp_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n
 }
 //$ end
 
-/* Whether `a` is a larger (arg_max) or smaller (arg_min) element than `b`; NaN is before every number. */
+/* Whether `a` is a larger (arg_max) or smaller (arg_min) element than `b`; NaN is before every
+ * number. */
 //$ for t in f32 f64
 static inline ctc_bool ctc_wins_max_$t($T a, $T b) { return a > b || (a != a && b == b); }
 
@@ -187,8 +210,9 @@ static inline ctc_bool ctc_wins_max_$t($T a, $T b) { return a > b; }
 static inline ctc_bool ctc_wins_min_$t($T a, $T b) { return a < b; }
 
 //$ end
-/* Index of the largest or smallest element along the middle axis: x is [outer, n, inner], y is [outer, inner]. Of equal ones
- * the first, or the last if `last` is not 0. The first NaN counts as the largest and smallest. */
+/* Index of the largest or smallest element along the middle axis: x is [outer, n, inner], y is
+ * [outer, inner]. Of equal ones the first, or the last if `last` is not 0. The first NaN counts
+ * as the largest and smallest. */
 //$ for f in max min
 //$ for t in f32 f64 i8 i16 i32 i64 u8 u16 u32 u64
 static void ctc_arg$f_$t(const $T *x, int64_t *y, ctc_dim outer, ctc_dim n, ctc_dim inner,
@@ -206,8 +230,8 @@ static void ctc_arg$f_$t(const $T *x, int64_t *y, ctc_dim outer, ctc_dim n, ctc_
 //$ end
 //$ end
 
-/* Running sum (add) or product (mul) along the middle axis; x and y are [outer, n, inner]. `exclusive`: without the element
- * itself. `reverse`: from the end. */
+/* Running sum (add) or product (mul) along the middle axis; x and y are [outer, n, inner].
+ * `exclusive`: without the element itself. `reverse`: from the end. */
 //$ for f in add mul
 //$ for t in f32 f64 i32 i64 u32 u64
 static void ctc_cumulate_$f_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n, ctc_dim inner,
@@ -226,7 +250,8 @@ static void ctc_cumulate_$f_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n, ctc
 //$ end
 //$ end
 
-/* Determinants of `count` matrices [n, n], by elimination with row exchanges in `work`, which has room for one matrix. */
+/* Determinants of `count` matrices [n, n], by elimination with row exchanges in `work`, which has
+ * room for one matrix. */
 //$ for t in f32 f64
 static void ctc_det_$t(const $T *x, $T *y, $T *work, ctc_dim count, ctc_dim n) {
   for (ctc_dim m = 0; m < count; m++, x += n * n) {

@@ -1,7 +1,9 @@
-/* scalar.c: the elementwise operators on one element, ctc_<operator>_<dtype>; loop nests call them.
+/* scalar.c: the elementwise operators on one element, ctc_<operator>_<dtype>; loop nests call
+ * them.
  *
- * Floats follow IEEE: nothing traps, and NaN comes out where NaN goes in. Integer arithmetic wraps around; a quotient or
- * rest of division by zero is 0. f16 and bf16 are computed in f32. Shift counts of the type's width or more give 0. */
+ * Floats follow IEEE: nothing traps, and NaN comes out where NaN goes in. Integer arithmetic
+ * wraps around; a quotient or rest of division by zero is 0. f16 and bf16 are computed in f32.
+ * Shift counts of the type's width or more give 0. */
 
 /* --- arithmetic --- */
 
@@ -17,7 +19,7 @@ static inline $T ctc_div_$t($T a, $T b) { return a / b; }
 static inline $T ctc_neg_$t($T x) { return -x; }
 
 //$ end
-/* Wraps around: in uint64_t overflow is defined, and the low bits are those of the narrower type. */
+/* Wraps around: uint64_t may overflow, and its low bits are those of the narrower type. */
 //$ for t in i8 i16 i32 i64 u8 u16 u32 u64
 static inline $T ctc_add_$t($T a, $T b) { return ($T)((uint64_t)a + (uint64_t)b); }
 
@@ -35,29 +37,40 @@ static inline $T ctc_neg_$t($T x) { return ($T)(0 - (uint64_t)x); }
 //$ for t in i8 i16 i32 i64
 static inline $T ctc_div_$t($T a, $T b) {
   if (b == 0) return 0;
-  return b == -1 ? ctc_neg_$t(a) : ($T)(a / b);
+  if (b == -1) return ctc_neg_$t(a);
+  return ($T)(a / b);
 }
 //$ end
 
 //$ for t in u8 u16 u32 u64
-static inline $T ctc_div_$t($T a, $T b) { return b == 0 ? ($T)0 : ($T)(a / b); }
+static inline $T ctc_div_$t($T a, $T b) {
+  if (b == 0) return 0;
+  return ($T)(a / b);
+}
 //$ end
 
 /* The rest of truncated division: the sign of a. */
 //$ for t in i8 i16 i32 i64
-static inline $T ctc_fmod_$t($T a, $T b) { return b == 0 || b == -1 ? ($T)0 : ($T)(a % b); }
+static inline $T ctc_fmod_$t($T a, $T b) {
+  if (b == 0 || b == -1) return 0;
+  return ($T)(a % b);
+}
 
 /* The rest of floored division: the sign of b. */
 static inline $T ctc_mod_$t($T a, $T b) {
   $T rest = ctc_fmod_$t(a, b);
-  return rest != 0 && (rest < 0) != (b < 0) ? ($T)(rest + b) : rest;
+  if (rest == 0 || (rest < 0) == (b < 0)) return rest;
+  return ($T)(rest + b);
 }
 //$ end
 
 //$ for t in u8 u16 u32 u64
-static inline $T ctc_mod_$t($T a, $T b) { return b == 0 ? ($T)0 : ($T)(a % b); }
+static inline $T ctc_mod_$t($T a, $T b) {
+  if (b == 0) return 0;
+  return ($T)(a % b);
+}
 
-static inline $T ctc_fmod_$t($T a, $T b) { return b == 0 ? ($T)0 : ($T)(a % b); }
+static inline $T ctc_fmod_$t($T a, $T b) { return ctc_mod_$t(a, b); }
 
 //$ end
 static inline float ctc_fmod_f32(float a, float b) { return fmodf(a, b); }
@@ -190,13 +203,15 @@ static inline $T ctc_bitwisenot_$t($T x) { return ($T)~x; }
 /* By the type's width or more, or by less than nothing, all bits are shifted out. */
 //$ for t in i8 i16 i32 i64 u8 u16 u32 u64
 static inline $T ctc_shiftleft_$t($T x, $T count) {
-  return (uint64_t)count < 8 * sizeof x ? ($T)((uint64_t)x << count) : ($T)0;
+  if ((uint64_t)count >= 8 * sizeof x) return 0;
+  return ($T)((uint64_t)x << count);
 }
 //$ end
 
 //$ for t in u8 u16 u32 u64
 static inline $T ctc_shiftright_$t($T x, $T count) {
-  return count < 8 * sizeof x ? ($T)(x >> count) : ($T)0;
+  if (count >= 8 * sizeof x) return 0;
+  return ($T)(x >> count);
 }
 //$ end
 
@@ -264,7 +279,8 @@ static inline double ctc_round_f64(double x) { return nearbyint(x); }
 
 static inline double ctc_pow_f64(double x, double exponent) { return pow(x, exponent); }
 
-/* By squaring, wrapping around. Negative exponents give the truncated quotient 1 / x^-exponent, 0 for x = 0. */
+/* By squaring, wrapping around. Negative exponents give the truncated quotient 1 / x^-exponent, 0
+ * for x = 0. */
 static inline int64_t ctc_pow_i64(int64_t x, int64_t exponent) {
   uint64_t power = 1, square = (uint64_t)x;
   if (exponent < 0) return x == 1 ? 1 : x == -1 ? (exponent % 2 ? -1 : 1) : 0;
@@ -319,7 +335,9 @@ static inline $T ctc_hardsigmoid_$t($T x, $T alpha, $T beta) {
 }
 
 /* x hardsigmoid(x, 1/6, 1/2) */
-static inline $T ctc_hardswish_$t($T x) { return x * ctc_hardsigmoid_$t(x, ($T)(1.0 / 6.0), ($T)0.5); }
+static inline $T ctc_hardswish_$t($T x) {
+  return x * ctc_hardsigmoid_$t(x, ($T)(1.0 / 6.0), ($T)0.5);
+}
 
 /* x sigmoid(alpha x) */
 static inline $T ctc_swish_$t($T x, $T alpha) { return x / (1 + ctc_exp_$t(-alpha * x)); }

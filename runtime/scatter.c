@@ -1,8 +1,8 @@
-/* scatter.c: elements replaced, or combined with others, at positions given by index tensors. Where an index occurs more than once the
- * updates are applied in their order. */
+/* scatter.c: elements replaced, or combined with others, at positions given by index tensors. Where
+ * an index occurs more than once the updates are applied in their order. */
 
-/* y (shape `dims`, a copy of the data): y[…indices[…i…]…] = updates[…i…] for i in shape `picks`; the index takes the place of
- * coordinate `axis`. Elements of `bytes` bytes. */
+/* y (shape `dims`, a copy of the data): y[…indices[…i…]…] = updates[…i…] for i in shape `picks`;
+ * the index takes the place of coordinate `axis`. Elements of `bytes` bytes. */
 static int ctc_scatter_elements(void *y, const int64_t *indices, const void *updates, ctc_dim rank,
                                 const ctc_dim *dims, const ctc_dim *picks, ctc_dim axis,
                                 ctc_dim bytes) {
@@ -29,7 +29,8 @@ static int ctc_scatter_elements(void *y, const int64_t *indices, const void *upd
   return CTC_OK;
 }
 
-/* y (shape [dims…] of blocks, a copy of the data): the block at indices[p] becomes updates[p]; indices: [picks, depth]. */
+/* y (shape [dims…] of blocks, a copy of the data): the block at indices[p] becomes updates[p];
+ * indices: [picks, depth]. */
 static int ctc_scatter_nd(void *y, const int64_t *indices, const void *updates, ctc_dim picks,
                           ctc_dim depth, const ctc_dim *dims, ctc_dim block) {
   const unsigned char *from = (const unsigned char *)updates;

@@ -7,8 +7,10 @@ static void ctc_count_true(const ctc_bool *x, int64_t *count, ctc_dim n) {
   *count = found;
 }
 
-/* y [rank, found]: the coordinates of the flags that are not 0, in row-major order; x has the shape `dims`. */
-static void ctc_nonzero(const ctc_bool *x, int64_t *y, ctc_dim rank, const ctc_dim *dims, ctc_dim found) {
+/* y [rank, found]: the coordinates of the flags that are not 0, in row-major order; x has the shape
+ * `dims`. */
+static void ctc_nonzero(const ctc_bool *x, int64_t *y, ctc_dim rank, const ctc_dim *dims,
+                        ctc_dim found) {
   ctc_dim n = 1, row = 0;
   for (ctc_dim d = 0; d < rank; d++) n *= dims[d];
   for (ctc_dim i = 0; i < n && row < found; i++) {
@@ -22,7 +24,8 @@ static void ctc_nonzero(const ctc_bool *x, int64_t *y, ctc_dim rank, const ctc_d
   }
 }
 
-/* y = the blocks of `block` bytes of x [outer, n] whose flag, one for each of the first `length` columns, is not 0. */
+/* y = the blocks of `block` bytes of x [outer, n] whose flag, one for each of the first `length`
+ * columns, is not 0. */
 static void ctc_compress(const void *x, const ctc_bool *flags, void *y, ctc_dim outer, ctc_dim n,
                          ctc_dim length, ctc_dim block) {
   const unsigned char *from = (const unsigned char *)x;
@@ -35,8 +38,8 @@ static void ctc_compress(const void *x, const ctc_bool *flags, void *y, ctc_dim 
       }
 }
 
-/* y[b][t] = x[b][lengths[b] - 1 - t] for t < lengths[b], x[b][t] behind; steps of `block` bytes, `batch_stride` and `time_stride`
- * bytes apart. */
+/* y[b][t] = x[b][lengths[b] - 1 - t] for t < lengths[b], x[b][t] behind; steps of `block` bytes,
+ * `batch_stride` and `time_stride` bytes apart. */
 static int ctc_reverse_sequence(const void *x, const int64_t *lengths, void *y, ctc_dim batch,
                                 ctc_dim time, ctc_dim batch_stride, ctc_dim time_stride,
                                 ctc_dim block) {
@@ -56,8 +59,8 @@ static int ctc_reverse_sequence(const void *x, const int64_t *lengths, void *y, 
 
 //$ for t in f32 f64 i8 i16 i32 i64 u8 u16 u32 u64
 /* Compares columns a and b of x [outer, n, inner]: negative, 0 or positive. */
-static inline int ctc_compare_columns_$t(const $T *x, ctc_dim a, ctc_dim b, ctc_dim outer, ctc_dim n,
-                                         ctc_dim inner) {
+static inline int ctc_compare_columns_$t(const $T *x, ctc_dim a, ctc_dim b, ctc_dim outer,
+                                         ctc_dim n, ctc_dim inner) {
   for (ctc_dim o = 0; o < outer; o++)
     for (ctc_dim i = 0; i < inner; i++) {
       $T left = x[(o * n + a) * inner + i], right = x[(o * n + b) * inner + i];
@@ -74,13 +77,14 @@ static inline int ctc_column_before_$t(const $T *x, ctc_dim a, ctc_dim b, ctc_di
   return order ? order < 0 : a < b;
 }
 
-/* Moves the column at the root of a heap of `count` entries of `order` down to where it belongs; the last column is at the root of
- * a complete heap. */
+/* Moves the column at the root of a heap of `count` entries of `order` down to where it belongs;
+ * the last column is at the root of a complete heap. */
 static inline void ctc_sink_column_$t(const $T *x, int64_t *order, ctc_dim at, ctc_dim count,
                                       ctc_dim outer, ctc_dim n, ctc_dim inner) {
   int64_t column = order[at];
   for (ctc_dim child = 2 * at + 1; child < count; child = 2 * at + 1) {
-    if (child + 1 < count && ctc_column_before_$t(x, order[child], order[child + 1], outer, n, inner))
+    if (child + 1 < count &&
+        ctc_column_before_$t(x, order[child], order[child + 1], outer, n, inner))
       child++;
     if (!ctc_column_before_$t(x, column, order[child], outer, n, inner)) break;
     order[at] = order[child];
@@ -89,9 +93,10 @@ static inline void ctc_sink_column_$t(const $T *x, int64_t *order, ctc_dim at, c
   order[at] = column;
 }
 
-/* The different columns of x [outer, n, inner]: first[k] is where the k-th of them stands first, counts[k] how often it stands;
- * inverse[i] = k for every column i; total[0] = their number. Sorted, or else in the order of their first places.
- * order: scratch, n entries. All arrays have room for n. */
+/* The different columns of x [outer, n, inner]: first[k] is where the k-th of them stands first,
+ * counts[k] how often it stands; inverse[i] = k for every column i; total[0] = their number.
+ * Sorted, or else in the order of their first places. order: scratch, n entries. All arrays have
+ * room for n. */
 static void ctc_unique_$t(const $T *x, int64_t *order, int64_t *first, int64_t *inverse,
                           int64_t *counts, int64_t *total, ctc_dim outer, ctc_dim n, ctc_dim inner,
                           ctc_dim sorted) {

@@ -1,28 +1,29 @@
-/* softmax.c: Softmax, LogSoftmax and Hardmax along the middle axis of [outer, n, inner]. y may be x itself.
+/* softmax.c: Softmax, LogSoftmax and Hardmax along the middle axis of [outer, n, inner]. y may be
+ * x itself.
  *
- * The largest element is subtracted first, so that no exponential overflows. Sums are taken in the order of the axis. Where
- * inner is not 1, CTC_FOLD_TILE neighbours are computed side by side. */
+ * The largest element is subtracted first, so that no exponential overflows. Where inner is not
+ * 1, CTC_FOLD_TILE neighbours are computed side by side. */
 
 /* y = e^(x - max) / sum(e^(x - max)) of one row of n elements. */
 //$ for t in f32 f64
 static inline void ctc_softmax_row_$t(const $T *x, $T *y, ctc_dim n) {
-  $T most = ctc_row_max_$t(x, n), sum = 0;
+  $T most = ctc_row_max_$t(x, n);
   for (ctc_dim i = 0; i < n; i++) y[i] = ctc_exp_$t(x[i] - most);
-  sum = ctc_row_add_$t(y, n);
+  $T sum = ctc_row_add_$t(y, n);
   for (ctc_dim i = 0; i < n; i++) y[i] /= sum;
 }
 
 /* The same for `width` columns of n elements, `inner` apart; width is at most CTC_FOLD_TILE. */
 static inline void ctc_softmax_columns_$t(const $T *x, $T *y, ctc_dim n, ctc_dim inner,
-                                           ctc_dim width) {
+                                          ctc_dim width) {
   $T most[CTC_FOLD_TILE], sum[CTC_FOLD_TILE];
   ctc_columns_max_$t(x, most, n, inner, width);
   for (ctc_dim j = 0; j < width; j++) sum[j] = 0;
   for (ctc_dim i = 0; i < n; i++)
     for (ctc_dim j = 0; j < width; j++) {
-        $T e = ctc_exp_$t(x[i * inner + j] - most[j]);
-        sum[j] += e;
-        y[i * inner + j] = e;
+      $T e = ctc_exp_$t(x[i * inner + j] - most[j]);
+      sum[j] += e;
+      y[i * inner + j] = e;
     }
   for (ctc_dim i = 0; i < n; i++)
     for (ctc_dim j = 0; j < width; j++) y[i * inner + j] /= sum[j];
@@ -49,13 +50,12 @@ static inline void ctc_logsoftmax_row_$t(const $T *x, $T *y, ctc_dim n) {
 
 /* The same for `width` columns of n elements, `inner` apart; width is at most CTC_FOLD_TILE. */
 static inline void ctc_logsoftmax_columns_$t(const $T *x, $T *y, ctc_dim n, ctc_dim inner,
-                                              ctc_dim width) {
+                                             ctc_dim width) {
   $T most[CTC_FOLD_TILE], sum[CTC_FOLD_TILE];
   ctc_columns_max_$t(x, most, n, inner, width);
   for (ctc_dim j = 0; j < width; j++) sum[j] = 0;
   for (ctc_dim i = 0; i < n; i++)
-    for (ctc_dim j = 0; j < width; j++)
-      sum[j] += ctc_exp_$t(x[i * inner + j] - most[j]);
+    for (ctc_dim j = 0; j < width; j++) sum[j] += ctc_exp_$t(x[i * inner + j] - most[j]);
   for (ctc_dim j = 0; j < width; j++) sum[j] = ctc_log_$t(sum[j]);
   for (ctc_dim i = 0; i < n; i++)
     for (ctc_dim j = 0; j < width; j++) y[i * inner + j] = x[i * inner + j] - most[j] - sum[j];

@@ -1,7 +1,7 @@
 /* sort.c: the k largest or smallest elements along an axis, in order. */
 
-/* Whether element `a` at index i comes before element `b` at index k in the result: NaN is the largest, equal ones stay in
- * the order of their indices. */
+/* Whether element `a` at index i comes before element `b` at index k in the result: NaN is the
+ * largest, equal ones stay in the order of their indices. */
 //$ for t in f32 f64 i8 i16 i32 i64 u8 u16 u32 u64
 static inline ctc_bool ctc_ranks_before_$t($T a, ctc_dim i, $T b, ctc_dim k, ctc_dim largest) {
   if (largest ? ctc_wins_max_$t(a, b) : ctc_wins_max_$t(b, a)) return 1;
@@ -9,7 +9,8 @@ static inline ctc_bool ctc_ranks_before_$t($T a, ctc_dim i, $T b, ctc_dim k, ctc
   return i < k;
 }
 
-/* Moves (value, index) down from the root of a heap of `count` elements, `stride` apart, whose root ranks last. */
+/* Moves (value, index) down from the root of a heap of `count` elements, `stride` apart, whose
+ * root ranks last. */
 static inline void ctc_heap_sink_$t($T *values, int64_t *indices, ctc_dim stride, ctc_dim count,
                                     $T value, ctc_dim index, ctc_dim largest) {
   ctc_dim at = 0;
@@ -20,7 +21,8 @@ static inline void ctc_heap_sink_$t($T *values, int64_t *indices, ctc_dim stride
         ctc_ranks_before_$t(values[child * stride], indices[child * stride],
                             values[(child + 1) * stride], indices[(child + 1) * stride], largest))
       child++;
-    if (!ctc_ranks_before_$t(value, index, values[child * stride], indices[child * stride], largest))
+    if (!ctc_ranks_before_$t(value, index, values[child * stride], indices[child * stride],
+                             largest))
       break;
     values[at * stride] = values[child * stride];
     indices[at * stride] = indices[child * stride];
@@ -36,7 +38,8 @@ static inline void ctc_heap_rise_$t($T *values, int64_t *indices, ctc_dim stride
   ctc_dim at = count - 1;
   while (at > 0) {
     ctc_dim parent = (at - 1) / 2;
-    if (!ctc_ranks_before_$t(values[parent * stride], indices[parent * stride], value, index, largest))
+    if (!ctc_ranks_before_$t(values[parent * stride], indices[parent * stride], value, index,
+                             largest))
       break;
     values[at * stride] = values[parent * stride];
     indices[at * stride] = indices[parent * stride];
@@ -46,7 +49,8 @@ static inline void ctc_heap_rise_$t($T *values, int64_t *indices, ctc_dim stride
   indices[at * stride] = index;
 }
 
-/* The first k elements of one line of n elements, `stride` apart in input and output: kept in a heap, then taken from it. */
+/* The first k elements of one line of n elements, `stride` apart in input and output: kept in a
+ * heap, then taken from it. */
 static inline void ctc_topk_line_$t(const $T *x, $T *values, int64_t *indices, ctc_dim n,
                                     ctc_dim stride, ctc_dim k, ctc_dim largest) {
   for (ctc_dim i = 0; i < n && k > 0; i++) {
@@ -65,7 +69,8 @@ static inline void ctc_topk_line_$t(const $T *x, $T *values, int64_t *indices, c
   }
 }
 
-/* The k first elements along the middle axis of x [outer, n, inner] and their indices, both [outer, k, inner], k <= n. */
+/* The k first elements along the middle axis of x [outer, n, inner] and their indices, both
+ * [outer, k, inner], k <= n. */
 static void ctc_topk_$t(const $T *x, $T *values, int64_t *indices, ctc_dim outer, ctc_dim n,
                         ctc_dim inner, ctc_dim k, ctc_dim largest) {
   for (ctc_dim o = 0; o < outer; o++, x += n * inner, values += k * inner, indices += k * inner)

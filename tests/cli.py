@@ -1,13 +1,20 @@
-"""The command line: help, exit statuses, options, and that files are whole or not there."""
+"""The command line: what each command does, and that files are whole or not there. Wrong uses of it are in errors.py."""
+import io
+import json
 import os
+import pickle
+import pty
 import re
+import shutil
 import subprocess
+import zipfile
 
 import numpy as np
 
 from common import CTC, conv_net, ctc, ctc_ok, model, onnxruntime_outputs, same, save, value
 
-COMMANDS = ["compile", "build", "run", "verify", "inspect", "ops"]
+COMMANDS = ["compile", "build", "run", "verify", "inspect", "ops", "completion", "man"]
+PLAIN = ["ops", "completion", "man"]
 
 
 def inputs_file(folder, batch=2):
@@ -23,40 +30,8 @@ def check_usage(folder):
     for command in COMMANDS:
         text = ctc_ok(command, "--help").out
         assert "usage: ctc " + command in text
-        if command != "ops":
+        if command not in PLAIN:
             assert "--output" in text or "--stage" in text or "--reference" in text
-
-
-def check_usage_errors(folder):
-    save(conv_net(), folder)
-    for arguments, words in [(["nosuch"], "nosuch"), (["compile"], "argument"), (["compile", "a", "b"], "argument"),
-                             (["compile", "m.onnx", "--outputt", "x"], "--output"), (["compile", "m.onnx", "-o"], "-o"),
-                             (["compile", "m.onnx", "--dim", "N"], "--dim"), (["compile", "m.onnx", "--weights", "gold"], "--weights"),
-                             (["compile", "m.onnx", "--shape", "x=1xAx3"], "--shape"),
-                             (["compile", "m.onnx", "--static-workspace=3"], "--static-workspace")]:
-        result = ctc(*arguments, cwd=folder)
-        assert result.status == 2, f"{arguments}: exit {result.status}"
-        assert words in result.err, f"{arguments}: {result.err}"
-    assert os.listdir(folder) == ["m.onnx"]
-
-
-def check_wrong_names(folder):
-    """Names of dims, inputs and passes that the model does not have are errors that name the right ones."""
-    save(conv_net(), folder)
-    for option, text in [("--dim", "M=3"), ("--shape", "z=1x2"), ("--set", "z=1"), ("--disable-pass", "fold"), ("--stop-after", "fus"),
-                         ("--dump-after", "x")]:
-        result = ctc("compile", "m.onnx", "-o", "m.c", option, text, cwd=folder)
-        assert result.status in (1, 2) and "error" in result.err, f"{option} {text}: exit {result.status} {result.err}"
-    assert os.listdir(folder) == ["m.onnx"]
-
-
-def check_missing_files(folder):
-    assert ctc("compile", "none.onnx", cwd=folder).status == 1
-    assert ctc("compile", folder, cwd=folder).status == 1
-    save(conv_net(), folder)
-    result = ctc("compile", "m.onnx", "-o", "no/such/folder/m.c", cwd=folder)
-    assert result.status == 1 and "no/such/folder" in result.err
-    assert ctc("run", "m.onnx", "--inputs", "none.npz", "-o", "out.npz", cwd=folder).status == 1
 
 
 def check_default_names(folder):
@@ -75,16 +50,6 @@ def check_run(folder):
     np.save(folder / "x.npy", x)
     ctc_ok("run", path, "-i", f"x={folder / 'x.npy'}", "-o", folder / "out2.npz")
     same([np.load(folder / "out2.npz")["y"]], expected)
-
-
-def check_run_refuses_wrong_inputs(folder):
-    path = save(conv_net(), folder)
-    for arrays, words in [({"z": np.zeros((1, 3, 16, 16), np.float32)}, "'x'"), ({"x": np.zeros((1, 3, 16, 15), np.float32)}, "15"),
-                          ({"x": np.zeros((1, 3, 16, 16), np.float64)}, "float64"), ({"x": np.zeros((3, 16, 16), np.float32)}, "rank")]:
-        np.savez(folder / "in.npz", **arrays)
-        result = ctc("run", path, "--inputs", folder / "in.npz", "-o", folder / "out.npz")
-        assert result.status == 1 and words in result.err, f"{words}: exit {result.status} {result.err}"
-        assert not (folder / "out.npz").exists()
 
 
 def reference_file(folder, error=0.0):
@@ -107,16 +72,170 @@ def check_verify(folder):
     ctc_ok("verify", path, "--reference", reference_file(folder, error=0.05), "--atol", "0.1")
 
 
-def check_build(folder):
+def check_verify_finds_the_step(folder):
+    """One function of the emitted C replaced by another: the first step that calls it is named, with its node."""
+    nodes = [("Relu", ["x"], ["a"]), ("Tanh", ["a"], ["b"]), ("MatMul", ["b", "w"], ["c"]), ("Softmax", ["c"], ["y"])]
+    made = model(nodes, [value("x", [4, 8])], [value("y", [4, 5])], {"w": np.random.default_rng(3).standard_normal((8, 5)).astype(np.float32)})
+    path = save(made, folder)
+    assert "every step is ok" in ctc_ok("verify", path, "--every-step").out
+    for function, node in [("tanhf", r"\(Tanh #1\)"), ("expf", r"\(Softmax #3\)")]:
+        wrong = ctc("verify", path, "--cflags", f"-O1 -D{function}=sinf")
+        assert wrong.status == 1 and re.search(r"first step that differs: step \d+ of \d+", wrong.out), wrong.out
+        assert re.search(rf"node 'n\d' {node}", wrong.out), wrong.out
+
+
+def check_verify_blames_the_reference(folder):
+    wrong = ctc("verify", save(conv_net(), folder), "--reference", reference_file(folder, error=0.5))
+    assert wrong.status == 1 and "only the reference differs" in wrong.out and "first step" not in wrong.out, wrong.out
+
+
+def check_verify_json(folder):
     path = save(conv_net(), folder)
-    ctc_ok("build", path, "--shared", "--prefix", "net", "-o", folder / "net.so")
+    good = json.loads(ctc_ok("verify", path, "--reference", reference_file(folder), "--json").out)
+    assert good["ok"] is True and good["difference"] < 1e-5 and [o["name"] for o in good["outputs"]] == ["y"]
+    bad = ctc("verify", path, "--reference", reference_file(folder, error=0.5), "--json")
+    result = json.loads(bad.out)
+    assert bad.status == 1 and result["ok"] is False and abs(result["difference"] - 0.5) < 1e-3 and result["outputs"][0]["wrong"] == 1
+    broken = ctc("verify", path, "--cc", "no-such-compiler", "--json")
+    assert broken.status == 1 and json.loads(broken.out)["ok"] is False
+
+
+def scores_file(folder, rows, protocol, **more):
+    """A reference whose output is an object array, pickled with a protocol of our choice."""
+    array = np.empty(len(rows), object)
+    array[:] = rows
+    bytes_ = io.BytesIO()
+    np.lib.format.write_array_header_1_0(bytes_, {"descr": "|O", "fortran_order": False, "shape": array.shape})
+    pickle.dump(array, bytes_, protocol=protocol)
+    with zipfile.ZipFile(folder / "scores.npz", "w") as archive:
+        archive.writestr("out:y.npy", bytes_.getvalue())
+        for name, values in more.items():
+            plain = io.BytesIO()
+            np.save(plain, values)
+            archive.writestr(f"in:{name}.npy", plain.getvalue())
+    return folder / "scores.npz"
+
+
+def check_verify_scores(folder):
+    """Lists of dicts, as ZipMap returns them, are compared as a matrix; what is no plain data is refused, not run."""
+    path = save(model([("Softmax", ["x"], ["y"])], [value("x", [2, 3])], [value("y", [2, 3])]), folder)
+    x = np.array([[1, 2, 3], [0, 0, 1]], np.float32)
+    y, = onnxruntime_outputs(model([("Softmax", ["x"], ["y"])], [value("x", [2, 3])], [value("y", [2, 3])]), {"x": x})
+    numbers, words = [0, 1, 2], ["cat", "dog", "horse"]
+    for protocol, number, keys in [(2, float, words), (3, np.float32, numbers), (4, float, numbers), (4, np.float32, words), (5, np.float64, words)]:
+        rows = [dict(zip(keys, map(number, row))) for row in y]
+        good = ctc_ok("verify", path, "--cflags", "-O0", "--reference", scores_file(folder, rows, protocol, x=x))
+        assert "against the reference: ok" in good.out, good.out
+    rows[1]["dog"] = 0.9
+    assert ctc("verify", path, "--cflags", "-O0", "--reference", scores_file(folder, rows, protocol, x=x)).status == 1
+
+    class Harmful:
+        def __reduce__(self):
+            return os.mkdir, (str(folder / "harm"),)
+
+    odd = ctc_ok("verify", path, "--reference", scores_file(folder, [{0: Harmful()}] * 2, 4, x=x))
+    assert "cannot be used" in odd.out and not (folder / "harm").exists()
+    assert "cannot be used" in ctc_ok("verify", path, "--reference", scores_file(folder, ["text", None], 4, x=x)).out
+
+
+def check_build_library(folder):
+    path = save(conv_net(), folder)
     import ctc_model
     x = inputs_file(folder)
-    same(ctc_model.load(folder / "net.so", "net").run([x]), onnxruntime_outputs(conv_net(), {"x": x}))
-    failed = ctc("build", path, "--shared", "-o", folder / "bad.so", "--cflags", "--no-such-flag")
-    assert failed.status == 1 and not (folder / "bad.so").exists()
-    missing = ctc("build", path, "--shared", "-o", folder / "bad.so", "--cc", "no-such-compiler")
-    assert missing.status == 1 and "no-such-compiler" in missing.err
+    for option, name in [("--shared", "net.so"), ("--quiet", "again.so")]:  # the name says it as well
+        ctc_ok("build", path, option, "--prefix", "net", "-o", folder / name)
+        same(ctc_model.load(folder / name, "net").run([x]), onnxruntime_outputs(conv_net(), {"x": x}))
+    ctc_ok("build", path, "--shared", cwd=folder)
+    assert (folder / "m.so").exists()
+
+
+def run_program(program, *arguments, cwd):
+    return subprocess.run([f"./{program}", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+
+
+def check_build_program(folder):
+    """The executable reads and writes .npy files; sizes follow from the inputs."""
+    save(conv_net(), folder)
+    ctc_ok("build", "m.onnx", cwd=folder)
+    assert sorted(os.listdir(folder)) == ["m", "m.onnx"], os.listdir(folder)
+    text = run_program("m", "--help", cwd=folder).stdout
+    assert "float32[N, 3, 16, 16]" in text and "float32[N, 10]" in text, text
+    (folder / "out").mkdir()
+    for batch in (1, 5):
+        x = inputs_file(folder, batch)
+        np.save(folder / "x.npy", x)
+        for given in ("x.npy", "x=x.npy"):
+            done = run_program("m", given, "-o", "out", cwd=folder)
+            assert done.returncode == 0 and f"out/out_y.npy: float32[{batch}, 10]" in done.stdout, done
+            same([np.load(folder / "out/out_y.npy")], onnxruntime_outputs(conv_net(), {"x": x}))
+
+
+def check_build_program_refuses(folder):
+    save(conv_net(), folder)
+    ctc_ok("build", "m.onnx", "-o", "net", cwd=folder)
+    np.save(folder / "x.npy", np.zeros((2, 3, 16, 16), np.float32))
+    np.save(folder / "double.npy", np.zeros((2, 3, 16, 16)))
+    np.save(folder / "narrow.npy", np.zeros((2, 3, 16, 15), np.float32))
+    np.save(folder / "column.npy", np.asfortranarray(np.zeros((2, 3, 16, 16), np.float32)))
+    for arguments, words in [([], "no file for input 'x'"), (["none.npy"], "No such file"), (["double.npy"], "float32"),
+                             (["narrow.npy"], "must be float32[2, 3, 16, 16]"), (["column.npy"], "column-major"), (["m.onnx"], "not an array"),
+                             (["x.npy", "x.npy"], "1 inputs only"), (["x.npy", "-o", "nowhere"], "nowhere/out_y.npy"), (["--dim", "M=3"], "'M'"),
+                             (["--nosuch"], "--nosuch")]:
+        done = run_program("net", *arguments, cwd=folder)
+        assert done.returncode == 1 and words in done.stderr, f"{arguments}: {done}"
+
+
+def check_build_program_weights(folder):
+    """Weights in a file of their own are found beside the program, or where it is told."""
+    save(conv_net(), folder)
+    x = inputs_file(folder)
+    np.save(folder / "x.npy", x)
+    ctc_ok("build", "m.onnx", "-o", "net", "--weights=file", cwd=folder)
+    assert run_program("net", "x.npy", cwd=folder).returncode == 0
+    same([np.load(folder / "out_y.npy")], onnxruntime_outputs(conv_net(), {"x": x}))
+    (folder / "net.weights").rename(folder / "elsewhere")
+    assert "--weights" in run_program("net", "x.npy", cwd=folder).stderr
+    assert run_program("net", "x.npy", "--weights", "elsewhere", cwd=folder).returncode == 0
+    ctc_ok("build", "m.onnx", "-o", "two", "--weights=incbin", cwd=folder)
+    assert run_program("two", "x.npy", cwd=folder).returncode == 0 and not (folder / "two.weights").exists()
+
+
+def check_build_program_data_dependent(folder):
+    """A size that depends on the data: the program finds room for it by itself, or is told how much."""
+    made = model([("NonZero", ["x"], ["y"])], [value("x", ["N"])], [value("y", [1, "M"], np.int64)])
+    save(made, folder)
+    ctc_ok("build", "m.onnx", cwd=folder)
+    x = (np.arange(5000) % 2).astype(np.float32)
+    np.save(folder / "x.npy", x)
+    assert "int64[1, 2500]" in run_program("m", "x.npy", cwd=folder).stdout
+    same([np.load(folder / "out_y.npy")], [np.stack(np.nonzero(x))])
+
+
+def check_build_driver_is_clean(folder):
+    """The program around the model is C99 and C++ without a warning."""
+    save(conv_net(), folder)
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    subprocess.run([CTC, "build", "m.onnx", "--keep", "-q"], cwd=folder, check=True, capture_output=True, env={**os.environ, "TMPDIR": temporary})
+    made = next(temporary.glob("ctc-*"))
+    for compiler in ("gcc -std=c99", "clang -std=c99", "g++ -x c++"):
+        command = [*compiler.split(), *"-Wall -Wextra -Wconversion -pedantic -Werror -fsyntax-only main.c".split()]
+        done = subprocess.run(command, cwd=made, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def check_build_leaves_nothing(folder):
+    """After a failure there is no output and nothing in the folder for temporary files; an older output stays."""
+    save(conv_net(), folder)
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    (folder / "old").write_text("older")
+    for arguments in (["--cflags", "--no-such-flag"], ["--cc", "no-such-compiler"], ["--cc", "false"], ["--target", "no-such-machine"]):
+        done = subprocess.run([CTC, "build", "m.onnx", "-o", "old", *arguments], cwd=folder, capture_output=True, text=True,
+                              env={**os.environ, "TMPDIR": temporary})
+        assert done.returncode == 1 and ": error: " in done.stderr, done
+        assert sorted(os.listdir(folder)) == ["m.onnx", "old", "temporary"] and not os.listdir(temporary)
+    assert (folder / "old").read_text() == "older"
 
 
 def check_set(folder):
@@ -151,8 +270,12 @@ def check_inspect(folder):
 
 
 def check_ops(folder):
-    names = ctc_ok("ops").out.split()
-    assert len(names) == len(set(names)) and {"Conv", "MatMul", "Relu"} <= set(names)
+    rows = [line.split(" since opset ") for line in ctc_ok("ops").out.splitlines()]
+    versions = {name.strip(): text for name, text in rows}
+    assert len(versions) == len(rows) and {"Conv", "MatMul", "Relu"} <= set(versions)
+    assert versions["Conv"].startswith("1, 11, ")
+    page = ctc_ok("ops", "--markdown").out
+    assert all(f"| {name.split('.')[-1]} |" in page for name in versions)
 
 
 def check_passes(folder):
@@ -171,3 +294,63 @@ def check_crowded_output(folder):
     done = subprocess.run(["bash", "-c", f"ulimit -f 1; trap '' XFSZ; {CTC} compile {path} -o {folder}/small.c"], capture_output=True, text=True)
     assert done.returncode == 1, f"exit {done.returncode} with a limit on file sizes"
     assert sorted(os.listdir(folder)) == ["m.onnx", "taken.c"], os.listdir(folder)
+
+
+def check_completion(folder):
+    """Scripts for three shells; the one for bash is tried, the others are parsed where the shell is there."""
+    scripts = {shell: ctc_ok("completion", shell).out for shell in ("bash", "zsh", "fish")}
+    for shell, text in scripts.items():
+        (folder / shell).write_text(text)
+        assert all(command in text for command in COMMANDS) and "every-step" in text
+        if shutil.which(shell):
+            done = subprocess.run([shell, "-n", folder / shell], capture_output=True, text=True)
+            assert done.returncode == 0 and not done.stderr, done.stderr
+
+    def complete(*words):
+        line = f"source {folder}/bash; COMP_WORDS=(ctc {' '.join(words)}); COMP_CWORD={len(words)}; _ctc; echo \"${{COMPREPLY[@]}}\""
+        return subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=folder, check=True).stdout.split()
+
+    assert complete("com") == ["compile", "completion"]
+    assert complete("build", "--sha") == ["--shape", "--shared"] or complete("build", "--sha") == ["--shared", "--shape"]
+    assert complete("compile", "--weights", "in") == ["incbin"]
+    assert complete("compile", "--stop-after", "pl") == ["plan"]
+    assert complete("completion", "z") == ["zsh"]
+    assert complete("inspect", "ba") == ["bash"]
+
+
+def check_man(folder):
+    """Every option is in the manual page, and the page has no mistake that groff knows of."""
+    page = ctc_ok("man").out
+    for command in COMMANDS:
+        for option in re.findall(r"--[a-z-]+", ctc_ok(command, "--help").out.split("options:")[1].split("example:")[0]):
+            assert option.replace("-", "\\-") in page, f"{command} {option}"
+    if shutil.which("groff"):
+        done = subprocess.run(["groff", "-man", "-ww", "-Tascii"], input=page, capture_output=True, text=True)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+def on_terminal(arguments, folder):
+    """What ctc prints on standard error when that is a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([CTC, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    text = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            text += chunk
+    except OSError:  # the other end was closed
+        pass
+    process.wait()
+    os.close(ours)
+    return text.decode()
+
+
+def check_progress(folder):
+    """Shown on a terminal and taken away again; not in a file, not with --quiet."""
+    save(conv_net(), folder)
+    shown = on_terminal(["compile", "m.onnx"], folder)
+    assert "compiling m.onnx" in shown and re.search(r"\r\x1b\[K(m\.c: |$)", shown), repr(shown)
+    assert "compiling" not in on_terminal(["compile", "m.onnx", "--quiet"], folder)
+    assert "\x1b" not in ctc_ok("compile", "m.onnx", cwd=folder).err
+    wrong = on_terminal(["compile", "m.onnx", "--dim", "M=3"], folder)
+    assert re.search(r"\x1b\[Km\.onnx: error", wrong), f"the error stands behind the progress: {wrong!r}"

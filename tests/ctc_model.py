@@ -23,7 +23,8 @@ NUMPY_TYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16
                8: np.uintp, 9: np.bool_, 10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64,
                14: np.complex64, 15: np.complex128, 16: np.uint16, 17: np.uint8, 18: np.uint8, 19: np.uint8,
                20: np.uint8, 21: np.uint8, 22: np.int8, 23: np.uint8, 24: np.uint8, 25: np.uint8, 26: np.int8}
-BITS_ONLY = {16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26}
+BITS_ONLY = {16, 17, 18, 19, 20, 23, 24}
+SMALL_INTEGERS = {21, 22, 25, 26}  # one a byte, as the number that it is
 STRING = 8
 
 
@@ -155,7 +156,7 @@ class Model:
         self._c.bounds(bounded)
         return list(bounded)[:len(dims)]
 
-    def run(self, inputs, capacity=64, most=1 << 26):
+    def run(self, inputs, capacity=4, most=1 << 26):
         """The outputs for `inputs` (a list in the model's order, or a dict by name)."""
         if isinstance(inputs, dict):
             inputs = [inputs[port.name] for port in self.inputs]
@@ -167,7 +168,7 @@ class Model:
             except ModelError as error:
                 if error.status != CAPACITY_TOO_SMALL or capacity >= most or not any(d.is_capacity for d in self.dims):
                     raise
-                capacity *= 8
+                capacity *= 2
 
     def _as_input(self, port, value):
         value = np.asarray(value)
@@ -176,6 +177,8 @@ class Model:
             pointers = np.array([ctypes.cast(t, c_void_p).value for t in texts], np.uintp).reshape(value.shape)
             self._kept_texts = texts
             return pointers
+        if port.code in SMALL_INTEGERS:
+            value = value.astype(port.dtype)
         if value.dtype != port.dtype and port.code in BITS_ONLY and value.dtype.itemsize == port.dtype.itemsize:
             value = value.view(port.dtype)
         if value.dtype != port.dtype:
@@ -183,7 +186,8 @@ class Model:
         return np.ascontiguousarray(value).reshape(value.shape)
 
     def _run_once(self, arrays, dims):
-        out_shapes = self.shapes(dims)[1]
+        # A size that subtracts may come out negative for a capacity that is too small; the run will say so.
+        out_shapes = [tuple(max(0, d) for d in shape) for shape in self.shapes(dims)[1]]
         outputs = [Memory(int(np.prod(s, dtype=np.int64)) * p.dtype.itemsize) for s, p in zip(out_shapes, self.outputs)]
         size = self.workspace_bytes(dims)
         if size < 0:

@@ -60,22 +60,30 @@ def data_dependent():
 MODELS = [elementwise, convolution, control, data_dependent]
 
 
+# What is left out, as (how it begins, how what comes next begins): the prelude and the kernels; the descriptor's type.
+COMMON = [("#include <float.h>", "/* --- weights --- */"), ("#ifndef CTC_MODEL_ABI", "enum {\n")]
+
+
+def cut(text, begin, end):
+    """`text` without what lies from `begin` up to `end`; unchanged if it has no such part."""
+    start = text.find(begin)
+    stop = text.find(end, start)
+    return text if start < 0 or stop < 0 else f"{text[:start]}/* … */\n\n{text[stop:]}"
+
+
 def trimmed(text):
-    """Without the pasted kernels and what differs between releases."""
-    begin, end = text.index("/* --- kernels --- */"), text.index("/* --- weights --- */")
-    prelude = text.index('#include "') + text[text.index('#include "'):].index("\n") + 1
-    text = text[:prelude] + "\n/* … what every program begins with, and kernels … */\n\n" + text[end:] if begin > prelude else text
+    """Without what is the same in every file and without what differs between releases."""
+    for begin, end in COMMON:
+        text = cut(text, begin, end)
     return re.sub(r"Made by ctc \S+ from a model with hash \w+;", "Made by ctc;", text)
 
 
 def emitted(make, folder):
     """{file name: text} of a model."""
-    name = make.__name__
+    name, folder = make.__name__, pathlib.Path(folder)
     path = save(make(), folder, f"{name}.onnx")
-    ctc_ok("compile", path, "-o", pathlib.Path(folder) / f"{name}.c", "--prefix", name, "--quiet")
-    header = (pathlib.Path(folder) / f"{name}.h").read_text()
-    return {f"{name}.c": trimmed((pathlib.Path(folder) / f"{name}.c").read_text()),
-            f"{name}.h": re.sub(r"Made by ctc \S+ from a model with hash \w+;", "Made by ctc;", header)}
+    ctc_ok("compile", path, "-o", folder / f"{name}.c", "--prefix", name, "--quiet")
+    return {f"{name}.c": trimmed((folder / f"{name}.c").read_text()), f"{name}.h": trimmed((folder / f"{name}.h").read_text())}
 
 
 def compare(make, folder):

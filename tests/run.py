@@ -5,7 +5,7 @@
     run.py --quick          about a minute
     run.py --zoo            all real models (downloads some 600 MB), writes docs/zoo.md
     run.py --demo           one model: compiled, run and compared with onnxruntime
-    run.py --group NAME     one group: unit, errors, cli, emitted, random, node, node-clang, node-sanitized, zoo, zoo-dynamic
+    run.py --group NAME     one group: unit, errors, cli, emitted, golden, examples, random, node, node-clang, node-sanitized, zoo, zoo-dynamic
 """
 import argparse
 import importlib
@@ -87,6 +87,8 @@ GROUPS = {
     "errors": lambda: module("errors"),
     "cli": lambda: module("cli"),
     "emitted": lambda: module("emitted"),
+    "golden": lambda: module("golden"),
+    "examples": lambda: Count(*importlib.import_module("examples").run()),
     "random": lambda: python("random_graphs.py"),
     "random-quick": lambda: python("random_graphs.py", "--count", "40"),
     "node": lambda: python("node_suite.py", "--strict"),
@@ -100,8 +102,8 @@ GROUPS = {
     "demo": demo,
 }
 PLANS = {
-    "all": ["unit", "errors", "cli", "emitted", "random", "node", "node-clang", "node-sanitized", "zoo", "zoo-dynamic"],
-    "quick": ["unit", "errors", "cli", "emitted", "random-quick", "node-quick"],
+    "all": ["unit", "errors", "cli", "emitted", "golden", "examples", "random", "node", "node-clang", "node-sanitized", "zoo", "zoo-dynamic"],
+    "quick": ["unit", "errors", "cli", "emitted", "golden", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
     "demo": ["demo"],
 }

@@ -7,7 +7,7 @@
     zoo.py --all --write           also write docs/zoo.md
 
 zoo.json tells where a model comes from (a file in a PyPI package, with its SHA-256) and how its inputs are made: a recipe with a fixed
-seed, so that they are the same everywhere. Models and references are kept in zoo-cache/. What cannot be fetched is reported and
+seed, so that they are the same everywhere; a model that draws random numbers gets the inputs that give them no weight. Models and references are kept in zoo-cache/. What cannot be fetched is reported and
 counts as skipped.
 """
 import argparse
@@ -124,8 +124,9 @@ def open_session(path):
 
 
 def reference_of(model, cache):
-    """The .npz with inputs (in:NAME) and onnxruntime's outputs (out:NAME), made if it is not there."""
-    path = cache / f"{model['name']}.npz"
+    """The .npz with inputs (in:NAME) and onnxruntime's outputs (out:NAME), made if there is none for this recipe."""
+    recipe = hashlib.sha256(json.dumps(model["inputs"], sort_keys=True).encode()).hexdigest()[:8]
+    path = cache / f"{model['name']}-{recipe}.npz"
     if not path.exists():
         session = open_session(cache / f"{model['name']}.onnx")
         inputs = make_inputs(model)

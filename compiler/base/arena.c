@@ -49,7 +49,8 @@ void arena_destroy(Arena *arena) {
   free(arena);
 }
 
-/* A large request gets a block of its own, put behind the current one so that the latter goes on being filled. */
+/* A large request gets a block of its own, put behind the current one so that the latter goes on
+ * being filled. */
 static void *alloc_own_block(Arena *arena, size_t bytes, size_t align) {
   Block *block = add_block(arena, bytes + align);
   block->used = block->capacity;
@@ -117,4 +118,6 @@ char *arena_printf(Arena *arena, const char *format, ...) {
   return text;
 }
 
-size_t arena_bytes(const Arena *arena) { return arena->total; }
+size_t arena_bytes(const Arena *arena) {
+  return arena->total;
+}

@@ -1,7 +1,8 @@
 /* arena.h: memory that lives as long as one compilation.
  *
- * Everything the compiler allocates comes from an arena and is released at once; no pass frees anything.
- * Running out of memory ends the process inside the allocator, so that no call site checks for it. */
+ * Everything the compiler allocates comes from an arena and is released at once; no pass frees
+ * anything. Running out of memory ends the process inside the allocator, so that no call site
+ * checks for it. */
 #ifndef CTC_BASE_ARENA_H
 #define CTC_BASE_ARENA_H
 

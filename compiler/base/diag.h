@@ -1,8 +1,9 @@
 /* diag.h: errors, warnings, notes and hints, located and counted.
  *
- * One diagnostic is one text `LOCATION: error: MESSAGE`, followed by indented `note:` and `hint:` lines that belong to
- * it. User errors are reported here and the caller goes on to find the next one; broken invariants of ours are
- * CTC_ASSERT. At most DIAG_LIMIT errors are printed, the rest are counted. */
+ * One diagnostic is one text `LOCATION: error: MESSAGE`, followed by indented `note:` and `hint:`
+ * lines that belong to it. User errors are reported here and the caller goes on to find the next
+ * one; broken invariants of ours are CTC_ASSERT. At most DIAG_LIMIT errors are printed, the rest
+ * are counted. */
 #ifndef CTC_BASE_DIAG_H
 #define CTC_BASE_DIAG_H
 
@@ -16,11 +17,12 @@ typedef struct {
   FILE *out;        /* NULL: nothing is printed, only counted (trial runs) */
   int errors;       /* reported so far */
   int warnings;     /* likewise */
-  bool line_open;   /* a progress line stands on the terminal: to be wiped before anything is printed */
+  bool line_open;   /* a progress line stands on the terminal: it is wiped before the next text */
   bool last_hidden; /* the last error was over the limit: its notes are hidden too */
 } Diag;
 
-/* All return false, so that a fallible function can end in `return diag_error(…)`. `where` may be NULL. */
+/* All return false, so that a fallible function can end in `return diag_error(…)`. `where` may be
+ * NULL. */
 bool diag_error(Diag *diag, const char *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool diag_verror(Diag *diag, const char *where, const char *format, va_list args)

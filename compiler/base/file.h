@@ -14,8 +14,8 @@ typedef struct {
   size_t size;
 } FileView;
 
-/* Maps `path`. The mapping stays until the process ends (weights are slices of it). Reports and returns false if the
- * file cannot be read. An empty file gives size 0. */
+/* Maps `path`. The mapping stays until the process ends (weights are slices of it). Reports and
+ * returns false if the file cannot be read. An empty file gives size 0. */
 MUST_CHECK bool file_map(const char *path, FileView *view, Diag *diag);
 
 /* A file being written beside its final place. */
@@ -25,7 +25,8 @@ typedef struct {
 } FileWriter;
 
 MUST_CHECK bool file_write_begin(FileWriter *writer, const char *path, Arena *arena, Diag *diag);
-/* Closes and renames into place; on a write error reports, removes the temporary file and returns false. */
+/* Closes and renames into place; on a write error reports, removes the temporary file and returns
+ * false. */
 MUST_CHECK bool file_write_commit(FileWriter *writer, Diag *diag);
 /* The same for files that belong together: either all of them appear or none. */
 MUST_CHECK bool file_write_commit_all(FileWriter *writers, size_t count, Diag *diag);

@@ -10,7 +10,9 @@ static uint64_t hash_text(const char *text) {
   return hash;
 }
 
-Map map_in(Arena *arena) { return (Map){.arena = arena}; }
+Map map_in(Arena *arena) {
+  return (Map){.arena = arena};
+}
 
 /* The entry that holds `key`, or the free one where it belongs. */
 static MapEntry *find(const Map *map, const char *key) {

@@ -67,7 +67,7 @@ const char *str_nearest(const char *word, const char *const *names, size_t count
   size_t limit = strlen(word) / 3 + 1;
   for (size_t i = 0; i < count; i++) {
     size_t distance = edit_distance(word, names[i]);
-    if (distance <= limit) {
+    if (distance <= limit && distance < strlen(word)) { /* something of it is left */
       best = names[i];
       limit = distance - (distance > 0);
       if (distance == 0) break;

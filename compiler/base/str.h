@@ -19,7 +19,8 @@ void str_addf(Str *str, const char *format, ...) __attribute__((format(printf, 2
 /* The text so far, "" when empty. Valid until the next addition. */
 const char *str_text(const Str *str);
 
-/* The member of `names` nearest to `word` by edit distance, or NULL if none is near enough to be worth suggesting. */
+/* The member of `names` nearest to `word` by edit distance, or NULL if none is near enough to be
+ * worth suggesting. */
 const char *str_nearest(const char *word, const char *const *names, size_t count);
 
 #endif

@@ -17,7 +17,7 @@
     size_t count, capacity;                                                                        \
   }
 
-/* The items moved to a place with room for one more; growth doubles, old places stay in the arena. */
+/* The items in a place with room for one more; growth doubles, old places stay in the arena. */
 static inline void *vec_grow(Arena *arena, void *items, size_t count, size_t *capacity,
                              size_t size) {
   if (count < *capacity) return items;
@@ -28,8 +28,8 @@ static inline void *vec_grow(Arena *arena, void *items, size_t count, size_t *ca
 }
 
 #define vec_push(arena, vec, item)                                                                 \
-  ((vec)->items = vec_grow((arena), (vec)->items, (vec)->count, &(vec)->capacity,                  \
-                           sizeof *(vec)->items),                                                  \
+  ((vec)->items =                                                                                  \
+       vec_grow((arena), (vec)->items, (vec)->count, &(vec)->capacity, sizeof *(vec)->items),      \
    (vec)->items[(vec)->count++] = (item))
 
 #endif

@@ -1,4 +1,5 @@
-/* build.c: `ctc build`: emits C and runs the C compiler on it, for a program or a shared library. */
+/* build.c: `ctc build`: emits C and runs the C compiler on it, for a program or a shared library.
+ */
 #include "backends/c/emit_c.h"
 #include "base/file.h"
 #include "cli/toolchain.h"
@@ -12,8 +13,8 @@
 typedef struct {
   Cli *cli;
   const Program *program;
-  const char *folder; /* temporary */
-  const char *output; /* the user's */
+  const char *folder;  /* temporary */
+  const char *output;  /* the user's */
   const char *weights; /* likewise, beside the output; NULL if they are in the program */
 } Build;
 
@@ -64,7 +65,8 @@ static bool put_in_place(const Build *b) {
   mode_t mask = umask(0);
   umask(mask);
   /* A model without weights has no weights file. */
-  bool weights = b->weights && access(arena_printf(b->cli->arena, "%s/model.weights", b->folder), R_OK) == 0;
+  bool weights =
+      b->weights && access(arena_printf(b->cli->arena, "%s/model.weights", b->folder), R_OK) == 0;
   if (!begin_copy(b, &writers[0], "made", b->output)) return false;
   chmod(writers[0].temporary, 0777 & ~mask);
   if (weights && !begin_copy(b, &writers[1], "model.weights", b->weights)) {
@@ -92,7 +94,8 @@ static void summary(const Build *b) {
 static const char *weights_path(const Build *b) {
   Arena *arena = b->cli->arena;
   if (b->cli->options.weights != WEIGHTS_FILE) return NULL;
-  return arena_printf(arena, "%s/%s.weights", path_folder(arena, b->output), path_stem(arena, b->output));
+  return arena_printf(arena, "%s/%s.weights", path_folder(arena, b->output),
+                      path_stem(arena, b->output));
 }
 
 int cli_build_command(Cli *cli) {

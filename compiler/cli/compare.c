@@ -25,12 +25,15 @@ static double element_excess(const Tensor *got, const Tensor *wanted, int64_t i,
   const DTypeInfo *info = dtype_info(wanted->dtype);
   *a = *b = 0;
   if (wanted->dtype == DT_STRING) {
-    const char *left = ((const char *const *)got->data)[i], *right = ((const char *const *)wanted->data)[i];
+    const char *left = ((const char *const *)got->data)[i],
+               *right = ((const char *const *)wanted->data)[i];
     return left && right && strcmp(left, right) == 0 ? 0 : INFINITY;
   }
   if (info->kind == KIND_OTHER) /* stored in a byte or so, compared as it is */
     return memcmp((const char *)got->data + (size_t)i * info->bytes,
-                  (const char *)wanted->data + (size_t)i * info->bytes, info->bytes) == 0 ? 0 : INFINITY;
+                  (const char *)wanted->data + (size_t)i * info->bytes, info->bytes) == 0
+               ? 0
+               : INFINITY;
   *a = tensor_real(got, i);
   *b = tensor_real(wanted, i);
   if (info->kind == KIND_FLOAT) return excess(*a, *b, rtol, atol);

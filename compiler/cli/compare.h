@@ -12,8 +12,8 @@ typedef struct {
   double got, wanted; /* at the worst index */
 } Comparison;
 
-/* Floats: right is |got - wanted| <= atol + rtol * |wanted|, and equal infinities, and two NaNs. Other types must be equal.
- * With a `mask` (one bool an element) only the marked elements count. */
+/* Floats: right is |got - wanted| <= atol + rtol * |wanted|, and equal infinities, and two NaNs.
+ * Other types must be equal. With a `mask` (one bool an element) only the marked elements count. */
 Comparison compare_tensors(const Tensor *got, const Tensor *wanted, double rtol, double atol,
                            const bool *mask);
 

@@ -1,4 +1,5 @@
-/* completion.c: `ctc completion SHELL`: scripts for bash, zsh and fish, from the tables of commands and options. */
+/* completion.c: `ctc completion SHELL`: scripts for bash, zsh and fish, from the tables of commands
+ * and options. */
 #include "cli/cli.h"
 
 #include <string.h>
@@ -64,7 +65,9 @@ static void bash_value(Cli *cli, const Command *command, const OptionRow *row) {
   }
 }
 
-static void bash_values(Cli *cli, const Command *command) { each_option(cli, command, bash_value); }
+static void bash_values(Cli *cli, const Command *command) {
+  each_option(cli, command, bash_value);
+}
 
 static void bash_option(Cli *cli, const Command *command, const OptionRow *row) {
   (void)cli;
@@ -89,8 +92,10 @@ static void print_bash(Cli *cli) {
   each_command(cli, bash_values);
   puts("  esac\n  [ -n \"$words\" ] || case $command:$cur in");
   each_command(cli, bash_options);
-  puts("  esac\n  if [ -n \"$words\" ]; then\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))");
-  puts("  else\n    COMPREPLY=($(compgen -f -- \"$cur\"))\n  fi\n}\ncomplete -o filenames -F _ctc ctc");
+  puts(
+      "  esac\n  if [ -n \"$words\" ]; then\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))");
+  puts("  else\n    COMPREPLY=($(compgen -f -- \"$cur\"))\n  fi\n}\ncomplete -o filenames -F _ctc "
+       "ctc");
 }
 
 /* --- zsh --- */
@@ -132,7 +137,8 @@ static void zsh_options(Cli *cli, const Command *command) {
 }
 
 static void print_zsh(Cli *cli) {
-  puts("#compdef ctc\n# Completion of ctc for zsh: put it into a folder of $fpath as _ctc.\n_ctc() {");
+  puts("#compdef ctc\n# Completion of ctc for zsh: put it into a folder of $fpath as _ctc.\n_ctc() "
+       "{");
   puts("  local command=$words[2]\n  local -a commands\n  commands=(");
   each_command(cli, zsh_name);
   puts("  )\n  if (( CURRENT == 2 )); then\n    _describe command commands\n    return\n  fi");
@@ -149,7 +155,8 @@ static void fish_name(Cli *cli, const Command *command) {
   print_escaped(command->summary, "'\\");
   puts("'");
   if (command->words)
-    printf("complete -c ctc -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", command->name, command->words);
+    printf("complete -c ctc -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", command->name,
+           command->words);
 }
 
 static void fish_option(Cli *cli, const Command *command, const OptionRow *row) {
@@ -167,7 +174,9 @@ static void fish_option(Cli *cli, const Command *command, const OptionRow *row) 
   puts("'");
 }
 
-static void fish_options(Cli *cli, const Command *command) { each_option(cli, command, fish_option); }
+static void fish_options(Cli *cli, const Command *command) {
+  each_option(cli, command, fish_option);
+}
 
 static void print_fish(Cli *cli) {
   puts("# Completion of ctc for fish: put it into ~/.config/fish/completions/ctc.fish.");

@@ -1,8 +1,8 @@
 /* diverge.c: the emitted program and the interpreter in step.
  *
- * The emitted program sends what each step wrote through a pipe; the interpreter's observer reads it in the same order. Only
- * elements that the step itself wrote are compared: the rest of a buffer may be anything in the emitted program, whose memory is
- * reused. */
+ * The emitted program sends what each step wrote through a pipe; the interpreter's observer reads
+ * it in the same order. Only elements that the step itself wrote are compared: the rest of a buffer
+ * may be anything in the emitted program, whose memory is reused. */
 #include "cli/diverge.h"
 
 #include "ir/interpret.h"
@@ -23,7 +23,8 @@ typedef struct {
   int fd;
   bool ended;     /* nothing more to read, or found */
   bool *is_read;  /* by buffer id: some step reads it, or the caller; others are scratch memory */
-  bool *in_parts; /* by buffer id: a kernel writes it from an offset on, so that we cannot tell what it wrote */
+  bool *in_parts; /* by buffer id: a kernel writes it from an offset on, so that we cannot tell what
+                     it wrote */
   Copy *before;   /* by buffer id, for those: as the last step left it */
   Arena *scratch; /* for the step at hand */
   Machine *machine;
@@ -72,7 +73,8 @@ static void mark_store(const Follower *f, const LoopNest *nest, const Access *ac
 }
 
 /* NULL: all of them. */
-static const bool *written(const Follower *f, const Buffer *buffer, const void *data, int64_t count) {
+static const bool *written(const Follower *f, const Buffer *buffer, const void *data,
+                           int64_t count) {
   const Step *step = f->step;
   size_t size = dtype_info(buffer->dtype)->bytes;
   const Copy *before = &f->before[buffer->id];
@@ -89,7 +91,8 @@ static const bool *written(const Follower *f, const Buffer *buffer, const void *
   for (int64_t i = 0; i < count; i++) {
     size_t at = (size_t)i * size;
     bool known = before->data && (int64_t)(at + size) <= before->bytes;
-    mask[i] = memcmp((const char *)data + at, known ? (const char *)before->data + at : zeros, size) != 0;
+    mask[i] =
+        memcmp((const char *)data + at, known ? (const char *)before->data + at : zeros, size) != 0;
   }
   return mask;
 }
@@ -114,7 +117,8 @@ static bool read_all(int fd, void *data, size_t bytes) {
   return true;
 }
 
-static void found(Follower *f, DivergeKind kind, const Buffer *buffer, int64_t count, Comparison comparison) {
+static void found(Follower *f, DivergeKind kind, const Buffer *buffer, int64_t count,
+                  Comparison comparison) {
   int steps = f->result->steps;
   *f->result = (Divergence){kind, f->step, buffer, comparison, count, steps};
   f->ended = true;

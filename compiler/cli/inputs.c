@@ -75,7 +75,8 @@ static bool missing(Cli *cli, const Port *port, const TensorList *archive) {
   diag_error(&cli->diag, cli->options.model, "no data for input '%s'", port->name);
   const char *near = str_nearest(port->name, names.items, names.count);
   if (near) return diag_hint(&cli->diag, "the archive has '%s': did you mean that?", near);
-  return diag_hint(&cli->diag, "give it with -i %s=FILE.npy or in an archive with --inputs", port->name);
+  return diag_hint(&cli->diag, "give it with -i %s=FILE.npy or in an archive with --inputs",
+                   port->name);
 }
 
 /* False after a message; the tensor of the port from the -i files, then from the archive. */
@@ -92,8 +93,8 @@ static bool find_input(Cli *cli, const Port *port, const TensorList *archive, Gi
   if (!named) return missing(cli, port, archive);
   *given = (Given){named->tensor, cli->inputs_file ? cli->inputs_file : cli->reference};
   if (named->tensor) return true;
-  return diag_error(&cli->diag, given->from, "'%s': arrays of numpy type '%s' cannot be used", named->name,
-                    named->descr);
+  return diag_error(&cli->diag, given->from, "'%s': arrays of numpy type '%s' cannot be used",
+                    named->name, named->descr);
 }
 
 static bool fits(const Port *port, const Tensor *tensor) {
@@ -112,15 +113,18 @@ static bool check_type(Cli *cli, const Port *port, const Given *given) {
   dims_print(&want_shape, port->shape, port->rank);
   for (int d = 0; d < tensor->rank; d++)
     str_addf(&shape, d ? ", %lld" : "%lld", (long long)tensor->dims[d]);
-  diag_error(&cli->diag, cli->options.model, "input '%s' takes %s%s, but %s has %s[%s]", port->name, wanted,
-             str_text(&want_shape), given->from, got, str_text(&shape));
-  if (tensor->dtype != port->dtype) return diag_hint(&cli->diag, "convert the array: x.astype(numpy.%s)", wanted);
+  diag_error(&cli->diag, cli->options.model, "input '%s' takes %s%s, but %s has %s[%s]", port->name,
+             wanted, str_text(&want_shape), given->from, got, str_text(&shape));
+  if (tensor->dtype != port->dtype)
+    return diag_hint(&cli->diag, "convert the array: x.astype(numpy.%s)", wanted);
   if (tensor->rank != port->rank)
-    return diag_hint(&cli->diag, "the array must have %d dimensions, it has %d", port->rank, tensor->rank);
+    return diag_hint(&cli->diag, "the array must have %d dimensions, it has %d", port->rank,
+                     tensor->rank);
   return false;
 }
 
-bool cli_inputs(Cli *cli, const Program *program, const TensorList *archive, const Tensor ***inputs) {
+bool cli_inputs(Cli *cli, const Program *program, const TensorList *archive,
+                const Tensor ***inputs) {
   bool ok = check_names(cli, program);
   *inputs = ARENA_ARRAY(cli->arena, const Tensor *, program->inputs.count + 1);
   for (size_t i = 0; i < program->inputs.count; i++) {

@@ -21,7 +21,8 @@ static void print_ports(Cli *cli, const char *kind, const Port *ports, size_t co
   for (size_t i = 0; i < count; i++) {
     Str text = str_in(cli->arena);
     dims_print(&text, ports[i].shape, ports[i].rank);
-    printf("%-8s %s %s%s\n", kind, ports[i].name, dtype_info(ports[i].dtype)->name, str_text(&text));
+    printf("%-8s %s %s%s\n", kind, ports[i].name, dtype_info(ports[i].dtype)->name,
+           str_text(&text));
   }
 }
 

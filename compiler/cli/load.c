@@ -36,6 +36,8 @@ Compilation *cli_load(Cli *cli) {
   c->options = &cli->options;
   cli_progress(cli, "reading %s", c->file);
   bool ok = onnx_read(c, c->file);
+  /* What was read of a wrong model is looked at all the same, for the errors in it. */
+  if (!ok && c->graph) ok = pass_infer(c) && false;
   cli_progress(cli, "%s", "");
   return ok ? c : NULL;
 }
@@ -77,7 +79,7 @@ bool cli_run_failed(Cli *cli, Compilation *c, const RunResult *result) {
   const Step *step = result->failed;
   const char *where = step && step->node ? node_where(c, step->node) : c->file;
   const char *message = result->message ? result->message : "the interpreter failed";
-  return diag_error(&cli->diag, where, "%s (status %d)", message, result->status);
+  return diag_error(&cli->diag, where, "%s", message);
 }
 
 static bool same_file(const char *a, const char *b) {

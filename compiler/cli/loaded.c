@@ -60,7 +60,8 @@ typedef struct {
 } Session;
 
 static void *shared_memory(int64_t bytes) {
-  void *memory = mmap(NULL, (size_t)bytes + GUARD, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void *memory =
+      mmap(NULL, (size_t)bytes + GUARD, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -83,8 +84,9 @@ static bool set_dims(Session *s) {
   DimPool *pool = s->loaded->program->compilation->dims;
   for (int i = 0; i < s->model->dim_count; i++) {
     const DimSymbol *symbol = dim_find_symbol(pool, s->model->dims[i].name);
-    if (!symbol) return diag_error(&s->cli->diag, "ctc", "the emitted model asks for an unknown dim '%s'",
-                                   s->model->dims[i].name);
+    if (!symbol)
+      return diag_error(&s->cli->diag, "ctc", "the emitted model asks for an unknown dim '%s'",
+                        s->model->dims[i].name);
     s->shared->dims[i] = s->loaded->symbols[symbol->index];
   }
   s->model->bounds(s->shared->dims);
@@ -101,7 +103,8 @@ static void run_in_child(Session *s) {
   if (!workspace) _exit(3);
   /* What the workspace holds must not matter: not zero, and not the same everywhere. */
   for (int64_t i = 0; i < bytes; i++) ((unsigned char *)workspace)[i] = (unsigned char)(0xA5 + i);
-  s->shared->status = s->model->run(data, s->outputs, s->shared->dims, workspace, bytes, s->weights);
+  s->shared->status =
+      s->model->run(data, s->outputs, s->shared->dims, workspace, bytes, s->weights);
   _exit(0);
 }
 
@@ -110,14 +113,15 @@ static bool wait_for_child(Session *s, pid_t child) {
   if (child < 0 || waitpid(child, &code, 0) < 0)
     return diag_error(&s->cli->diag, "ctc", "cannot start a process");
   if (WIFSIGNALED(code))
-    return diag_error(&s->cli->diag, s->cli->options.model, "the emitted program crashed (signal %d)",
-                      WTERMSIG(code));
+    return diag_error(&s->cli->diag, s->cli->options.model,
+                      "the emitted program crashed (signal %d)", WTERMSIG(code));
   if (WEXITSTATUS(code) != 0)
-    return diag_error(&s->cli->diag, s->cli->options.model, "the emitted program could not be run (code %d)",
-                      WEXITSTATUS(code));
+    return diag_error(&s->cli->diag, s->cli->options.model,
+                      "the emitted program could not be run (code %d)", WEXITSTATUS(code));
   if (s->shared->status != 0)
-    return diag_error(&s->cli->diag, s->cli->options.model, "the emitted program returned status %d: %s",
-                      s->shared->status, s->model->status_text(s->shared->status));
+    return diag_error(&s->cli->diag, s->cli->options.model,
+                      "the emitted program returned status %d: %s", s->shared->status,
+                      s->model->status_text(s->shared->status));
   return true;
 }
 
@@ -127,7 +131,8 @@ static void take_output(Session *s, int index, const Tensor **outputs) {
   outputs[index] =
       tensor_create(s->cli->arena, port->dtype, port->rank, output_shape(s, index), &data);
   memcpy(data, s->outputs[index], (size_t)tensor_bytes(outputs[index]));
-  /* Texts lie in the library, which is mapped at the same place in the child, and is about to be closed. */
+  /* Texts lie in the library, which is mapped at the same place in the child, and is about to be
+   * closed. */
   const char **texts = data;
   for (int64_t i = 0; port->dtype == DT_STRING && i < outputs[index]->count; i++)
     if (texts[i]) texts[i] = arena_strdup(s->cli->arena, texts[i]);
@@ -150,7 +155,8 @@ static bool prepare(Session *s) {
   return true;
 }
 
-/* Opens the library and makes everything ready for a child that runs it; *library is to be closed in any case. */
+/* Opens the library and makes everything ready for a child that runs it; *library is to be closed
+ * in any case. */
 static bool begin(Session *s, Cli *cli, const Loaded *loaded, void **library) {
   FileView view = {0};
   *s = (Session){.cli = cli, .loaded = loaded, .trace = {-1, -1}};
@@ -161,7 +167,8 @@ static bool begin(Session *s, Cli *cli, const Loaded *loaded, void **library) {
   if (!*library) return diag_error(&cli->diag, loaded->path, "cannot load it: %s", dlerror());
   s->model = dlsym(*library, arena_printf(cli->arena, "%s_model", loaded->prefix));
   if (!s->model || s->model->abi_version != 1)
-    return diag_error(&cli->diag, loaded->path, "it has no descriptor %s_model of ABI 1", loaded->prefix);
+    return diag_error(&cli->diag, loaded->path, "it has no descriptor %s_model of ABI 1",
+                      loaded->prefix);
   return prepare(s);
 }
 
@@ -208,7 +215,8 @@ static void send_record(void *context, int32_t step, int32_t buffer, const void 
   write_all(s->trace[1], data, (size_t)record.bytes);
 }
 
-typedef void (*TraceHook)(void *context, int32_t step, int32_t buffer, const void *data, int64_t bytes);
+typedef void (*TraceHook)(void *context, int32_t step, int32_t buffer, const void *data,
+                          int64_t bytes);
 
 static bool set_hook(Session *s, void *library) {
   TraceHook *hook = dlsym(library, "ctc_trace_hook");
@@ -219,7 +227,8 @@ static bool set_hook(Session *s, void *library) {
   return pipe(s->trace) == 0 || diag_error(&s->cli->diag, "ctc", "cannot make a pipe");
 }
 
-bool loaded_trace(Cli *cli, const Loaded *loaded, void (*follow)(int fd, void *context), void *context) {
+bool loaded_trace(Cli *cli, const Loaded *loaded, void (*follow)(int fd, void *context),
+                  void *context) {
   Session s;
   void *library;
   bool ok = begin(&s, cli, loaded, &library) && set_hook(&s, library);

@@ -7,22 +7,25 @@
 /* Which library, and what it runs on. */
 typedef struct {
   const char *path, *prefix;
-  const Program *program;       /* that it was emitted from */
-  const Tensor *const *inputs;  /* one a port */
-  const int64_t *symbols;       /* values of the program's symbols (capacities for data-dependent ones) */
-  const char *weights;          /* path of the weights file, or NULL */
+  const Program *program;      /* that it was emitted from */
+  const Tensor *const *inputs; /* one a port */
+  const int64_t *symbols; /* values of the program's symbols (capacities for data-dependent ones) */
+  const char *weights;    /* path of the weights file, or NULL */
 } Loaded;
 
-/* Runs it; makes one output a port in the arena. A crash of the emitted code is reported like any other failure. */
+/* Runs it; makes one output a port in the arena. A crash of the emitted code is reported like any
+ * other failure. */
 MUST_CHECK bool loaded_run(Cli *cli, const Loaded *loaded, const Tensor **outputs);
 
-/* What a model that was emitted with options.trace tells of each buffer that a step wrote; `bytes` of data follow. */
+/* What a model that was emitted with options.trace tells of each buffer that a step wrote; `bytes`
+ * of data follow. */
 typedef struct {
   int32_t step, buffer;
   int64_t bytes;
 } TraceRecord;
 
-/* Runs it while `follow` reads the records from `fd`, which ends when the model has ended, for whatever reason. */
+/* Runs it while `follow` reads the records from `fd`, which ends when the model has ended, for
+ * whatever reason. */
 MUST_CHECK bool loaded_trace(Cli *cli, const Loaded *loaded, void (*follow)(int fd, void *context),
                              void *context);
 

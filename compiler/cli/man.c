@@ -52,7 +52,8 @@ static void print_command(const Command *command) {
 static void print_statuses(void) {
   static const char *const rows[][2] = {
       {"0", "It worked."},
-      {"1", "The model is wrong or not supported, a file cannot be read or written, or verify found a difference."},
+      {"1", "The model is wrong or not supported, a file cannot be read or written, or verify "
+            "found a difference."},
       {"2", "The command line cannot be understood."},
       {"70", "ctc itself is wrong: please report it, with the model."},
   };
@@ -66,14 +67,16 @@ static void print_statuses(void) {
 int cli_man_command(Cli *cli) {
   puts(".TH CTC 1 \"\" \"ctc " CTC_VERSION "\"\n.SH NAME\nctc \\- compile neural networks to C");
   puts(".SH SYNOPSIS\n.B ctc\n.I COMMAND\n[\\fIOPTION\\fR]... [\\fIARGUMENT\\fR]");
-  puts(".SH DESCRIPTION\nReads a model in the ONNX format and writes one C99 program that computes it, with the weights in\n"
+  puts(".SH DESCRIPTION\nReads a model in the ONNX format and writes one C99 program that computes "
+       "it, with the weights in\n"
        "it and without a heap, stdio or a library other than libm.");
   puts(".SH OPTIONS OF EVERY COMMAND");
   for (const OptionRow *row = cli_general_options; row->name; row++) print_option(row);
   puts(".SH COMMANDS");
   for (int i = 0; i < cli_command_count; i++) print_command(&cli_commands[i]);
   print_statuses();
-  puts(".SH ENVIRONMENT\n.TP\n.B CC\nthe C compiler that build and verify run, unless \\-\\-cc names one\n"
+  puts(".SH ENVIRONMENT\n.TP\n.B CC\nthe C compiler that build and verify run, unless \\-\\-cc "
+       "names one\n"
        ".TP\n.B TMPDIR\nwhere build and verify make their temporary files");
   return cli_finish(cli);
 }

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-static const char *domain_of(const OpDef *op) { return op->domain ? op->domain : ""; }
+static const char *domain_of(const OpDef *op) {
+  return op->domain ? op->domain : "";
+}
 
 /* "Conv", "ai.onnx.ml.Scaler" */
 static const char *full_name(Arena *arena, const OpDef *op) {
@@ -60,7 +62,8 @@ static void print_domain(Cli *cli, const char *domain, const OpDef *const *ops, 
 
 static void print_page(Cli *cli, const OpDef *const *ops, int count) {
   puts("# Operators\n\n"
-       "What ctc compiles, by domain. The versions are the opsets in which the standard changed the operator; all of them\n"
+       "What ctc compiles, by domain. The versions are the opsets in which the standard changed "
+       "the operator; all of them\n"
        "are understood. Written by `ctc ops --markdown`, not by hand.");
   for (int i = 0; i < count; i++)
     if (i == 0 || strcmp(domain_of(ops[i]), domain_of(ops[i - 1])) != 0)

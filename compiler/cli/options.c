@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT(member) OPTION_TEXT, offsetof(Cli, member), NULL
-#define FLAG(member) OPTION_FLAG, offsetof(Cli, member), NULL
-#define REAL(member) OPTION_REAL, offsetof(Cli, member), NULL
-#define CALL(function) OPTION_CALL, 0, function
+#define TEXT(member) .kind = OPTION_TEXT, .offset = offsetof(Cli, member), .handler = NULL
+#define FLAG(member) .kind = OPTION_FLAG, .offset = offsetof(Cli, member), .handler = NULL
+#define REAL(member) .kind = OPTION_REAL, .offset = offsetof(Cli, member), .handler = NULL
+#define CALL(function) .kind = OPTION_CALL, .offset = 0, .handler = function
 #define PASSES "@passes" /* see cli_words */
 
 /* --- handlers --- */
@@ -146,15 +146,20 @@ const OptionRow cli_verify_options[] = {
     {"--rtol", NULL, "X", REAL(rtol), "relative tolerance (1e-3)"},
     {"--atol", NULL, "X", REAL(atol), "absolute tolerance (1e-4)"},
     {"--dynamic", NULL, NULL, FLAG(dynamic), "leave symbolic dims open: do not take them from the reference"},
+    {"--every-step", NULL, NULL, FLAG(every_step), "compare what every step writes, even if the outputs agree"},
     {"--json", NULL, NULL, FLAG(json), "print the result as one line of JSON"},
     {0},
 };
 
 const OptionRow cli_build_options[] = {
     {"--shared", NULL, NULL, FLAG(shared), "a shared library instead of a program (as does -o FILE.so)"},
+    {"--target", NULL, "TRIPLE", TEXT(target), "cross compile: uses TRIPLE-gcc, or clang --target=TRIPLE"},
+    {0},
+};
+
+const OptionRow cli_cc_options[] = {
     {"--cc", NULL, "COMMAND", TEXT(cc), "the C compiler ($CC, or cc)"},
     {"--cflags", NULL, "FLAGS", TEXT(cflags), "flags for it (-O2)"},
-    {"--target", NULL, "TRIPLE", TEXT(target), "cross compile: uses TRIPLE-gcc, or clang --target=TRIPLE"},
     {"--keep", NULL, NULL, FLAG(keep), "leave the emitted files where they are, and say where"},
     {0},
 };

@@ -1,4 +1,5 @@
-/* random_inputs.c: inputs for `ctc verify` when there is no reference: numbers that are the same in every run. */
+/* random_inputs.c: inputs for `ctc verify` when there is no reference: numbers that are the same in
+ * every run. */
 #include "cli/cli.h"
 
 /* xorshift64*: a number in [0, 1). */
@@ -44,9 +45,11 @@ bool cli_random_inputs(Cli *cli, const Program *program, const Tensor ***inputs)
     void *data;
     bool ok = true;
     for (int d = 0; d < port->rank && ok; d++) dims[d] = dim_eval(port->shape[d], values, &ok);
-    if (!ok) return diag_error(&cli->diag, cli->options.model, "no size for input '%s'", port->name);
+    if (!ok)
+      return diag_error(&cli->diag, cli->options.model, "no size for input '%s'", port->name);
     (*inputs)[i] = tensor_create(cli->arena, port->dtype, port->rank, dims, &data);
-    for (int64_t k = 0; k < (*inputs)[i]->count; k++) fill(data, port->dtype, k, next_random(&state));
+    for (int64_t k = 0; k < (*inputs)[i]->count; k++)
+      fill(data, port->dtype, k, next_random(&state));
   }
   return true;
 }

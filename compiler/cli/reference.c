@@ -33,7 +33,8 @@ void reference_shapes(Cli *cli, const TensorList *reference) {
 
 /* --- tables of scores --- */
 
-/* Position of `label` in a port's note, a list of labels separated by ", " (behind a ": " if there is one); -1 if it is not there. */
+/* Position of `label` in a port's note, a list of labels separated by ", " (behind a ": " if there
+ * is one); -1 if it is not there. */
 static int position_in_note(const char *note, const char *label) {
   const char *colon = note ? strstr(note, ": ") : NULL;
   const char *at = colon ? colon + 2 : note;
@@ -47,7 +48,8 @@ static int position_in_note(const char *note, const char *label) {
   return -1;
 }
 
-/* The model's column for each column of the table: by label if the port names all of them, else in order. */
+/* The model's column for each column of the table: by label if the port names all of them, else in
+ * order. */
 static int *columns_of(Cli *cli, const ScoreTable *table, const Port *port) {
   int *columns = ARENA_ARRAY(cli->arena, int, table->column_count);
   bool named = true;
@@ -76,7 +78,8 @@ static const Tensor *scores_as_tensor(Cli *cli, const ScoreTable *table, const P
 }
 
 const Tensor *reference_output(Cli *cli, const TensorList *reference, const Port *port) {
-  const NamedTensor *named = tensor_list_find(reference, arena_printf(cli->arena, "out:%s", port->name));
+  const NamedTensor *named =
+      tensor_list_find(reference, arena_printf(cli->arena, "out:%s", port->name));
   ScoreTable table;
   const char *problem = "this type of array cannot be compared";
   if (!named) return NULL;
@@ -85,6 +88,7 @@ const Tensor *reference_output(Cli *cli, const TensorList *reference, const Port
       pickle_read_scores(named->bytes, named->byte_count, cli->arena, &table, &problem))
     return scores_as_tensor(cli, &table, port);
   if (!cli->json)
-    printf("%s: the reference cannot be used (numpy type %s): %s\n", port->name, named->descr, problem);
+    printf("%s: the reference cannot be used (numpy type %s): %s\n", port->name, named->descr,
+           problem);
   return NULL;
 }

@@ -1,7 +1,8 @@
 /* run.c: `ctc run`: the interpreter on inputs from files, outputs to an .npz. */
 #include "cli/cli.h"
 
-static bool write_outputs(Cli *cli, const Program *program, const Tensor *const *outputs, const char *path) {
+static bool write_outputs(Cli *cli, const Program *program, const Tensor *const *outputs,
+                          const char *path) {
   TensorList results = {0};
   for (size_t i = 0; i < program->outputs.count; i++) {
     NamedTensor named = {.name = program->outputs.items[i].name, .tensor = outputs[i]};
@@ -25,7 +26,8 @@ static bool run(Cli *cli, const char *path) {
   if (!cli_compile(cli, &c, &program)) return false;
   if (!program || cli->options.stop_after)
     return diag_error(&cli->diag, "ctc", "run needs the whole program: leave --stop-after out");
-  if (cli->inputs_file && !npz_read(cli->inputs_file, cli->arena, &archive, &cli->diag)) return false;
+  if (cli->inputs_file && !npz_read(cli->inputs_file, cli->arena, &archive, &cli->diag))
+    return false;
   if (!cli_inputs(cli, program, &archive, &inputs)) return false;
   const Tensor **outputs = ARENA_ARRAY(cli->arena, const Tensor *, program->outputs.count + 1);
   cli_progress(cli, "running");

@@ -56,7 +56,8 @@ static bool on_path(const char *program) {
 
 /* The compiler command: --cc, else TRIPLE-gcc or clang for --target, else $CC, else cc. */
 static const char *compiler_command(Cli *cli) {
-  if (cli->cc && cli->target) return arena_printf(cli->arena, "%s --target=%s", cli->cc, cli->target);
+  if (cli->cc && cli->target)
+    return arena_printf(cli->arena, "%s --target=%s", cli->cc, cli->target);
   if (cli->cc) return cli->cc;
   if (cli->target) {
     const char *gcc = arena_printf(cli->arena, "%s-gcc", cli->target);
@@ -66,7 +67,8 @@ static const char *compiler_command(Cli *cli) {
   return from_environment && *from_environment ? from_environment : "cc";
 }
 
-/* Waits for `child`. An interrupt from the terminal ends the child; we stay, so that temporary files are removed. */
+/* Waits for `child`. An interrupt from the terminal ends the child; we stay, so that temporary
+ * files are removed. */
 static int wait_for(pid_t child) {
   struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
   int status;

@@ -8,8 +8,9 @@
 char *toolchain_folder(Cli *cli);
 /* Removes the folder with everything in it, or, with --keep, says where it is. */
 void toolchain_done(Cli *cli, const char *folder);
-/* Compiles `source` (and `extra`, unless NULL) to `output`: a shared library or an executable. Says what the compiler said if it fails. */
-MUST_CHECK bool toolchain_compile(Cli *cli, const char *source, const char *extra, const char *output,
-                                  bool shared);
+/* Compiles `source` (and `extra`, unless NULL) to `output`: a shared library or an executable. Says
+ * what the compiler said if it fails. */
+MUST_CHECK bool toolchain_compile(Cli *cli, const char *source, const char *extra,
+                                  const char *output, bool shared);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct {
   const Tensor **inputs, **interpreted, **emitted; /* one a port */
   const int64_t *symbols;
   json_t *json; /* the result, for --json */
+  bool diverged; /* a step does, with --every-step */
   int wrong_reference, wrong_interpreter; /* outputs that differ from one or the other */
 } Verify;
 
@@ -155,7 +156,10 @@ static void divergence_json(Verify *v, const Divergence *d) {
 static void divergence_text(Verify *v, const Divergence *d) {
   const Node *node = d->step ? d->step->node : NULL;
   if (d->kind == DIVERGE_NOWHERE) {
-    puts("no single step is out of tolerance: small differences of many steps add up");
+    if (v->wrong_interpreter)
+      puts("no single step is out of tolerance: small differences of many steps add up");
+    else
+      printf("every step is ok (%d steps)\n", d->steps);
     return;
   }
   printf("first step that differs: %s\n", step_text(v, d));
@@ -181,14 +185,14 @@ static void explain_interpreter(Verify *v) {
   if (ok) cli_progress(v->cli, "looking for the step that differs");
   ok = ok && find_divergence(v->cli, &loaded, &divergence);
   cli_progress(v->cli, "%s", "");
+  v->diverged = ok && divergence.kind != DIVERGE_NOWHERE;
   if (ok) (v->cli->json ? divergence_json : divergence_text)(v, &divergence);
   if (folder) toolchain_done(v->cli, folder);
 }
 
 static void explain(Verify *v) {
-  if (v->wrong_interpreter)
-    explain_interpreter(v);
-  else if (v->wrong_reference && !v->cli->json)
+  if (v->wrong_interpreter || v->cli->every_step) explain_interpreter(v);
+  if (!v->wrong_interpreter && v->wrong_reference && !v->cli->json)
     puts("only the reference differs: the interpreter agrees with the emitted program, so the C is what ctc\n"
          "understood of the model. Either an operator does something else here than where the reference was made,\n"
          "or the reference is of another model or of other inputs.");
@@ -227,7 +231,7 @@ static bool verify(Verify *v) {
   if (!take_inputs(v, &archive) || !run_interpreter(v) || !run_emitted(v)) return false;
   compare_all(v);
   explain(v);
-  return v->wrong_reference + v->wrong_interpreter == 0;
+  return v->wrong_reference + v->wrong_interpreter == 0 && !v->diverged;
 }
 
 static void print_json(Verify *v, bool ok) {

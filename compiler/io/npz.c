@@ -1,4 +1,5 @@
-/* npz.c: numpy's format 1.0 to 3.0 (numpy/lib/format.py documents it), in zip archives through libzip. */
+/* npz.c: numpy's format 1.0 to 3.0 (numpy/lib/format.py documents it), in zip archives through
+ * libzip. */
 #include "io/npz.h"
 
 #include "base/file.h"
@@ -54,7 +55,7 @@ static bool parse_header(const char *text, Header *header) {
   return parse_shape(shape, header);
 }
 
-/* Where the data of the .npy file in `bytes` starts, after its header was read; 0 if it is not one. */
+/* Where the data of the .npy file in `bytes` starts, behind its header; 0 if it is not one. */
 static size_t read_header(const uint8_t *bytes, size_t size, Arena *arena, Header *header) {
   *header = (Header){.rank = 0};
   if (size < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0) return 0;
@@ -71,7 +72,8 @@ static size_t read_header(const uint8_t *bytes, size_t size, Arena *arena, Heade
 /* --- arrays --- */
 
 /* Row-major copy of a column-major array. */
-static void turn_round(const Header *header, size_t size, const char *from, char *to, int64_t count) {
+static void turn_round(const Header *header, size_t size, const char *from, char *to,
+                       int64_t count) {
   int64_t index[MAX_RANK] = {0};
   for (int64_t i = 0; i < count; i++) {
     int64_t at = 0;
@@ -116,8 +118,8 @@ bool npy_read(const char *path, Arena *arena, NamedTensor *result, Diag *diag) {
 
 /* --- archives --- */
 
-static bool read_member(zip_t *zip, zip_uint64_t index, const char *path, Arena *arena, TensorList *list,
-                        Diag *diag) {
+static bool read_member(zip_t *zip, zip_uint64_t index, const char *path, Arena *arena,
+                        TensorList *list, Diag *diag) {
   zip_stat_t info;
   if (zip_stat_index(zip, index, 0, &info) != 0 || !(info.valid & ZIP_STAT_SIZE))
     return diag_error(diag, path, "cannot read member %" PRIu64, (uint64_t)index);
@@ -163,7 +165,8 @@ const NamedTensor *tensor_list_find(const TensorList *list, const char *name) {
 /* A whole .npy file in the arena. */
 static char *format_array(const Tensor *tensor, Arena *arena, size_t *size) {
   Str text = str_in(arena);
-  str_addf(&text, "{'descr': '%s', 'fortran_order': False, 'shape': (", dtype_info(tensor->dtype)->npy);
+  str_addf(&text, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+           dtype_info(tensor->dtype)->npy);
   for (int d = 0; d < tensor->rank; d++) str_addf(&text, "%" PRId64 ", ", tensor->dims[d]);
   str_add(&text, "), }");
   while ((10 + text.length + 1) % 64 != 0) str_add(&text, " ");
@@ -194,7 +197,8 @@ static bool add_member(zip_t *zip, const NamedTensor *named, Arena *arena) {
 
 bool npz_write(const char *path, const TensorList *list, Arena *arena, Diag *diag) {
   int code;
-  zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code); /* libzip writes beside and renames */
+  zip_t *zip =
+      zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code); /* libzip writes beside and renames */
   if (!zip) return diag_error(diag, path, "cannot write it");
   bool ok = true;
   for (size_t i = 0; i < list->count && ok; i++)

@@ -19,8 +19,8 @@ typedef struct {
   size_t count, capacity;
 } TensorList;
 
-/* Reads all arrays of an .npz into `list`. Reports and returns false if the file is not one; Fortran-ordered arrays are
- * turned round. Data is copied into the arena. */
+/* Reads all arrays of an .npz into `list`. Reports and returns false if the file is not one;
+ * Fortran-ordered arrays are turned round. Data is copied into the arena. */
 MUST_CHECK bool npz_read(const char *path, Arena *arena, TensorList *list, Diag *diag);
 /* One array from a .npy file. */
 MUST_CHECK bool npy_read(const char *path, Arena *arena, NamedTensor *result, Diag *diag);

@@ -1,9 +1,9 @@
-/* pickle.c: the instructions of pickle protocols 2 to 5 that describe data (Python's pickletools.py documents them).
+/* pickle.c: the instructions of pickle protocols 2 to 5 that describe data (Python's pickletools.py
+ * documents them).
  *
- * An object of a class stays what the pickle says of it: the name of a callable, its arguments, its state. For an object array that is
- *   numpy…_reconstruct(ndarray, (0,), b'b') with the state (1, shape, dtype, fortran order, [items]),
- * and for a numpy number
- *   numpy…scalar(dtype('f4'), b'…'). */
+ * An object of a class stays what the pickle says of it: the name of a callable, its arguments, its
+ * state. For an object array that is numpy…_reconstruct(ndarray, (0,), b'b') with the state (1,
+ * shape, dtype, fortran order, [items]), and for a numpy number numpy…scalar(dtype('f4'), b'…'). */
 #include "io/pickle.h"
 
 #include "base/str.h"
@@ -12,7 +12,18 @@
 #include <inttypes.h>
 #include <string.h>
 
-typedef enum { ITEM_MARK, ITEM_NONE, ITEM_INT, ITEM_REAL, ITEM_TEXT, ITEM_BYTES, ITEM_LIST, ITEM_DICT, ITEM_GLOBAL, ITEM_OBJECT } ItemKind;
+typedef enum {
+  ITEM_MARK,
+  ITEM_NONE,
+  ITEM_INT,
+  ITEM_REAL,
+  ITEM_TEXT,
+  ITEM_BYTES,
+  ITEM_LIST,
+  ITEM_DICT,
+  ITEM_GLOBAL,
+  ITEM_OBJECT
+} ItemKind;
 
 typedef struct Item Item;
 typedef Vec(Item *) Items;
@@ -23,7 +34,7 @@ struct Item {
   double real;
   const char *text; /* texts, bytes, and of a global "module.name" */
   size_t length;
-  Items items; /* lists and tuples; dicts: key, value, key, value */
+  Items items;                              /* lists and tuples; dicts: key, value, key, value */
   const Item *callable, *arguments, *state; /* objects */
 };
 
@@ -72,7 +83,9 @@ static size_t find_mark(Reader *r) {
   return r->stack.count;
 }
 
-static void drop_mark(Reader *r, size_t first) { r->stack.count = first ? first - 1 : 0; }
+static void drop_mark(Reader *r, size_t first) {
+  r->stack.count = first ? first - 1 : 0;
+}
 
 /* --- the input --- */
 
@@ -109,7 +122,9 @@ static double take_big_endian_real(Reader *r) {
   return value;
 }
 
-static void push_int(Reader *r, int64_t value) { push(r, ITEM_INT)->i = value; }
+static void push_int(Reader *r, int64_t value) {
+  push(r, ITEM_INT)->i = value;
+}
 
 static void push_text(Reader *r, ItemKind kind, uint64_t length) {
   const uint8_t *from = take(r, length);
@@ -212,59 +227,59 @@ static bool step(Reader *r) {
   const char *text;
   if (!code) return false;
   switch (*code) {
-  case 0x80: take(r, 1); break;                                      /* PROTO */
-  case 0x95: take(r, 8); break;                                      /* FRAME */
-  case '.': return false;                                            /* STOP */
-  case '(': push(r, ITEM_MARK); break;                               /* MARK */
-  case '0': pop(r); break;                                           /* POP */
-  case 'N': push(r, ITEM_NONE); break;                               /* NONE */
-  case 0x88: push_int(r, 1); break;                                  /* NEWTRUE */
-  case 0x89: push_int(r, 0); break;                                  /* NEWFALSE */
-  case 'K': push_int(r, take_signed(r, 1) & 255); break;             /* BININT1 */
-  case 'M': push_int(r, (int64_t)take_unsigned(r, 2)); break;        /* BININT2 */
-  case 'J': push_int(r, take_signed(r, 4)); break;                   /* BININT */
-  case 0x8a: {                                                       /* LONG1 */
+  case 0x80: take(r, 1); break;                               /* PROTO */
+  case 0x95: take(r, 8); break;                               /* FRAME */
+  case '.': return false;                                     /* STOP */
+  case '(': push(r, ITEM_MARK); break;                        /* MARK */
+  case '0': pop(r); break;                                    /* POP */
+  case 'N': push(r, ITEM_NONE); break;                        /* NONE */
+  case 0x88: push_int(r, 1); break;                           /* NEWTRUE */
+  case 0x89: push_int(r, 0); break;                           /* NEWFALSE */
+  case 'K': push_int(r, take_signed(r, 1) & 255); break;      /* BININT1 */
+  case 'M': push_int(r, (int64_t)take_unsigned(r, 2)); break; /* BININT2 */
+  case 'J': push_int(r, take_signed(r, 4)); break;            /* BININT */
+  case 0x8a: {                                                /* LONG1 */
     uint64_t bytes = take_unsigned(r, 1);
     if (bytes > 8) return refuse(r, "it holds a number of more than 64 bits");
     push_int(r, take_signed(r, (int)bytes));
     break;
   }
   case 'G': push(r, ITEM_REAL)->real = take_big_endian_real(r); break; /* BINFLOAT */
-  case 0x8c: push_text(r, ITEM_TEXT, take_unsigned(r, 1)); break;    /* SHORT_BINUNICODE */
-  case 'X': push_text(r, ITEM_TEXT, take_unsigned(r, 4)); break;     /* BINUNICODE */
-  case 0x8d: push_text(r, ITEM_TEXT, take_unsigned(r, 8)); break;    /* BINUNICODE8 */
-  case 'C': push_text(r, ITEM_BYTES, take_unsigned(r, 1)); break;    /* SHORT_BINBYTES */
-  case 'B': push_text(r, ITEM_BYTES, take_unsigned(r, 4)); break;    /* BINBYTES */
-  case 0x8e: push_text(r, ITEM_BYTES, take_unsigned(r, 8)); break;   /* BINBYTES8 */
+  case 0x8c: push_text(r, ITEM_TEXT, take_unsigned(r, 1)); break;      /* SHORT_BINUNICODE */
+  case 'X': push_text(r, ITEM_TEXT, take_unsigned(r, 4)); break;       /* BINUNICODE */
+  case 0x8d: push_text(r, ITEM_TEXT, take_unsigned(r, 8)); break;      /* BINUNICODE8 */
+  case 'C': push_text(r, ITEM_BYTES, take_unsigned(r, 1)); break;      /* SHORT_BINBYTES */
+  case 'B': push_text(r, ITEM_BYTES, take_unsigned(r, 4)); break;      /* BINBYTES */
+  case 0x8e: push_text(r, ITEM_BYTES, take_unsigned(r, 8)); break;     /* BINBYTES8 */
   case ')':
-  case ']': push(r, ITEM_LIST); break;                               /* EMPTY_TUPLE, EMPTY_LIST */
-  case '}': push(r, ITEM_DICT); break;                               /* EMPTY_DICT */
-  case 0x85: make_short_tuple(r, 1); break;                          /* TUPLE1 */
-  case 0x86: make_short_tuple(r, 2); break;                          /* TUPLE2 */
-  case 0x87: make_short_tuple(r, 3); break;                          /* TUPLE3 */
+  case ']': push(r, ITEM_LIST); break;      /* EMPTY_TUPLE, EMPTY_LIST */
+  case '}': push(r, ITEM_DICT); break;      /* EMPTY_DICT */
+  case 0x85: make_short_tuple(r, 1); break; /* TUPLE1 */
+  case 0x86: make_short_tuple(r, 2); break; /* TUPLE2 */
+  case 0x87: make_short_tuple(r, 3); break; /* TUPLE3 */
   case 't':
-  case 'l': make_tuple(r, find_mark(r), true); break;                /* TUPLE, LIST */
-  case 'a': add_one(r, ITEM_LIST); break;                            /* APPEND */
-  case 'e': add_items(r, ITEM_LIST); break;                          /* APPENDS */
-  case 's': add_one(r, ITEM_DICT); break;                            /* SETITEM */
-  case 'u': add_items(r, ITEM_DICT); break;                          /* SETITEMS */
-  case 'c':                                                          /* GLOBAL */
+  case 'l': make_tuple(r, find_mark(r), true); break; /* TUPLE, LIST */
+  case 'a': add_one(r, ITEM_LIST); break;             /* APPEND */
+  case 'e': add_items(r, ITEM_LIST); break;           /* APPENDS */
+  case 's': add_one(r, ITEM_DICT); break;             /* SETITEM */
+  case 'u': add_items(r, ITEM_DICT); break;           /* SETITEMS */
+  case 'c':                                           /* GLOBAL */
     text = take_line(r);
     push_global(r, text, take_line(r));
     break;
-  case 0x93: {                                                       /* STACK_GLOBAL */
+  case 0x93: { /* STACK_GLOBAL */
     const Item *name = pop(r), *module = pop(r);
     if (name->kind != ITEM_TEXT || module->kind != ITEM_TEXT) return refuse(r, "it is damaged");
     push_global(r, module->text, name->text);
     break;
   }
-  case 'R': make_object(r); break;                                   /* REDUCE */
-  case 'b': set_state(r); break;                                     /* BUILD */
-  case 0x94: memo_put(r, r->memo.count); break;                      /* MEMOIZE */
-  case 'q': memo_put(r, take_unsigned(r, 1)); break;                 /* BINPUT */
-  case 'r': memo_put(r, take_unsigned(r, 4)); break;                 /* LONG_BINPUT */
-  case 'h': memo_get(r, take_unsigned(r, 1)); break;                 /* BINGET */
-  case 'j': memo_get(r, take_unsigned(r, 4)); break;                 /* LONG_BINGET */
+  case 'R': make_object(r); break;                   /* REDUCE */
+  case 'b': set_state(r); break;                     /* BUILD */
+  case 0x94: memo_put(r, r->memo.count); break;      /* MEMOIZE */
+  case 'q': memo_put(r, take_unsigned(r, 1)); break; /* BINPUT */
+  case 'r': memo_put(r, take_unsigned(r, 4)); break; /* LONG_BINPUT */
+  case 'h': memo_get(r, take_unsigned(r, 1)); break; /* BINGET */
+  case 'j': memo_get(r, take_unsigned(r, 4)); break; /* LONG_BINGET */
   default: return refuse(r, "it holds more than plain data");
   }
   return !r->problem;
@@ -272,7 +287,8 @@ static bool step(Reader *r) {
 
 /* --- what it means --- */
 
-/* Whether `item` is a call of numpy's function `name`, in whichever module this version of numpy has it. */
+/* Whether `item` is a call of numpy's function `name`, in whichever module this version of numpy
+ * has it. */
 static bool is_numpy(const Item *item, const char *name) {
   if (!item || item->kind != ITEM_OBJECT || item->callable->kind != ITEM_GLOBAL) return false;
   const char *full = item->callable->text, *dot = strrchr(full, '.');
@@ -324,7 +340,8 @@ static const char *label(Arena *arena, const Item *item) {
 /* The objects of an object array, or a list as it is; NULL for anything else. */
 static const Items *rows_of(const Item *item) {
   if (item->kind == ITEM_LIST) return &item->items;
-  if (!is_numpy(item, "_reconstruct") || !item->state || item->state->kind != ITEM_LIST) return NULL;
+  if (!is_numpy(item, "_reconstruct") || !item->state || item->state->kind != ITEM_LIST)
+    return NULL;
   const Items *state = &item->state->items;
   if (state->count != 5 || dtype_text(state->items[2])[0] != 'O') return NULL;
   return state->items[4]->kind == ITEM_LIST ? &state->items[4]->items : NULL;

@@ -33,6 +33,9 @@ typedef struct DimSymbol {
   /* SYMBOL_DATA only: an expression in other symbols that is never smaller, or NULL. A data symbol without one and
    * with high == INT64_MAX is "open": its capacity is given by the caller of the emitted program. */
   Dim bound;
+  /* SYMBOL_DATA that a node sets to an expression in other symbols: that expression, and the graph of the node; else NULL. */
+  Dim definition;
+  const void *scope;
 } DimSymbol;
 
 DimPool *dim_pool_create(Arena *arena);

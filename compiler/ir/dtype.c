@@ -11,7 +11,9 @@ static const DTypeInfo infos[DT_COUNT] = {
 #undef X
 };
 
-const DTypeInfo *dtype_info(DType dtype) { return &infos[dtype < DT_COUNT ? dtype : DT_NONE]; }
+const DTypeInfo *dtype_info(DType dtype) {
+  return &infos[dtype < DT_COUNT ? dtype : DT_NONE];
+}
 
 DType dtype_from_onnx(int code) {
   for (int i = 1; i < DT_COUNT; i++)
@@ -25,7 +27,9 @@ DType dtype_from_npy(const char *descr) {
   return DT_NONE;
 }
 
-bool dtype_is_float(DType dtype) { return dtype_info(dtype)->kind == KIND_FLOAT; }
+bool dtype_is_float(DType dtype) {
+  return dtype_info(dtype)->kind == KIND_FLOAT;
+}
 
 bool dtype_is_integer(DType dtype) {
   DTypeKind kind = dtype_info(dtype)->kind;

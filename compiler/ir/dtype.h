@@ -27,9 +27,9 @@ typedef struct {
 
 /* The row of `dtype`; for DT_NONE a row whose name is "unknown type". */
 const DTypeInfo *dtype_info(DType dtype);
-DType dtype_from_onnx(int code);        /* DT_NONE if there is no such code */
+DType dtype_from_onnx(int code);         /* DT_NONE if there is no such code */
 DType dtype_from_npy(const char *descr); /* likewise */
-bool dtype_is_float(DType dtype);       /* f16, bf16, f32, f64 */
-bool dtype_is_integer(DType dtype);     /* signed or unsigned, not bool */
+bool dtype_is_float(DType dtype);        /* f16, bf16, f32, f64 */
+bool dtype_is_integer(DType dtype);      /* signed or unsigned, not bool */
 
 #endif

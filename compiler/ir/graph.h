@@ -21,6 +21,15 @@ typedef struct {
   int64_t index;
 } ElementLoad;
 
+/* What the model's file says of the type of a value. Not trusted: inference finds out by itself. Only behind an error it stands in for a type that could not
+ * be inferred, so that the rest of the model is checked in the same run. */
+typedef struct {
+  DType dtype;
+  int rank;
+  const int64_t *dims;      /* -1: a name, or unknown */
+  const char *const *names; /* NULL: unknown */
+} DeclaredType;
+
 typedef struct Value {
   const char *name;
   DType dtype; /* DT_NONE until inferred */
@@ -37,6 +46,7 @@ typedef struct Value {
   int id;              /* unique in the compilation, in order of creation */
   bool is_input;       /* an input of the outermost graph */
   bool is_parameter;   /* an initializer of the model (may be trained later), not a folded value */
+  const DeclaredType *declared; /* NULL: the file does not say */
   const char *note;    /* e.g. class labels of a ZipMap, for model.h; may be NULL */
 } Value;
 
@@ -113,6 +123,7 @@ typedef struct Compilation {
   const struct Options *options; /* options.h */
   const char *producer;          /* metadata of the model, may be "" */
   uint64_t model_hash;           /* FNV-1a of the model file's bytes */
+  Vec(NodeCheck) assumptions;    /* about sizes of inputs, made by inference; the program checks them first */
 } Compilation;
 
 Value *value_create(Compilation *c, const char *name);

@@ -7,7 +7,7 @@
 
 enum {
   STATUS_BAD_SHAPE = 2, /* as in runtime/prelude.c */
-  CHUNK = 256,          /* iterations of the innermost loop that one pass over the operations takes */
+  CHUNK = 256, /* iterations of the innermost loop that one pass over the operations takes */
 };
 
 typedef struct {
@@ -94,7 +94,9 @@ const void *interpret_buffer(const Machine *m, const Buffer *buffer, int64_t *co
   return buffer->kind == BUFFER_CONSTANT ? buffer->constant->data : m->memory[buffer->id].data;
 }
 
-int64_t interpret_dim(const Machine *m, Dim dim) { return eval(m, dim); }
+int64_t interpret_dim(const Machine *m, Dim dim) {
+  return eval(m, dim);
+}
 
 /* --- kernels --- */
 
@@ -112,7 +114,9 @@ static bool run_kernel(Machine *m, const Step *step) {
     case PARAM_IN:
       args[i].in = arg->buffer ? (const char *)readable(m, arg->buffer) + skip : NULL;
       break;
-    case PARAM_OUT: args[i].out = arg->buffer ? (char *)writable(m, arg->buffer) + skip : NULL; break;
+    case PARAM_OUT:
+      args[i].out = arg->buffer ? (char *)writable(m, arg->buffer) + skip : NULL;
+      break;
     case PARAM_DIM: args[i].dim = eval(m, arg->dim); break;
     case PARAM_DIMS:
       dims[dims_count] = malloc((size_t)arg->dim_count * sizeof(int64_t));
@@ -140,7 +144,7 @@ typedef struct {
   const LoopNest *nest;
   int64_t extent[MAX_RANK], index[MAX_RANK];
   int64_t *load_offset, *load_stride, *store_offset, *store_stride; /* [access][rank] for strides */
-  char *columns;    /* CHUNK elements of 8 bytes for each load and each operation */
+  char *columns; /* CHUNK elements of 8 bytes for each load and each operation */
   int64_t loop_column[MAX_RANK][CHUNK];
 } NestRun;
 
@@ -348,7 +352,8 @@ static bool run_step(Machine *m, const Step *step) {
   case STEP_DEFINE: return run_define(m, step);
   case STEP_CHECK:
     return eval(m, step->value) != 0 || fail(m, step, STATUS_BAD_SHAPE, step->comment);
-  case STEP_IF: return run_block(m, condition(m, step->buffer) ? step->then_block : step->else_block);
+  case STEP_IF:
+    return run_block(m, condition(m, step->buffer) ? step->then_block : step->else_block);
   case STEP_LOOP: return run_loop(m, step);
   }
   return false;
@@ -364,7 +369,8 @@ static bool run_block(Machine *m, const Block *block) {
 
 /* --- ports --- */
 
-/* Takes the symbols of one input's shape from the tensor: a lone symbol is set, everything else is compared. */
+/* Takes the symbols of one input's shape from the tensor: a lone symbol is set, everything else is
+ * compared. */
 static bool bind_shape(Machine *m, const Port *port, const Tensor *tensor, bool compare) {
   for (int d = 0; d < port->rank; d++) {
     const DimSymbol *symbol = dim_symbol(port->shape[d]);

@@ -1,8 +1,10 @@
-/* kernel.h: the runtime kernels as data: name, parameters, source text, and a way to call them from inside ctc.
+/* kernel.h: the runtime kernels as data: name, parameters, source text, and a way to call them from
+ * inside ctc.
  *
- * The table is generated at build time from the files of runtime/ by tools/kernels.c, which expands the type loops, splits the
- * files into definitions, and reads the prototypes. So a kernel's text is written once: it is compiled into ctc (constant folding, `ctc run`)
- * and pasted into the emitted program.
+ * The table is generated at build time from the files of runtime/ by tools/kernels.c, which expands
+ * the type loops, splits the files into definitions, and reads the prototypes. So a kernel's text
+ * is written once: it is compiled into ctc (constant folding, `ctc run`) and pasted into the
+ * emitted program.
  *
  * What the prototype says (see docs/add-an-operator.md for the conventions of runtime/):
  *   const T *name        PARAM_IN    a tensor that is read (`const void *`: any dtype)
@@ -10,8 +12,9 @@
  *   ctc_dim name         PARAM_DIM   an integer: size, stride, axis, flag
  *   const ctc_dim *name  PARAM_DIMS  a small array of integers
  *   float/double name    PARAM_REAL  an attribute
- * A function whose parameters are all plain numbers and that returns a number is a *scalar function*: an elementwise operation, used
- * inside loop nests; its parameters are PARAM_SCALAR. Kernels return void, or int: a status, 0 for success. */
+ * A function whose parameters are all plain numbers and that returns a number is a *scalar
+ * function*: an elementwise operation, used inside loop nests; its parameters are PARAM_SCALAR.
+ * Kernels return void, or int: a status, 0 for success. */
 #ifndef CTC_IR_KERNEL_H
 #define CTC_IR_KERNEL_H
 
@@ -50,7 +53,7 @@ typedef struct Kernel {
   void (*map)(void *out, const void *const *in, const int64_t *step, int64_t n);
 } Kernel;
 
-/* One top-level definition of the runtime (a function, a type, a macro, a table) as it is pasted. */
+/* One top-level definition of the runtime (function, type, macro or table) as it is pasted. */
 typedef struct {
   const char *name;
   const char *text;

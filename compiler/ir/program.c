@@ -8,8 +8,8 @@ static void visit_one(void (*visit)(BufferUse, void *), void *context, Buffer *b
   if (buffer) visit((BufferUse){buffer, reads, writes}, context);
 }
 
-/* A kernel may read what it writes (accumulators, scratch), so a written argument counts as written only: what was in it
- * before the call is never needed, unless the same buffer is also an input. */
+/* A kernel may read what it writes (accumulators, scratch), so a written argument counts as written
+ * only: what was in it before the call is never needed, unless the same buffer is also an input. */
 static void visit_kernel(const Step *step, void (*visit)(BufferUse, void *), void *context) {
   for (size_t i = 0; i < step->args.count; i++) {
     const Arg *arg = &step->args.items[i];
@@ -48,7 +48,9 @@ static int number_block(const Block *block, int next) {
   return next;
 }
 
-int program_number_steps(const Program *program) { return number_block(program->body, 0); }
+int program_number_steps(const Program *program) {
+  return number_block(program->body, 0);
+}
 
 /* --- printing --- */
 
@@ -211,7 +213,8 @@ void program_print(Str *out, const Program *program) {
 
 /* --- verifying --- */
 
-/* Tensors of bool are uint8_t, those of f16 and bf16 uint16_t: kernels made for the storage type take them. */
+/* Tensors of bool are uint8_t, those of f16 and bf16 uint16_t: kernels made for the storage type
+ * take them. */
 static bool same_storage(DType a, DType b) {
   return strcmp(dtype_info(a)->c_type, dtype_info(b)->c_type) == 0;
 }
@@ -270,4 +273,6 @@ static void verify_block(const Block *block) {
   }
 }
 
-void program_verify(const Program *program) { verify_block(program->body); }
+void program_verify(const Program *program) {
+  verify_block(program->body);
+}

@@ -1,7 +1,9 @@
-/* program.h: what a graph is lowered to: an ordered list of steps, each one kernel call or loop nest, on buffers.
+/* program.h: what a graph is lowered to: an ordered list of steps, each one kernel call or loop
+ * nest, on buffers.
  *
- * Interpreter and backends only execute or print a program; they decide nothing. Every tensor is dense and row-major in its
- * buffer. Sizes and offsets are symbolic (ir/dim.h); those of a static model are constants. */
+ * Interpreter and backends only execute or print a program; they decide nothing. Every tensor is
+ * dense and row-major in its buffer. Sizes and offsets are symbolic (ir/dim.h); those of a static
+ * model are constants. */
 #ifndef CTC_IR_PROGRAM_H
 #define CTC_IR_PROGRAM_H
 
@@ -20,20 +22,25 @@ typedef struct Buffer {
   BufferKind kind;
   DType dtype;
   Dim count;    /* elements it holds, as an expression */
-  Dim capacity; /* bytes to reserve, from dim_upper(count): in input symbols and open data symbols only */
+  Dim capacity; /* bytes to reserve, from dim_upper(count): in input symbols and open data symbols
+                   only */
   int index;
   const Tensor *constant;
   const char *name; /* of the value it was made for, for comments */
-  /* Filled in by the memory planner. `first`/`last`: positions of the first and last use in the numbered program. */
+  /* Filled in by the memory planner. `first`/`last`: positions of the first and last use in the
+   * numbered program. */
   int first, last;
-  Dim offset; /* bytes from the start of the workspace: a constant or a lone variable of the program's plan */
-  struct Buffer *merged_into; /* in-place reuse: this buffer lives in that one's memory; NULL: its own */
+  Dim offset; /* bytes from the start of the workspace: a constant or a lone variable of the
+                 program's plan */
+  /* In-place reuse: this buffer lives in that one's memory; NULL: its own. */
+  struct Buffer *merged_into;
 } Buffer;
 
 /* One argument of a kernel call, in the order of the kernel's parameters. */
 typedef struct {
   ParamKind kind;
-  Buffer *buffer; /* PARAM_IN, PARAM_OUT; NULL is passed as a null pointer (an omitted optional input) */
+  Buffer *buffer; /* PARAM_IN, PARAM_OUT; NULL is passed as a null pointer (an omitted optional
+                     input) */
   Dim offset;     /* of the tensor in the buffer, in elements; NULL means 0 */
   Dim dim;
   const Dim *dims;
@@ -50,11 +57,11 @@ typedef struct {
 } Access;
 
 typedef enum {
-  OPERAND_LOAD,  /* input access number `index` */
-  OPERAND_TEMP,  /* result of operation number `index` */
-  OPERAND_REAL,  /* the number `real`, converted to `dtype` */
-  OPERAND_INT,   /* the integer expression `dim`, converted to `dtype` */
-  OPERAND_LOOP,  /* the loop index of dimension `index`, as int64 */
+  OPERAND_LOAD, /* input access number `index` */
+  OPERAND_TEMP, /* result of operation number `index` */
+  OPERAND_REAL, /* the number `real`, converted to `dtype` */
+  OPERAND_INT,  /* the integer expression `dim`, converted to `dtype` */
+  OPERAND_LOOP, /* the loop index of dimension `index`, as int64 */
 } OperandKind;
 
 typedef struct {
@@ -78,9 +85,9 @@ typedef struct {
   Operand value;
 } NestStore;
 
-/* for (i0 < extent[0]) … for (ik < extent[k]) { loads; operations; stores }: elementwise operations with broadcasting, and
- * every copy with affine addressing (Transpose, Slice, Concat, Expand, Pad …). A store may overwrite a buffer that the nest loads only with
- * the very same access. */
+/* for (i0 < extent[0]) … for (ik < extent[k]) { loads; operations; stores }: elementwise operations
+ * with broadcasting, and every copy with affine addressing (Transpose, Slice, Concat, Expand, Pad
+ * …). A store may overwrite a buffer that the nest loads only with the very same access. */
 typedef struct {
   int rank;
   Dim extent[MAX_RANK];
@@ -110,7 +117,7 @@ typedef struct Step {
   Vec(Arg) args;
   /* STEP_NEST */
   LoopNest *nest;
-  /* STEP_DEFINE: symbol = value, or, if buffer is set, buffer[element] (an integer or bool tensor) */
+  /* STEP_DEFINE: symbol = value, or, if buffer is set, buffer[element] (of integers or bools) */
   const DimSymbol *symbol;
   Dim value;
   Buffer *buffer;
@@ -118,8 +125,9 @@ typedef struct Step {
   /* STEP_CHECK: `value` must be non-zero; `comment` says what is wrong otherwise */
   /* STEP_IF: buffer[0] (bool) chooses */
   Block *then_block, *else_block;
-  /* STEP_LOOP: for (symbol = 0; symbol < value && buffer[0]; symbol++) body; value NULL: no trip limit; buffer NULL: no
-   * condition (read before each iteration). Afterwards trips = iterations made. */
+  /* STEP_LOOP: for (symbol = 0; symbol < value && buffer[0]; symbol++) body; value NULL: no trip
+   * limit; buffer NULL: no condition (read before each iteration). Afterwards trips = iterations
+   * made. */
   Block *body;
   const DimSymbol *trips;
 } Step;
@@ -138,7 +146,8 @@ typedef struct {
   const char *note; /* see Value.note */
 } Port;
 
-/* A variable of the memory plan: symbol = value, computed in order at the start of a run, before any step. */
+/* A variable of the memory plan: symbol = value, computed in order at the start of a run, before
+ * any step. */
 typedef struct {
   const DimSymbol *symbol;
   Dim value; /* in input symbols, open data symbols and earlier entries */
@@ -161,13 +170,15 @@ typedef struct {
   bool reads, writes;
 } BufferUse;
 /* Calls visit for each buffer the step itself reads or writes. */
-void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *context), void *context);
+void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *context),
+                        void *context);
 
 /* Numbers all steps in the order in which they are printed, from 0; returns how many there are. */
 int program_number_steps(const Program *program);
 
 void program_print(Str *out, const Program *program);
-/* Checks the invariants: arguments fit the kernels' parameters, accesses have the right dtypes, symbols are defined before use. Asserts. */
+/* Checks the invariants: arguments fit the kernels' parameters, accesses have the right dtypes,
+ * symbols are defined before use. Asserts. */
 void program_verify(const Program *program);
 
 #endif

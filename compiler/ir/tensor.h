@@ -10,17 +10,20 @@
 
 enum { MAX_RANK = 12 };
 
-/* Row-major, little-endian, dense. `data` is owned by an arena or is a slice of a mapped file; it is never written after
- * the tensor was made. It may be unaligned when it is such a slice: kernels need tensor_align first. */
+/* Row-major, little-endian, dense. `data` is owned by an arena or is a slice of a mapped file; it
+ * is never written after the tensor was made. It may be unaligned when it is such a slice: kernels
+ * need tensor_align first. */
 typedef struct {
   DType dtype;
   int rank;
   int64_t dims[MAX_RANK];
-  int64_t count;   /* product of dims */
-  const void *data; /* count * bytes of dtype; for DT_STRING `count` pointers to NUL-terminated text */
+  int64_t count; /* product of dims */
+  const void
+      *data; /* count * bytes of dtype; for DT_STRING `count` pointers to NUL-terminated text */
 } Tensor;
 
-/* A zeroed tensor in the arena (64-aligned), its data writable through *data. Asserts that count does not overflow. */
+/* A zeroed tensor in the arena (64-aligned), its data writable through *data. Asserts that count
+ * does not overflow. */
 Tensor *tensor_create(Arena *arena, DType dtype, int rank, const int64_t *dims, void **data);
 Tensor *tensor_scalar_f32(Arena *arena, float value);
 Tensor *tensor_i64(Arena *arena, const int64_t *values, int64_t count); /* rank 1 */

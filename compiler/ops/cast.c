@@ -1,4 +1,4 @@
-/* cast.c: Cast and CastLike: y = x in another dtype.
+/* cast.c: Cast, CastLike: y = x in another dtype; BitCast: the bits of x in another dtype.
  *
  * A loop nest of ctc_cast_A_B; the integers of shapes keep their content. */
 #include "ops/content.h"
@@ -58,7 +58,8 @@ static int64_t round_mode(const Node *node) {
   return strcmp(mode, "up") == 0 ? 1 : strcmp(mode, "down") == 0 ? -1 : 0;
 }
 
-/* The last step of a cast, from a direct neighbour of `to`; attributes matter for 8-bit floats only. */
+/* The last step of a cast, from a direct neighbour of `to`; attributes matter for 8-bit floats
+ * only. */
 static Operand cast_operand(Lower *l, const Node *node, LoopNest *nest, Operand x, DType to) {
   bool saturate = node_int(node, "saturate", 1) != 0;
   Operand args[] = {x, operand_int(DT_I32, dim_const(l->c->dims, round_mode(node))),
@@ -90,3 +91,27 @@ static bool lower_cast(Lower *l, const Node *node) {
 
 DEFINE_OP(Cast) = {.name = "Cast", .infer = infer_cast, .lower = lower_cast};
 DEFINE_OP(CastLike) = {.name = "CastLike", .infer = infer_cast, .lower = lower_cast};
+
+/* --- BitCast --- */
+
+static bool infer_bitcast(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  DType to = target_of(node);
+  if (to == DT_NONE || !has_cast("bitcast", x->dtype, to))
+    return node_error(c, node, "the bits of %s cannot be taken as %s", dtype_info(x->dtype)->name,
+                      dtype_info(to)->name);
+  value_set_type(c, node_out(node, 0), to, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_bitcast(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  LoopNest *nest = lower_nest(l, y->rank, y->shape);
+  Operand value = nest_load(l, nest, x);
+  const char *stem = arena_printf(l->c->arena, "bitcast_%s", dtype_info(x->dtype)->short_name);
+  if (x->dtype != y->dtype) value = nest_apply(l, nest, stem, y->dtype, &value, 1);
+  nest_store(l, nest, y, value);
+  return true;
+}
+
+DEFINE_OP(BitCast) = {.name = "BitCast", .infer = infer_bitcast, .lower = lower_bitcast};

@@ -17,7 +17,8 @@ static bool infer_clip(Compilation *c, Node *node) {
     if (!bound) continue;
     if (bound->rank > 1 || !dim_is(value_count(c, bound), 1))
       return node_error(c, node, "input %d must be a single number", i);
-    if (bound->dtype != x->dtype) return node_error(c, node, "input %d has another type than input 0", i);
+    if (bound->dtype != x->dtype)
+      return node_error(c, node, "input %d has another type than input 0", i);
   }
   value_set_type(c, node_out(node, 0), x->dtype, x->rank, x->shape);
   return true;
@@ -60,7 +61,8 @@ DEFINE_OP(Clip) = {.name = "Clip", .infer = infer_clip, .lower = lower_clip};
 /* The exponent if it is one known number, else 0. */
 static double constant_exponent(const Node *node) {
   const Value *exponent = node_in(node, 1);
-  return exponent->constant && exponent->constant->count == 1 ? tensor_real(exponent->constant, 0) : 0;
+  return exponent->constant && exponent->constant->count == 1 ? tensor_real(exponent->constant, 0)
+                                                              : 0;
 }
 
 static bool infer_pow(Compilation *c, Node *node) {

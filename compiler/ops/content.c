@@ -11,7 +11,9 @@ extern const OpDef op_Div, op_Mul;
 
 /* --- rules --- */
 
-static Dim number(const ContentCall *call, int64_t value) { return dim_const(call->pool, value); }
+static Dim number(const ContentCall *call, int64_t value) {
+  return dim_const(call->pool, value);
+}
 
 static bool at_least(const ContentCall *call, Dim value, int64_t low) {
   return dim_known_ge(call->pool, value, number(call, low));
@@ -39,7 +41,8 @@ Dim content_mul(const ContentCall *call, const Dim *args, int count) {
   return dim_mul(call->pool, args[0], args[1]);
 }
 
-/* Integers are truncated, which is floored where nothing is negative; a float stays an integer only if there is no rest. */
+/* Integers are truncated, which is floored where nothing is negative; a float stays an integer only
+ * if there is no rest. */
 Dim content_div(const ContentCall *call, const Dim *args, int count) {
   (void)count;
   Dim a = args[0], b = args[1];
@@ -197,7 +200,8 @@ static int64_t broadcast_index(const Value *out, const Value *value, int64_t ind
   return position;
 }
 
-/* Whether the result can be kept: told, not overflowed, and, as far as it is known, in the dtype's range. */
+/* Whether the result can be kept: told, not overflowed, and, as far as it is known, in the dtype's
+ * range. */
 static bool is_kept(Dim element, DType to) {
   if (!element || dim_is_overflow(element)) return false;
   if (!dtype_is_integer(to) || to == DT_I64) return true;
@@ -207,7 +211,8 @@ static bool is_kept(Dim element, DType to) {
   int64_t low = is_signed ? -((int64_t)1 << (bits - 1)) : 0;
   int64_t high = ((int64_t)1 << (is_signed ? bits - 1 : bits)) - 1;
   DimRange range = dim_range(element);
-  if (bits == 32 && !dim_is_const(element)) return true; /* a size: the model's author chose int32 */
+  if (bits == 32 && !dim_is_const(element))
+    return true; /* a size: the model's author chose int32 */
   return range.low >= low && range.high <= high;
 }
 
@@ -230,7 +235,8 @@ static void apply(const ContentCall *call, Compilation *c, Value *out, ContentRu
 
 /* --- quotients --- */
 
-/* `value` times a number with few binary digits behind the point, as a quotient: x * 0.375 = 3 x / 8. */
+/* `value` times a number with few binary digits behind the point, as a quotient: x * 0.375 = 3 x
+ * / 8. */
 static bool binary_fraction(double value, int64_t *over, int64_t *under) {
   for (int shift = 0; shift <= MOST_SHIFT; shift++) {
     double scaled = ldexp(value, shift);
@@ -242,8 +248,9 @@ static bool binary_fraction(double value, int64_t *over, int64_t *under) {
   return false;
 }
 
-/* A float value that is known to be content / content or content * constant: both parts, element by element in its own shape. Sizes
- * are so small that rounding the quotient to the nearest float cannot carry it over an integer. */
+/* A float value that is known to be content / content or content * constant: both parts, element by
+ * element in its own shape. Sizes are so small that rounding the quotient to the nearest float
+ * cannot carry it over an integer. */
 static bool quotient_of(Compilation *c, const Value *value, const Dim **over, const Dim **under) {
   const Node *node = value->producer;
   int64_t count = element_count(value);

@@ -1,7 +1,8 @@
 /* content.h: how elementwise operators act on integers that carry shapes (Value.content).
  *
- * Shape → Gather → Mul → Concat → Reshape chains are followed as expressions, so that no step of them is left in the program. Floats that are
- * known to hold integers take part, because exporters compute sizes in them. */
+ * Shape → Gather → Mul → Concat → Reshape chains are followed as expressions, so that no step of
+ * them is left in the program. Floats that are known to hold integers take part, because exporters
+ * compute sizes in them. */
 #ifndef CTC_OPS_CONTENT_H
 #define CTC_OPS_CONTENT_H
 
@@ -14,8 +15,9 @@ typedef struct {
   DType from, to; /* of the first input and of the output */
 } ContentCall;
 
-/* One element of the output from one element of each input; NULL if it is not an integer that can be told. Elements that are
- * not known are NULL, but only for content_where; other rules are not called then. */
+/* One element of the output from one element of each input; NULL if it is not an integer that can
+ * be told. Elements that are not known are NULL, but only for content_where; other rules are not
+ * called then. */
 typedef Dim (*ContentRule)(const ContentCall *call, const Dim *args, int count);
 
 Dim content_abs(const ContentCall *call, const Dim *args, int count);
@@ -43,12 +45,13 @@ Dim content_sub(const ContentCall *call, const Dim *args, int count);
 Dim content_where(const ContentCall *call, const Dim *args, int count);
 Dim content_xor(const ContentCall *call, const Dim *args, int count);
 
-/* Sets the content of the node's output 0, whose type is set, from those of the inputs (broadcast to its shape). Does nothing where that is
- * not possible, or where all inputs are constants, which folding handles. */
+/* Sets the content of the node's output 0, whose type is set, from those of the inputs (broadcast
+ * to its shape). Does nothing where that is not possible, or where all inputs are constants, which
+ * folding handles. */
 void content_apply(Compilation *c, Node *node, ContentRule rule, Value *const *inputs, int count);
 
-/* The elements of a value (row-major, as many as its shape says) as expressions, or NULL if they are not all known integers
- * or are too many. */
+/* The elements of a value (row-major, as many as its shape says) as expressions, or NULL if they
+ * are not all known integers or are too many. */
 const Dim *content_of(Compilation *c, const Value *value);
 
 #endif

@@ -1,19 +1,65 @@
-/* control.c: If, Loop and Scan. Bodies become real blocks of the program: `if` and `for` in the emitted code.
+/* control.c: If, Loop and Scan. Bodies become real blocks of the program: `if` and `for` in the
+ * emitted code.
  *
- * A loop carries values from one iteration to the next. Their dims may change from iteration to iteration; such a dim becomes a data symbol that is
- * set before the loop and updated at the end of each iteration, so that it holds the final size afterwards. Its bound follows from the
- * number of iterations where it grows by a constant. */
+ * A loop carries values from one iteration to the next. Their dims may change from iteration to
+ * iteration; such a dim becomes a data symbol that is set before the loop and updated at the end of
+ * each iteration, so that it holds the final size afterwards. Its bound follows from the number of
+ * iterations where it grows by a constant. */
 #include "ops/op.h"
 
 #include <string.h>
 
 /* --- If --- */
 
+/* The content of an integer or bool scalar, or NULL. */
+static Dim scalar_content(const Value *value) {
+  return value && value->content && value->content_count == 1 ? value->content[0] : NULL;
+}
+
+static bool is_data_symbol(const DimSymbol *symbol, void *context) {
+  (void)context;
+  return symbol->kind == SYMBOL_DATA;
+}
+
+static bool same_kind(const Value *a, const Value *b) {
+  return a->dtype == b->dtype && a->rank == b->rank;
+}
+
+/* Whether both bodies can be typed, and give different dtypes or ranks. Nothing is printed. */
+static bool branches_disagree(Compilation *c, Graph *then_body, Graph *else_body) {
+  Diag silent = {0}, *loud = c->diag;
+  c->diag = &silent;
+  bool typed = infer_graph(c, then_body);
+  typed = infer_graph(c, else_body) && typed;
+  c->diag = loud;
+  bool disagree = false;
+  for (size_t i = 0; typed && i < then_body->outputs.count && i < else_body->outputs.count; i++)
+    disagree = disagree || !same_kind(then_body->outputs.items[i], else_body->outputs.items[i]);
+  return disagree;
+}
+
+/* Exporters write `squeeze if the dim is 1` as an If. Where that dim is open and the branches differ in rank, no program
+ * fits both: it is compiled for the sizes where the condition holds, and checks that when it runs. */
+static Graph *assume_then(Compilation *c, const Node *node, Dim condition) {
+  Graph *then_body = node_body(node, "then_branch"), *else_body = node_body(node, "else_branch");
+  if (dim_any_symbol(condition, is_data_symbol, NULL)) return NULL;
+  if (!branches_disagree(c, then_body, else_body)) return NULL;
+  Str text = str_in(c->arena);
+  dim_print(&text, condition);
+  diag_warning(c->diag, node_where(c, node), "the branches give results of different rank; compiled for sizes with %s",
+               str_text(&text));
+  diag_hint(c->diag, "fix these dims with --dim or --shape to choose the branch");
+  NodeCheck assumption = {condition, "sizes that the program was not compiled for"};
+  vec_push(c->arena, &c->assumptions, assumption);
+  return then_body;
+}
+
 static Graph *select_if(Compilation *c, const Node *node) {
-  (void)c;
   const Value *condition = node_in(node, 0);
-  if (!condition || !condition->constant || condition->constant->count != 1) return NULL;
-  return node_body(node, tensor_int(condition->constant, 0) ? "then_branch" : "else_branch");
+  Dim content = scalar_content(condition);
+  if (condition && condition->constant && condition->constant->count == 1)
+    return node_body(node, tensor_int(condition->constant, 0) ? "then_branch" : "else_branch");
+  return content ? assume_then(c, node, content) : NULL;
 }
 
 /* The dim of an output that is `a` after one branch and `b` after the other. */
@@ -22,18 +68,20 @@ static Dim merge_dim(Compilation *c, const Value *out, int axis, Dim a, Dim b) {
   DimRange ra = dim_range(a), rb = dim_range(b);
   int64_t low = ra.low < rb.low ? ra.low : rb.low, high = ra.high > rb.high ? ra.high : rb.high;
   Dim bound = dim_max(c->dims, dim_upper(c->dims, a), dim_upper(c->dims, b));
-  return dim_data(c->dims, arena_printf(c->arena, "%s.%d", out->name, axis), low < 0 ? 0 : low, high,
-                  bound);
+  return dim_data(c->dims, arena_printf(c->arena, "%s.%d", out->name, axis), low < 0 ? 0 : low,
+                  high, bound);
 }
 
 static bool merge_output(Compilation *c, const Node *node, int index, const Value *a,
                          const Value *b) {
   Value *out = node->outputs[index];
-  if (a->dtype != b->dtype || a->rank != b->rank) {
+  if (!same_kind(a, b)) {
     node_error(c, node, "output %d is %s after then_branch and %s after else_branch", index,
                value_type_text(c, a), value_type_text(c, b));
-    return diag_hint(c->diag, "fix the dims or inputs that the condition depends on (--dim, --shape, --set), so that "
-                              "one branch can be chosen when compiling");
+    return diag_hint(
+        c->diag,
+        "fix the dims or inputs that the condition depends on (--dim, --shape, --set), so that "
+        "one branch can be chosen when compiling");
   }
   Dim shape[MAX_RANK];
   for (int d = 0; d < a->rank; d++) shape[d] = merge_dim(c, out, d, a->shape[d], b->shape[d]);
@@ -95,20 +143,17 @@ static bool lower_if(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(If) = {.name = "If",
-                 .flags = OP_BODY,
-                 .infer = infer_if,
-                 .lower = lower_if,
-                 .select = select_if};
+DEFINE_OP(If) = {
+    .name = "If", .flags = OP_BODY, .infer = infer_if, .lower = lower_if, .select = select_if};
 
 /* --- loops: what Loop and Scan have in common --- */
 
 /* A value carried from iteration to iteration. */
 typedef struct {
-  Value *initial;    /* outside */
-  Value *in, *out;   /* of the body; out is set after inference */
+  Value *initial;         /* outside */
+  Value *in, *out;        /* of the body; out is set after inference */
   Dim changing[MAX_RANK]; /* the data symbol of a dim that differs between iterations, else NULL */
-  bool invariant;    /* the body hands it through unchanged */
+  bool invariant;         /* the body hands it through unchanged */
 } Carried;
 
 /* A tensor that is read slice by slice. */
@@ -127,13 +172,13 @@ typedef struct {
 } ScanOutput;
 
 typedef struct {
-  Graph *body; /* a copy of the node's, inferred */
-  Dim iteration;       /* data symbol: number of the iteration */
-  Dim trips;           /* number of iterations made, as an expression (exact) or a data symbol */
-  bool exact;          /* trips is known before the loop: no condition needs to be evaluated */
-  Dim limit;           /* NULL: none */
-  Value *condition;    /* initial condition, outside; NULL: true */
-  Value *next;         /* body output: condition of the next iteration; NULL: true */
+  Graph *body;      /* a copy of the node's, inferred */
+  Dim iteration;    /* data symbol: number of the iteration */
+  Dim trips;        /* number of iterations made, as an expression (exact) or a data symbol */
+  bool exact;       /* trips is known before the loop: no condition needs to be evaluated */
+  Dim limit;        /* NULL: none */
+  Value *condition; /* initial condition, outside; NULL: true */
+  Value *next;      /* body output: condition of the next iteration; NULL: true */
   Value *iteration_in, *condition_in; /* body inputs; NULL in Scan */
   int carried_count, scan_in_count, scan_out_count;
   Carried *carried;
@@ -149,7 +194,8 @@ static const Value *source_of(const Value *value) {
   return value;
 }
 
-/* Body inputs that the body hands through are replaced by the values they start from: they are no state at all. */
+/* Body inputs that the body hands through are replaced by the values they start from: they are no
+ * state at all. */
 static void drop_invariants(LoopPlan *plan, int first_output) {
   for (int i = 0; i < plan->carried_count; i++) {
     Carried *carried = &plan->carried[i];
@@ -159,7 +205,8 @@ static void drop_invariants(LoopPlan *plan, int first_output) {
   }
 }
 
-/* Body inputs get the types of the initial values; dims that change become data symbols. Integer scalars get symbolic contents, so that counters are seen. */
+/* Body inputs get the types of the initial values; dims that change become data symbols. Integer
+ * scalars get symbolic contents, so that counters are seen. */
 static void type_carried(Compilation *c, Carried *carried) {
   Dim shape[MAX_RANK];
   const Value *initial = carried->initial;
@@ -171,8 +218,9 @@ static void type_carried(Compilation *c, Carried *carried) {
     value_element(c, carried->in, 0, INT64_MIN, INT64_MAX);
 }
 
-/* Finds dims that differ between the start of an iteration and its end. False on types that cannot be carried.
- * *changed: a dim was found that was not known to change, so the body has to be inferred again. */
+/* Finds dims that differ between the start of an iteration and its end. False on types that cannot
+ * be carried. *changed: a dim was found that was not known to change, so the body has to be
+ * inferred again. */
 static bool find_changes(Compilation *c, const Node *node, LoopPlan *plan, bool *changed) {
   for (int i = 0; i < plan->carried_count; i++) {
     Carried *carried = &plan->carried[i];
@@ -183,35 +231,33 @@ static bool find_changes(Compilation *c, const Node *node, LoopPlan *plan, bool 
                         value_type_text(c, in), value_type_text(c, out));
     for (int d = 0; d < in->rank; d++) {
       if (in->shape[d] == out->shape[d] || carried->changing[d]) continue;
-      carried->changing[d] = dim_data(c->dims, arena_printf(c->arena, "%s.%d", in->name, d), 0,
-                                      INT64_MAX, NULL);
+      carried->changing[d] =
+          dim_data(c->dims, arena_printf(c->arena, "%s.%d", in->name, d), 0, INT64_MAX, NULL);
       *changed = true;
     }
   }
   return true;
 }
 
-/* The coefficient-free step of symbol `s` over one iteration: *step with `after` == s + *step, *step free of `s`. */
+/* The coefficient-free step of symbol `s` over one iteration: *step with `after` == s + *step,
+ * *step free of `s`. */
 static bool is_induction(Compilation *c, Dim s, Dim after, Dim *step) {
   *step = dim_sub(c->dims, after, s);
   return !dim_mentions(*step, dim_symbol(s));
 }
 
-/* The content of an integer scalar, or NULL. */
-static Dim scalar_content(const Value *value) {
-  return value && value->content && value->content_count == 1 ? value->content[0] : NULL;
-}
-
-/* Iterations that the factor `left < right` of the next condition allows: its only varying part must be a counter that rises by a positive constant.
- * Iteration j+1 runs if s(j) + rest < 0, with s(j) = start + j*step, so trips = ceildiv(-rest - start, step) + 1. *exact: the initial
- * condition is the same comparison one step earlier. */
+/* Iterations that the factor `left < right` of the next condition allows: its only varying part
+ * must be a counter that rises by a positive constant. Iteration j+1 runs if s(j) + rest < 0, with
+ * s(j) = start + j*step, so trips = ceildiv(-rest - start, step) + 1. *exact: the initial condition
+ * is the same comparison one step earlier. */
 static Dim trips_of_factor(Compilation *c, const LoopPlan *plan, Dim left, Dim right) {
   Dim difference = dim_sub(c->dims, left, right);
   for (int i = 0; i < plan->carried_count; i++) {
     const Carried *carried = &plan->carried[i];
     Dim s = carried->invariant ? NULL : scalar_content(carried->in);
     Dim after = scalar_content(carried->out), start = scalar_content(carried->initial), step, rest;
-    if (!s || !after || !start || !dim_symbol(s) || !dim_mentions(difference, dim_symbol(s))) continue;
+    if (!s || !after || !start || !dim_symbol(s) || !dim_mentions(difference, dim_symbol(s)))
+      continue;
     if (!is_induction(c, s, after, &step) || !dim_is_const(step) || dim_value(step) <= 0) continue;
     if (!is_induction(c, s, difference, &rest)) continue;
     Dim room = dim_sub(c->dims, dim_muli(c->dims, rest, -1), start);
@@ -240,7 +286,8 @@ static Dim initial_condition(Compilation *c, const LoopPlan *plan) {
   return scalar_content(plan->condition);
 }
 
-/* The condition after iteration j-1, with every counter at its start minus one step: equal to the initial condition if that is the same test. */
+/* The condition after iteration j-1, with every counter at its start minus one step: equal to the
+ * initial condition if that is the same test. */
 static Dim condition_before(Compilation *c, const LoopPlan *plan, Dim next) {
   for (int i = 0; i < plan->carried_count; i++) {
     const Carried *carried = &plan->carried[i];
@@ -252,7 +299,8 @@ static Dim condition_before(Compilation *c, const LoopPlan *plan, Dim next) {
   return dim_substitute(c->dims, next, dim_symbol(plan->iteration), dim_const(c->dims, -1));
 }
 
-/* Trip count from the limit and the condition: exact where everything is understood, otherwise an upper bound in *bound (NULL: none). */
+/* Trip count from the limit and the condition: exact where everything is understood, otherwise an
+ * upper bound in *bound (NULL: none). */
 static void count_trips(Compilation *c, LoopPlan *plan, Dim *bound) {
   enum { MOST = 8 };
   Dim factors[MOST], exact = plan->limit, upper = plan->limit;
@@ -274,7 +322,8 @@ static void count_trips(Compilation *c, LoopPlan *plan, Dim *bound) {
     exact = exact ? dim_min(c->dims, exact, trips) : trips;
   }
   *bound = upper ? dim_max(c->dims, upper, dim_const(c->dims, 0)) : NULL;
-  bool same_test = understood && (dim_is(first, 1) ? dim_is(next, 1) : condition_before(c, plan, next) == first);
+  bool same_test =
+      understood && (dim_is(first, 1) ? dim_is(next, 1) : condition_before(c, plan, next) == first);
   plan->exact = same_test && exact;
   if (plan->exact) plan->trips = dim_max(c->dims, exact, dim_const(c->dims, 0));
 }
@@ -339,12 +388,14 @@ static bool type_scan_outputs(Compilation *c, const Node *node, LoopPlan *plan) 
     if (!scan->whole) continue;
     Dim shape[MAX_RANK];
     int from = 0, rank = scan->slice->rank + 1;
-    if (rank > MAX_RANK) return node_error(c, node, "scan output %d has more than %d dims", i, MAX_RANK);
-    for (int d = 0; d < rank; d++) shape[d] = d == scan->axis ? plan->trips : scan->slice->shape[from++];
+    if (rank > MAX_RANK)
+      return node_error(c, node, "scan output %d has more than %d dims", i, MAX_RANK);
+    for (int d = 0; d < rank; d++)
+      shape[d] = d == scan->axis ? plan->trips : scan->slice->shape[from++];
     for (int d = 0; d < rank; d++)
       if (d != scan->axis && varies(plan, shape[d]))
-        return node_error(c, node, "scan output %d has a shape that differs between iterations: %s", i,
-                          value_type_text(c, scan->slice));
+        return node_error(c, node, "scan output %d has a shape that differs between iterations: %s",
+                          i, value_type_text(c, scan->slice));
     value_set_type(c, scan->whole, scan->slice->dtype, rank, shape);
   }
   return true;
@@ -366,13 +417,15 @@ static void type_carried_outputs(Compilation *c, const Node *node, const LoopPla
 /* Fills the plan for a fresh copy of the body; the operator's own rules. */
 typedef bool (*PlanFiller)(Compilation *c, const Node *node, LoopPlan *plan);
 
-/* Infers the body until the dims of the carried values settle; stores the inferred copy and the plan with the node. */
+/* Infers the body until the dims of the carried values settle; stores the inferred copy and the
+ * plan with the node. */
 static bool infer_loop_plan(Compilation *c, Node *node, PlanFiller fill, int first_output,
                             LoopPlan **result) {
   enum { MOST_ROUNDS = 8 };
   LoopPlan *plan = ARENA_NEW(c->arena, LoopPlan);
-  plan->iteration = dim_data(c->dims, arena_printf(c->arena, "%s.iteration", node->name[0] ? node->name : "loop"),
-                             0, INT64_MAX, NULL);
+  plan->iteration =
+      dim_data(c->dims, arena_printf(c->arena, "%s.iteration", node->name[0] ? node->name : "loop"),
+               0, INT64_MAX, NULL);
   plan->body = graph_clone(c, node_body(node, "body"), NULL);
   if (!fill(c, node, plan)) return false;
   Dim changing[64][MAX_RANK] = {{NULL}};
@@ -405,8 +458,9 @@ static void finish_trips(Compilation *c, const Node *node, LoopPlan *plan) {
   if (bound) bound = dim_upper(c->dims, bound);
   if (!plan->exact) {
     int64_t high = bound ? dim_range(bound).high : INT64_MAX;
-    plan->trips = dim_data(c->dims, arena_printf(c->arena, "%s.trips", node->name[0] ? node->name : "loop"), 0,
-                           high, bound);
+    plan->trips =
+        dim_data(c->dims, arena_printf(c->arena, "%s.trips", node->name[0] ? node->name : "loop"),
+                 0, high, bound);
   }
   DimSymbol *iteration = dim_find_symbol(c->dims, dim_symbol(plan->iteration)->name);
   Dim most = dim_upper(c->dims, plan->trips);
@@ -445,7 +499,8 @@ static void lower_slice(Lower *l, const Value *whole, int axis, const Value *sli
   nest_strides(l->c, whole->rank, whole->shape, dense);
   for (int d = 0, k = 0; d < whole->rank; d++)
     if (d != axis) stride[k++] = dense[d];
-  Dim index = backward ? dim_sub(pool, dim_addi(pool, whole->shape[axis], -1), iteration) : iteration;
+  Dim index =
+      backward ? dim_sub(pool, dim_addi(pool, whole->shape[axis], -1), iteration) : iteration;
   Dim offset = dim_mul(pool, index, dense[axis]);
   LoopNest *nest = lower_nest(l, slice->rank, slice->shape);
   nest_strides(l->c, slice->rank, slice->shape, own);
@@ -466,11 +521,13 @@ static void lower_initial(Lower *l, const LoopPlan *plan) {
       if (carried->changing[d])
         lower_define(l, dim_symbol(carried->changing[d]), carried->initial->shape[d]);
     Buffer *state = lower_buffer(l, carried->in);
-    lower_copy_buffer(l, state, lower_buffer(l, carried->initial), value_count(l->c, carried->initial));
+    lower_copy_buffer(l, state, lower_buffer(l, carried->initial),
+                      value_count(l->c, carried->initial));
   }
 }
 
-/* Whether the buffer of a body output is the state of some carried value (or a buffer from outside that must not be overwritten early). */
+/* Whether the buffer of a body output is the state of some carried value (or a buffer from outside
+ * that must not be overwritten early). */
 static bool is_state(Lower *l, const LoopPlan *plan, const Buffer *buffer) {
   for (int i = 0; i < plan->carried_count; i++)
     if (!plan->carried[i].invariant && lower_buffer(l, plan->carried[i].in) == buffer) return true;
@@ -504,7 +561,8 @@ static void lower_updates(Lower *l, const LoopPlan *plan, Buffer *condition) {
     if (scan->whole)
       lower_slice(l, scan->whole, scan->axis, scan->slice, plan->iteration, scan->backward, true);
   }
-  if (condition) lower_copy_buffer(l, condition, lower_buffer(l, plan->next), dim_const(l->c->dims, 1));
+  if (condition)
+    lower_copy_buffer(l, condition, lower_buffer(l, plan->next), dim_const(l->c->dims, 1));
   Buffer **sources = ARENA_ARRAY(l->c->arena, Buffer *, plan->carried_count + 1);
   for (int i = 0; i < plan->carried_count; i++) {
     const Carried *carried = &plan->carried[i];
@@ -524,7 +582,8 @@ static void lower_updates(Lower *l, const LoopPlan *plan, Buffer *condition) {
               value_count(l->c, plan->carried[i].in));
 }
 
-/* A bool buffer with the initial condition, or NULL if the number of iterations is known before the loop. */
+/* A bool buffer with the initial condition, or NULL if the number of iterations is known before the
+ * loop. */
 static Buffer *lower_condition(Lower *l, const LoopPlan *plan) {
   if (plan->exact || !plan->next) return NULL;
   Dim one = dim_const(l->c->dims, 1);
@@ -578,8 +637,10 @@ static bool fill_loop(Compilation *c, const Node *node, LoopPlan *plan) {
   int carried = node->input_count - 2;
   if (carried < 0) carried = 0;
   if ((int)body->inputs.count != carried + 2 || (int)body->outputs.count < carried + 1)
-    return node_error(c, node, "the body has %zu inputs and %zu outputs; %d carried values need %d and at least %d",
-                      body->inputs.count, body->outputs.count, carried, carried + 2, carried + 1);
+    return node_error(
+        c, node,
+        "the body has %zu inputs and %zu outputs; %d carried values need %d and at least %d",
+        body->inputs.count, body->outputs.count, carried, carried + 2, carried + 1);
   plan->carried_count = carried;
   plan->carried = ARENA_ARRAY(c->arena, Carried, carried + 1);
   plan->iteration_in = body->inputs.items[0];
@@ -593,8 +654,8 @@ static bool fill_loop(Compilation *c, const Node *node, LoopPlan *plan) {
   plan->scan_out_count = (int)body->outputs.count - 1 - carried;
   plan->scan_out = ARENA_ARRAY(c->arena, ScanOutput, plan->scan_out_count + 1);
   for (int i = 0; i < plan->scan_out_count; i++)
-    plan->scan_out[i] =
-        (ScanOutput){.whole = node_out(node, carried + i), .slice = body->outputs.items[1 + carried + i]};
+    plan->scan_out[i] = (ScanOutput){.whole = node_out(node, carried + i),
+                                     .slice = body->outputs.items[1 + carried + i]};
   return true;
 }
 
@@ -604,8 +665,10 @@ static bool fill_loop_limit(Compilation *c, const Node *node, LoopPlan *plan) {
   if (!limit) return true;
   plan->limit = value_element(c, limit, 0, INT64_MIN, INT64_MAX);
   /* Exporters write "no limit" as the largest int64 (or int32). */
-  if (dim_is_const(plan->limit) && dim_value(plan->limit) >= INT32_MAX) plan->limit = NULL;
-  else plan->limit = dim_max(c->dims, plan->limit, dim_const(c->dims, 0));
+  if (dim_is_const(plan->limit) && dim_value(plan->limit) >= INT32_MAX)
+    plan->limit = NULL;
+  else
+    plan->limit = dim_max(c->dims, plan->limit, dim_const(c->dims, 0));
   return true;
 }
 
@@ -613,8 +676,7 @@ static bool infer_loop(Compilation *c, Node *node) {
   return infer_any_loop(c, node, fill_loop_limit, 1);
 }
 
-DEFINE_OP(Loop) = {
-    .name = "Loop", .flags = OP_BODY, .infer = infer_loop, .lower = lower_any_loop};
+DEFINE_OP(Loop) = {.name = "Loop", .flags = OP_BODY, .infer = infer_loop, .lower = lower_any_loop};
 
 /* --- Scan --- */
 
@@ -633,8 +695,10 @@ static bool fill_scan(Compilation *c, const Node *node, LoopPlan *plan) {
   int carried = node->input_count - scanned;
   if (scanned < 1 || carried < 0 || (int)body->inputs.count != node->input_count ||
       (int)body->outputs.count < carried)
-    return node_error(c, node, "num_scan_inputs=%d does not fit %d inputs and a body with %zu inputs and %zu outputs",
-                      scanned, node->input_count, body->inputs.count, body->outputs.count);
+    return node_error(
+        c, node,
+        "num_scan_inputs=%d does not fit %d inputs and a body with %zu inputs and %zu outputs",
+        scanned, node->input_count, body->inputs.count, body->outputs.count);
   plan->carried_count = carried;
   plan->carried = ARENA_ARRAY(c->arena, Carried, carried + 1);
   for (int i = 0; i < carried; i++)
@@ -643,22 +707,26 @@ static bool fill_scan(Compilation *c, const Node *node, LoopPlan *plan) {
   plan->scan_in = ARENA_ARRAY(c->arena, ScanInput, scanned);
   for (int i = 0; i < scanned; i++) {
     ScanInput *scan = &plan->scan_in[i];
-    *scan = (ScanInput){.whole = node_in(node, carried + i), .slice = body->inputs.items[carried + i]};
+    *scan =
+        (ScanInput){.whole = node_in(node, carried + i), .slice = body->inputs.items[carried + i]};
     scan->backward = list_entry(node, "scan_input_directions", i, 0) == 1;
-    if (!infer_axis(c, node, list_entry(node, "scan_input_axes", i, 0), scan->whole->rank, &scan->axis))
+    if (!infer_axis(c, node, list_entry(node, "scan_input_axes", i, 0), scan->whole->rank,
+                    &scan->axis))
       return false;
   }
   plan->scan_out_count = (int)body->outputs.count - carried;
   plan->scan_out = ARENA_ARRAY(c->arena, ScanOutput, plan->scan_out_count + 1);
   for (int i = 0; i < plan->scan_out_count; i++)
-    plan->scan_out[i] = (ScanOutput){.whole = node_out(node, carried + i),
-                                     .slice = body->outputs.items[carried + i],
-                                     .backward = list_entry(node, "scan_output_directions", i, 0) == 1};
+    plan->scan_out[i] =
+        (ScanOutput){.whole = node_out(node, carried + i),
+                     .slice = body->outputs.items[carried + i],
+                     .backward = list_entry(node, "scan_output_directions", i, 0) == 1};
   plan->limit = plan->scan_in[0].whole->shape[plan->scan_in[0].axis];
   return true;
 }
 
-/* Output axes count from the end of the output's rank, which is known only after the body was inferred. */
+/* Output axes count from the end of the output's rank, which is known only after the body was
+ * inferred. */
 static bool infer_scan(Compilation *c, Node *node) {
   LoopPlan *plan;
   if (!infer_loop_plan(c, node, fill_scan, 0, &plan)) return false;

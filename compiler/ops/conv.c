@@ -1,7 +1,7 @@
 /* conv.c: Conv, ConvTranspose, their integer forms, and com.microsoft FusedConv.
  *
- * Weights are [output channels, input channels / group, kernel…]; of ConvTranspose [input channels, output channels / group,
- * kernel…]. Any dim may be symbolic. */
+ * Weights are [output channels, input channels / group, kernel…]; of ConvTranspose [input channels,
+ * output channels / group, kernel…]. Any dim may be symbolic. */
 #include "ops/spatial.h"
 
 #include <string.h>
@@ -26,7 +26,8 @@ static bool check_kernel_attr(Compilation *c, const Node *node, const Value *w) 
   const int64_t *sizes = node_ints(node, "kernel_shape", &count);
   if (!sizes || count == 0) return true;
   if (count != (size_t)w->rank - 2)
-    return node_error(c, node, "attribute 'kernel_shape' has %zu sizes, but the weight has %d spatial axes",
+    return node_error(c, node,
+                      "attribute 'kernel_shape' has %zu sizes, but the weight has %d spatial axes",
                       count, w->rank - 2);
   for (size_t i = 0; i < count; i++)
     if (!infer_require_equal(c, node, dim_const(c->dims, sizes[i]), w->shape[2 + i],
@@ -61,14 +62,17 @@ static bool read_channels(Compilation *c, const Node *node, const Value *x, cons
          per_group(c, node, w->shape[0], conv->groups, &conv->oc);
 }
 
-static const ConvRow *conv_row(const Node *node) { return node->op->row; }
+static const ConvRow *conv_row(const Node *node) {
+  return node->op->row;
+}
 
 static bool read_conv(Compilation *c, const Node *node, Conv *conv) {
   const ConvRow *row = conv_row(node);
   const Value *x = node_in(node, 0), *w = node_in(node, row->weight);
   if (!window_check_rank(c, node, x)) return false;
   if (w->rank != x->rank)
-    return node_error(c, node, "the weight has rank %d, but the input has rank %d", w->rank, x->rank);
+    return node_error(c, node, "the weight has rank %d, but the input has rank %d", w->rank,
+                      x->rank);
   return check_kernel_attr(c, node, w) &&
          read_channels(c, node, x, w, row->kind == WINDOW_TRANSPOSE, conv) &&
          window_read(c, node, x, w->shape + 2, row->kind, &conv->window);
@@ -116,8 +120,8 @@ static void arg_channels(Lower *l, Step *step, const Conv *conv) {
   arg_dim(l, step, conv->oc);
 }
 
-/* The sizes of the pieces that ctc_conv_columns and ctc_conv_transpose_rows work on: 32 KiB of f32 and less, which stay in a
- * first-level cache. */
+/* The sizes of the pieces that ctc_conv_columns and ctc_conv_transpose_rows work on: 32 KiB of f32
+ * and less, which stay in a first-level cache. */
 enum { COLUMN_TAPS = 64, ROW_BLOCK = 16, PIECE = 128 };
 /* Convolutions of fewer products do without the scratch memory. */
 enum { FEW_PRODUCTS = 1000000 };
@@ -126,23 +130,16 @@ enum { FEW_PRODUCTS = 1000000 };
 typedef enum {
   CONV_DIRECT,  /* row by row, without scratch memory */
   CONV_PLAIN,   /* as a matrix product on the input */
-  CONV_COLUMNS, /* as a matrix product on gathered inputs, or (transposed) with results that are spread */
+  CONV_COLUMNS, /* as a matrix product on gathered inputs, or (transposed) with results that are
+                   spread */
 } ConvMethod;
-
-static bool is_flat(const Window *w) {
-  bool flat = true;
-  for (int a = 0; a < SPATIAL_AXES; a++)
-    flat &= dim_is(w->kernel[a], 1) && dim_is(w->stride[a], 1) && dim_is(w->pad_begin[a], 0) &&
-            w->in[a] == w->out[a];
-  return flat;
-}
 
 static Dim taps_of(Compilation *c, const Conv *conv) {
   return dim_mul(c->dims, conv->ic, window_volume(c, conv->window.kernel));
 }
 
 static ConvMethod choose_method(Compilation *c, const Conv *conv, bool transposed) {
-  if (!transposed && is_flat(&conv->window)) return CONV_PLAIN;
+  if (!transposed && window_is_flat(&conv->window)) return CONV_PLAIN;
   Dim taps = taps_of(c, conv), channels = all_outputs(c, conv);
   Dim positions = window_volume(c, transposed ? conv->window.in : conv->window.out);
   Dim products = dim_mul(c->dims, dim_mul(c->dims, taps, channels), positions);
@@ -153,15 +150,16 @@ static ConvMethod choose_method(Compilation *c, const Conv *conv, bool transpose
   return few || narrow ? CONV_DIRECT : CONV_COLUMNS;
 }
 
-/* x, weight, bias, y, scratch, channels, and the sizes of a piece of the scratch memory: `depth` by at most PIECE of
- * `positions`. */
+/* x, weight, bias, y, scratch, channels, and the sizes of a piece of the scratch memory: `depth` by
+ * at most PIECE of `positions`. */
 static void lower_pieces(Lower *l, const char *stem, const Conv *conv, bool scratch, Dim depth,
                          Dim positions, Buffer *const *in, Buffer *out) {
   DimPool *p = l->c->dims;
   Dim piece = dim_max(p, dim_min(p, positions, dim_const(p, PIECE)), dim_const(p, 1));
   depth = dim_max(p, depth, dim_const(p, 1));
   Buffer *work =
-      scratch ? lower_scratch(l, out->dtype, dim_mul(p, depth, piece), "part of a convolution") : NULL;
+      scratch ? lower_scratch(l, out->dtype, dim_mul(p, depth, piece), "part of a convolution")
+              : NULL;
   Step *step = lower_kernel(l, stem, out->dtype);
   for (int i = 0; i < 3; i++) arg_buffer(l, step, in[i]);
   arg_buffer(l, step, out);
@@ -213,7 +211,9 @@ static bool lower_float_conv(Lower *l, const Node *node, bool transposed) {
   return true;
 }
 
-static bool lower_conv(Lower *l, const Node *node) { return lower_float_conv(l, node, false); }
+static bool lower_conv(Lower *l, const Node *node) {
+  return lower_float_conv(l, node, false);
+}
 
 static bool lower_conv_transpose(Lower *l, const Node *node) {
   return lower_float_conv(l, node, true);
@@ -262,7 +262,8 @@ static bool lower_qlinear_conv(Lower *l, const Node *node) {
 
 /* --- FusedConv --- */
 
-/* The activations of FusedConv: scalar functions with the numbers of attribute activation_params behind the operand. */
+/* The activations of FusedConv: scalar functions with the numbers of attribute activation_params
+ * behind the operand. */
 static const struct {
   const char *name, *stem;
   int param_count;
@@ -277,7 +278,8 @@ static const struct {
     {"HardSwish", "hardswish", 0, {0, 0}},
 };
 
-/* The row of `activations` that the node asks for, -1 for none; false if there is no such activation. */
+/* The row of `activations` that the node asks for, -1 for none; false if there is no such
+ * activation. */
 static bool find_activation(Compilation *c, const Node *node, int *found) {
   const char *name = node_string(node, "activation", "");
   *found = -1;
@@ -292,21 +294,25 @@ static bool infer_fused_conv(Compilation *c, Node *node) {
   const Value *z = node_in(node, 3);
   if (!find_activation(c, node, &activation) || !infer_conv(c, node)) return false;
   const Value *y = node_out(node, 0);
-  if (z && z->rank != y->rank) return node_error(c, node, "input Z must have the rank of the output");
+  if (z && z->rank != y->rank)
+    return node_error(c, node, "input Z must have the rank of the output");
   for (int i = 0; z && i < y->rank; i++)
-    if (!infer_require_equal(c, node, z->shape[i], y->shape[i], "dims of input Z and of the output"))
+    if (!infer_require_equal(c, node, z->shape[i], y->shape[i],
+                             "dims of input Z and of the output"))
       return false;
   return true;
 }
 
 /* act(value), with parameters from the attribute or their defaults. */
-static Operand apply_activation(Lower *l, LoopNest *nest, const Node *node, int row, Operand value) {
+static Operand apply_activation(Lower *l, LoopNest *nest, const Node *node, int row,
+                                Operand value) {
   size_t given;
   DType dtype = value.dtype;
   const float *params = node_floats(node, "activation_params", &given);
   Operand args[3] = {value};
   for (int i = 0; i < activations[row].param_count; i++)
-    args[1 + i] = operand_real(dtype, (size_t)i < given ? (double)params[i] : activations[row].missing[i]);
+    args[1 + i] =
+        operand_real(dtype, (size_t)i < given ? (double)params[i] : activations[row].missing[i]);
   return nest_apply(l, nest, activations[row].stem, dtype, args, 1 + activations[row].param_count);
 }
 

@@ -1,11 +1,13 @@
 /* elementwise.c: operators that compute each element of the output from one element of each input.
  *
- * One row an operator: the scalar function of runtime/scalar.c, its attributes, and how it acts on integers that carry shapes. Inputs
- * are broadcast together (numpy rules; before opset 7 by the attributes `broadcast` and `axis`); lowering makes one loop nest:
+ * One row an operator: the scalar function of runtime/scalar.c, its attributes, and how it acts on
+ * integers that carry shapes. Inputs are broadcast together (numpy rules; before opset 7 by the
+ * attributes `broadcast` and `axis`); lowering makes one loop nest:
  *
  *   y = LeakyRelu(x, alpha = 0.1)   =>   for i: y[i] = ctc_leakyrelu_f32(x[i], 0.1f)
  *
- * A dtype without a function of its own is computed in another one: f16 and bf16 in f32, integers in f64. */
+ * A dtype without a function of its own is computed in another one: f16 and bf16 in f32, integers
+ * in f64. */
 #include "ops/elementwise.h"
 
 #include "ops/content.h"
@@ -51,10 +53,13 @@ static bool lower_elementwise(Lower *l, const Node *node);
 
 /* --- functions that attributes choose --- */
 
-static const char *choose_mod(const Node *node) { return node_int(node, "fmod", 0) ? "fmod" : "mod"; }
+static const char *choose_mod(const Node *node) {
+  return node_int(node, "fmod", 0) ? "fmod" : "mod";
+}
 
 static const char *choose_isinf(const Node *node) {
-  bool negative = node_int(node, "detect_negative", 1), positive = node_int(node, "detect_positive", 1);
+  bool negative = node_int(node, "detect_negative", 1),
+       positive = node_int(node, "detect_positive", 1);
   if (negative && positive) return "isinf";
   return negative ? "isneginf" : positive ? "isposinf" : "isnoinf";
 }
@@ -142,7 +147,8 @@ DEFINE_ELEMENTWISE(Where, .stem = "where", .content = content_where);
 DEFINE_ELEMENTWISE(Xor, .stem = "xor", .content = content_xor);
 
 /* onnxruntime's own */
-DEFINE_ELEMENTWISE_IN(MicrosoftBiasGelu, "com.microsoft", "BiasGelu", .stem = "gelu", .biased = true);
+DEFINE_ELEMENTWISE_IN(MicrosoftBiasGelu, "com.microsoft", "BiasGelu", .stem = "gelu",
+                      .biased = true);
 DEFINE_ELEMENTWISE_IN(MicrosoftFastGelu, "com.microsoft", "FastGelu", .stem = "gelutanh",
                       .biased = true);
 DEFINE_ELEMENTWISE_IN(MicrosoftGelu, "com.microsoft", "Gelu", .stem = "gelu");
@@ -151,7 +157,9 @@ DEFINE_ELEMENTWISE_IN(MicrosoftQuickGelu, "com.microsoft", "QuickGelu", .stem = 
 
 /* --- types --- */
 
-static const Row *row_of(const Node *node) { return node->op->row; }
+static const Row *row_of(const Node *node) {
+  return node->op->row;
+}
 
 static const char *stem_of(const Node *node) {
   const Row *row = row_of(node);
@@ -172,8 +180,8 @@ DType elementwise_dtype(const char *stem, DType dtype) {
 
 /* --- broadcasting --- */
 
-/* `value` with ones around its shape, so that its first dim stands at `axis` of `rank` dims: as old broadcasting means it. The copy
- * has the same id, hence the same buffer. */
+/* `value` with ones around its shape, so that its first dim stands at `axis` of `rank` dims: as old
+ * broadcasting means it. The copy has the same id, hence the same buffer. */
 static Value *aligned_at(Compilation *c, const Value *value, int axis, int rank) {
   Value *aligned = arena_copy(c->arena, value, sizeof *value);
   aligned->rank = rank;
@@ -183,8 +191,8 @@ static Value *aligned_at(Compilation *c, const Value *value, int axis, int rank)
   return aligned;
 }
 
-/* The axis of input 0 at which the first dim of input 1 stands, or -1: where they end together. Before opset 7 an
- * attribute says it; a slope of PRelu belonged to the channels. */
+/* The axis of input 0 at which the first dim of input 1 stands, or -1: where they end together.
+ * Before opset 7 an attribute says it; a slope of PRelu belonged to the channels. */
 static int64_t old_axis(const Node *node) {
   if (node->version >= 7 || node->input_count < 2 || node->domain[0]) return -1;
   const Row *row = row_of(node);
@@ -253,7 +261,8 @@ static int load_arguments(Lower *l, const Node *node, LoopNest *nest, Value *con
   int count = 0, inputs = row->biased ? 1 : node->input_count;
   for (int i = 0; i < inputs; i++) {
     bool condition = operands[i]->dtype == DT_BOOL;
-    args[count++] = condition ? nest_load(l, nest, operands[i]) : load_as(l, nest, operands[i], dtype);
+    args[count++] =
+        condition ? nest_load(l, nest, operands[i]) : load_as(l, nest, operands[i], dtype);
   }
   if (row->biased && node_in(node, 1)) args[0] = load_sum(l, nest, operands, dtype);
   for (int i = 0; i < MOST_ATTRS && row->attrs[i].name; i++) {

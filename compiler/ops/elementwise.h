@@ -4,11 +4,12 @@
 
 #include "ir/graph.h"
 
-/* The dtype in which the scalar function `stem` is computed on elements of `dtype`: that one itself, or f32 for f16 and bf16, or f64
- * for integers; DT_NONE if it is not defined for them. */
+/* The dtype in which the scalar function `stem` is computed on elements of `dtype`: that one
+ * itself, or f32 for f16 and bf16, or f64 for integers; DT_NONE if it is not defined for them. */
 DType elementwise_dtype(const char *stem, DType dtype);
-/* The node's inputs in operands[input_count], their shapes made ready for numpy broadcasting: before opset 7 the second one may stand at an
- * axis of the first one. Reports and returns false if it does not fit there. */
+/* The node's inputs in operands[input_count], their shapes made ready for numpy broadcasting:
+ * before opset 7 the second one may stand at an axis of the first one. Reports and returns false if
+ * it does not fit there. */
 MUST_CHECK bool elementwise_operands(Compilation *c, const Node *node, Value **operands);
 
 #endif

@@ -1,4 +1,5 @@
-/* fill.c: operators that make tensors out of a few numbers: ConstantOfShape, Range, EyeLike, Trilu, OneHot. */
+/* fill.c: operators that make tensors out of a few numbers: ConstantOfShape, Range, EyeLike, Trilu,
+ * OneHot. */
 #include "ops/content.h"
 #include "ops/movement.h"
 
@@ -30,11 +31,13 @@ static bool infer_constant_of_shape(Compilation *c, Node *node) {
   return true;
 }
 
-/* A literal where the number is exactly that; otherwise (types without arithmetic) an element of a constant. */
+/* A literal where the number is exactly that; otherwise (types without arithmetic) an element of a
+ * constant. */
 static Operand fill_operand(Lower *l, LoopNest *nest, const Tensor *value) {
   DType dtype = value ? value->dtype : DT_F32;
   if (!value) return operand_real(DT_F32, 0);
-  if (dtype_is_float(dtype)) return operand_real(dtype == DT_F64 ? DT_F64 : DT_F32, tensor_real(value, 0));
+  if (dtype_is_float(dtype))
+    return operand_real(dtype == DT_F64 ? DT_F64 : DT_F32, tensor_real(value, 0));
   if (dtype_info(dtype)->kind != KIND_OTHER)
     return operand_int(dtype, dim_const(l->c->dims, tensor_int(value, 0)));
   Dim still[MAX_RANK];
@@ -57,7 +60,8 @@ DEFINE_OP(ConstantOfShape) = {
 
 enum { RANGE_START, RANGE_LIMIT, RANGE_DELTA, RANGE_INPUTS };
 
-/* The three inputs as integer expressions; elements of integer inputs are read at run time if need be. */
+/* The three inputs as integer expressions; elements of integer inputs are read at run time if need
+ * be. */
 static bool range_parts(Compilation *c, const Node *node, Dim *parts) {
   for (int i = 0; i < RANGE_INPUTS; i++) {
     Value *value = node_in(node, i);
@@ -75,8 +79,9 @@ static Dim range_steps(Compilation *c, const Dim *parts) {
   Dim distance = dim_sub(pool, parts[RANGE_LIMIT], parts[RANGE_START]);
   DimRange range = dim_range(delta);
   Dim up = range.high > 0 ? dim_ceildiv(pool, distance, delta) : NULL;
-  Dim down = range.low < 0 ? dim_ceildiv(pool, dim_muli(pool, distance, -1), dim_muli(pool, delta, -1))
-                           : NULL;
+  Dim down = range.low < 0
+                 ? dim_ceildiv(pool, dim_muli(pool, distance, -1), dim_muli(pool, delta, -1))
+                 : NULL;
   Dim steps = up && down ? dim_select(pool, dim_less(pool, zero, delta), up, down) : up ? up : down;
   return dim_max(pool, steps, zero);
 }
@@ -123,22 +128,20 @@ static bool infer_range(Compilation *c, Node *node) {
   } else if (!whole) {
     count = infer_data_dim(c, y, 0, NULL);
   }
-  if (whole) count = infer_own_dim(c, y, 0, count, NULL);
+  if (whole) count = infer_own_dim(c, node, y, 0, count, NULL);
   value_set_type(c, y, node_in(node, 0)->dtype, 1, &count);
   if (whole) range_content(c, y, parts);
   return true;
 }
 
-/* A data symbol in the shape gets its value: from the integer inputs, or by a kernel that counts. */
+/* A data symbol in the shape gets its value: from the integer inputs, or by a kernel that counts.
+ */
 static void define_range_count(Lower *l, const Node *node) {
   const Value *y = node_out(node, 0);
   const DimSymbol *symbol = dim_symbol(y->shape[0]);
   Dim parts[RANGE_INPUTS];
-  if (range_parts(l->c, node, parts)) {
-    Dim count = range_steps(l->c, parts);
-    lower_own_dims(l, y, &count);
-    return;
-  }
+  lower_own_dims(l, y);
+  if (range_parts(l->c, node, parts)) return;
   if (!symbol || symbol->kind != SYMBOL_DATA) return;
   Buffer *count = lower_scratch(l, DT_I64, dim_const(l->c->dims, 1), "count");
   Buffer *numbers[RANGE_INPUTS];
@@ -153,7 +156,8 @@ static void define_range_count(Lower *l, const Node *node) {
 static Operand range_part(Lower *l, LoopNest *nest, const Node *node, int i) {
   const Value *value = node_in(node, i);
   Dim still = dim_const(l->c->dims, 0);
-  if (value->content && dtype_is_integer(value->dtype)) return operand_int(value->dtype, value->content[0]);
+  if (value->content && dtype_is_integer(value->dtype))
+    return operand_int(value->dtype, value->content[0]);
   return nest_load_at(l, nest, lower_buffer(l, value), NULL, &still);
 }
 
@@ -258,7 +262,8 @@ static bool infer_one_hot(Compilation *c, Node *node) {
   const Value *indices = node_in(node, 0), *values = node_in(node, 2);
   Dim shape[MAX_RANK], depth = NULL;
   int axis;
-  if (indices->rank + 1 > MAX_RANK) return node_error(c, node, "the rank of the indices is too large");
+  if (indices->rank + 1 > MAX_RANK)
+    return node_error(c, node, "the rank of the indices is too large");
   if (!require_movable(c, node) ||
       !infer_axis(c, node, node_int(node, "axis", -1), indices->rank + 1, &axis) ||
       !one_hot_depth(c, node, axis, &depth) ||
@@ -277,7 +282,8 @@ static bool lower_one_hot(Lower *l, const Node *node) {
   if (axis < 0) axis += y->rank;
   const Value *depth = node_in(node, 1);
   if (!dtype_is_integer(depth->dtype) && !content_of(l->c, depth))
-    lower_define_element(l, dim_symbol(y->shape[axis]), lower_indices(l, depth), dim_const(l->c->dims, 0));
+    lower_define_element(l, dim_symbol(y->shape[axis]), lower_indices(l, depth),
+                         dim_const(l->c->dims, 0));
   Buffer *positions = lower_indices(l, indices);
   Step *step = lower_kernel(l, "one_hot", DT_NONE);
   arg_buffer(l, step, positions);

@@ -1,6 +1,7 @@
 /* gather.c: Gather, GatherElements, GatherND: elements picked by index tensors.
  *
- *   y = Gather(x[N, 768], i[T])   =>   row i[t] of x is copied to row t of y; an index outside of [-N, N) stops the program
+ *   y = Gather(x[N, 768], i[T])   =>   row i[t] of x is copied to row t of y; an index outside of
+ * [-N, N) stops the program
  *
  * A Gather with one known index is a slice, hence a copy with an offset. */
 #include "ops/content.h"
@@ -37,7 +38,8 @@ static bool check_indices(Compilation *c, const Node *node, int axis) {
   for (int64_t i = 0; i < indices->constant->count; i++) {
     int64_t position = tensor_int(indices->constant, i);
     if (position < -dim_value(size) || position >= dim_value(size))
-      return node_error(c, node, "index %" PRId64 " is outside of axis %d, which has %" PRId64 " elements",
+      return node_error(c, node,
+                        "index %" PRId64 " is outside of axis %d, which has %" PRId64 " elements",
                         position, axis, dim_value(size));
   }
   return true;
@@ -111,7 +113,8 @@ static bool lower_gather(Lower *l, const Node *node) {
   arg_dim(l, step, dims_between(l->c, x, 0, axis));
   arg_dim(l, step, x->shape[axis]);
   arg_dim(l, step, value_count(l->c, indices));
-  arg_dim(l, step, dim_muli(l->c->dims, dims_between(l->c, x, axis + 1, x->rank), element_bytes(x->dtype)));
+  arg_dim(l, step,
+          dim_muli(l->c->dims, dims_between(l->c, x, axis + 1, x->rank), element_bytes(x->dtype)));
   return true;
 }
 
@@ -129,7 +132,8 @@ static bool infer_gather_elements(Compilation *c, Node *node) {
   for (int d = 0; d < x->rank; d++) {
     if (d == axis) continue;
     Dim inside = dim_not(c->dims, dim_less(c->dims, x->shape[d], indices->shape[d]));
-    if (!infer_require(c, node, inside, "the indices have more elements along an axis than the data"))
+    if (!infer_require(c, node, inside,
+                       "the indices have more elements along an axis than the data"))
       return false;
   }
   value_set_type(c, node_out(node, 0), x->dtype, indices->rank, indices->shape);
@@ -166,9 +170,12 @@ static bool infer_gather_nd(Compilation *c, Node *node) {
     return node_error(c, node, "the last dim of the indices must be known when compiling");
   int64_t depth = dim_value(indices->shape[indices->rank - 1]);
   if (batch < 0 || batch >= indices->rank || batch + depth > x->rank)
-    return node_error(c, node, "indices of %" PRId64 " entries with batch_dims %" PRId64 " do not fit", depth, batch);
+    return node_error(c, node,
+                      "indices of %" PRId64 " entries with batch_dims %" PRId64 " do not fit",
+                      depth, batch);
   for (int d = 0; d < batch; d++)
-    if (!infer_require_equal(c, node, x->shape[d], indices->shape[d], "batch dims of data and indices"))
+    if (!infer_require_equal(c, node, x->shape[d], indices->shape[d],
+                             "batch dims of data and indices"))
       return false;
   for (int d = 0; d < indices->rank - 1; d++) shape[rank++] = indices->shape[d];
   for (int d = (int)(batch + depth); d < x->rank; d++) shape[rank++] = x->shape[d];

@@ -26,7 +26,8 @@ bool infer_broadcast(Compilation *c, const Node *node, Value *const *values, int
       int own = d - (*rank - values[i]->rank);
       if (own < 0) continue;
       if (!broadcast_dim(c->dims, shape[d], values[i]->shape[own], &shape[d]))
-        return node_error(c, node, "the shapes cannot be broadcast together (axis %d)", d - *rank);
+        return node_error(c, node, "the shapes cannot be broadcast together: axis %d is %" PRId64 " and %" PRId64,
+                          d - *rank, dim_value(shape[d]), dim_value(values[i]->shape[own]));
     }
   }
   return true;

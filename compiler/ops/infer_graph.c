@@ -2,10 +2,12 @@
  *
  * Nodes are taken in order. A node whose inputs are all constants is run at once by the interpreter; a node that can tell which of its bodies
  * will run (an If with a known condition) is replaced by that body's nodes, so that a dead branch is never looked at. All errors
- * are reported: outputs of a node that failed stay untyped, and nodes that depend on them are passed over in silence. */
+ * are reported: outputs of a node that failed take the types that the file declares, or stay untyped; nodes that depend on untyped values are passed over
+ * in silence. */
 #include "ops/op.h"
 
 #include "ir/interpret.h"
+#include "options.h"
 
 #include <string.h>
 
@@ -130,13 +132,35 @@ static bool infer_node(Compilation *c, Node *node, bool *gone) {
   if (!inputs_typed(node)) return true;
   node->checks.count = 0;
   CTC_ASSERT(node->op->infer);
-  if (!node->op->infer(c, node)) return false;
+  if (!check_input_types(c, node) || !node->op->infer(c, node)) return false;
   check_typed(node);
   if (can_fold(c, node) && !fold_node(c, node)) return false;
   *gone = outputs_constant(node) && node->output_count > 0;
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i] && node->outputs[i]->constant) node->outputs[i]->producer = NULL;
   return true;
+}
+
+/* --- after an error --- */
+
+static void use_declared_type(Compilation *c, Value *value) {
+  const DeclaredType *declared = value->declared;
+  Dim shape[MAX_RANK];
+  if (!declared || is_typed(value)) return;
+  for (int d = 0; d < declared->rank; d++) {
+    const char *name = declared->names[d];
+    if (!name) name = arena_printf(c->arena, "%s.%d", value->name, d);
+    shape[d] = declared->dims[d] >= 0 ? dim_const(c->dims, declared->dims[d]) : dim_input(c->dims, name);
+  }
+  value_set_type(c, value, declared->dtype, declared->rank, shape);
+}
+
+/* Inputs that could not be inferred take the types that the file declares, unless shapes were given on the command line that the file does
+ * not know of. Nothing is compiled any more: this only finds more errors. */
+static void go_on_with_declared_types(Compilation *c, const Node *node) {
+  if (c->options && c->options->shape_count) return;
+  for (int i = 0; i < node->input_count; i++)
+    if (node->inputs[i]) use_declared_type(c, node->inputs[i]);
 }
 
 /* --- the whole graph --- */
@@ -159,11 +183,19 @@ static void splice_body(Compilation *c, Graph *graph, size_t at, Graph *body) {
   graph->nodes.capacity = at + extra + tail + 1;
 }
 
+/* After an error somewhere before it, a body's results may be of types that nobody knows. */
+static bool outputs_typed(const Graph *graph) {
+  for (size_t i = 0; i < graph->outputs.count; i++)
+    if (!is_typed(graph->outputs.items[i])) return false;
+  return true;
+}
+
 bool infer_graph(Compilation *c, Graph *graph) {
   int errors = c->diag->errors;
   size_t kept = 0;
   for (size_t i = 0; i < graph->nodes.count; i++) {
     Node *node = graph->nodes.items[i];
+    if (c->diag->errors) go_on_with_declared_types(c, node);
     Graph *body = node->op && node->op->select && inputs_typed(node) ? node->op->select(c, node) : NULL;
     if (body) {
       splice_body(c, graph, i, body);
@@ -176,5 +208,5 @@ bool infer_graph(Compilation *c, Graph *graph) {
     /* Keep the not yet visited part where it is: kept <= i always. */
   }
   graph->nodes.count = kept;
-  return c->diag->errors == errors;
+  return c->diag->errors == errors && outputs_typed(graph);
 }

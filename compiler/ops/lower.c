@@ -37,8 +37,8 @@ Buffer *lower_buffer(Lower *l, const Value *value) {
   Buffer **slot = buffer_slot(l, value);
   if (*slot) return *slot;
   if (value->constant) return *slot = lower_constant(l, value->constant, value->name);
-  return *slot = new_buffer(l, BUFFER_WORKSPACE, value->dtype, value_count(l->c, value),
-                            value->name);
+  return *slot =
+             new_buffer(l, BUFFER_WORKSPACE, value->dtype, value_count(l->c, value), value->name);
 }
 
 void lower_alias(Lower *l, const Value *out, const Value *in) {
@@ -92,7 +92,9 @@ void arg_buffer_at(Lower *l, Step *step, Buffer *buffer, Dim offset) {
   vec_push(l->c->arena, &step->args, arg);
 }
 
-void arg_buffer(Lower *l, Step *step, Buffer *buffer) { arg_buffer_at(l, step, buffer, NULL); }
+void arg_buffer(Lower *l, Step *step, Buffer *buffer) {
+  arg_buffer_at(l, step, buffer, NULL);
+}
 
 void arg_in(Lower *l, Step *step, const Value *value) {
   CTC_ASSERT(next_kind(step) == PARAM_IN);
@@ -110,7 +112,9 @@ void arg_dim(Lower *l, Step *step, Dim dim) {
   vec_push(l->c->arena, &step->args, arg);
 }
 
-void arg_int(Lower *l, Step *step, int64_t value) { arg_dim(l, step, dim_const(l->c->dims, value)); }
+void arg_int(Lower *l, Step *step, int64_t value) {
+  arg_dim(l, step, dim_const(l->c->dims, value));
+}
 
 void arg_dims(Lower *l, Step *step, const Dim *dims, int count) {
   CTC_ASSERT(next_kind(step) == PARAM_DIMS);
@@ -166,9 +170,9 @@ Operand nest_load(Lower *l, LoopNest *nest, const Value *value) {
   nest_strides(l->c, value->rank, value->shape, dense);
   int lead = nest->rank - value->rank;
   for (int i = 0; i < nest->rank; i++)
-    stride[i] = i < lead ? dim_const(l->c->dims, 0)
-                         : broadcast_stride(l->c, value->shape[i - lead], dense[i - lead],
-                                            nest->extent[i]);
+    stride[i] =
+        i < lead ? dim_const(l->c->dims, 0)
+                 : broadcast_stride(l->c, value->shape[i - lead], dense[i - lead], nest->extent[i]);
   return nest_load_at(l, nest, lower_buffer(l, value), NULL, stride);
 }
 
@@ -215,8 +219,8 @@ Operand nest_cast(Lower *l, LoopNest *nest, Operand value, DType to) {
     value.dtype = to;
     return value;
   }
-  const char *name = arena_printf(l->c->arena, "ctc_cast_%s_%s", dtype_info(value.dtype)->short_name,
-                                  dtype_info(to)->short_name);
+  const char *name = arena_printf(l->c->arena, "ctc_cast_%s_%s",
+                                  dtype_info(value.dtype)->short_name, dtype_info(to)->short_name);
   const Kernel *function = kernel_find(name);
   if (!function) fprintf(stderr, "ctc: no function %s\n", name);
   CTC_ASSERT(function != NULL);
@@ -224,7 +228,9 @@ Operand nest_cast(Lower *l, LoopNest *nest, Operand value, DType to) {
 }
 
 /* Whether the dtype's numbers are stored in bits that C arithmetic cannot use. */
-static bool is_short_float(DType dtype) { return dtype == DT_F16 || dtype == DT_BF16; }
+static bool is_short_float(DType dtype) {
+  return dtype == DT_F16 || dtype == DT_BF16;
+}
 
 Operand nest_apply(Lower *l, LoopNest *nest, const char *stem, DType dtype, const Operand *args,
                    int count) {
@@ -241,7 +247,8 @@ Operand nest_apply(Lower *l, LoopNest *nest, const char *stem, DType dtype, cons
   for (int i = 0; i < count; i++)
     converted[i] = nest_cast(l, nest, args[i], function->params[i].dtype);
   Operand result = push_op(l, nest, function, converted, count, function->result);
-  return compute == dtype || function->result != DT_F32 ? result : nest_cast(l, nest, result, dtype);
+  return compute == dtype || function->result != DT_F32 ? result
+                                                        : nest_cast(l, nest, result, dtype);
 }
 
 void nest_store_at(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const Dim *stride,
@@ -293,7 +300,9 @@ const Tensor *tensor_as(Arena *arena, const Tensor *tensor, DType dtype) {
   return result;
 }
 
-DType compute_dtype(DType dtype) { return is_short_float(dtype) ? DT_F32 : dtype; }
+DType compute_dtype(DType dtype) {
+  return is_short_float(dtype) ? DT_F32 : dtype;
+}
 
 Buffer *compute_input(Lower *l, const Value *value, DType dtype) {
   if (!value) return NULL;
@@ -391,8 +400,8 @@ static void lower_inputs(Lower *l, const Graph *graph) {
   }
 }
 
-/* Graph outputs are written straight to the caller's memory where one buffer serves one output; inputs, constants and
- * buffers that serve two outputs are copied at the end. */
+/* Graph outputs are written straight to the caller's memory where one buffer serves one output;
+ * inputs, constants and buffers that serve two outputs are copied at the end. */
 static void lower_outputs(Lower *l, const Graph *graph) {
   for (size_t i = 0; i < graph->outputs.count; i++) {
     const Value *value = graph->outputs.items[i];
@@ -430,6 +439,8 @@ bool lower_program(Compilation *c, Program **program) {
   Lower l;
   *program = lower_begin(c, &l);
   lower_inputs(&l, c->graph);
+  for (size_t i = 0; i < c->assumptions.count; i++)
+    lower_check(&l, c->assumptions.items[i].condition, c->assumptions.items[i].what);
   if (!lower_graph(&l, c->graph, (*program)->body)) return false;
   lower_outputs(&l, c->graph);
   return true;

@@ -2,10 +2,8 @@
  *
  * Example, y = softmax over the last axis:
  *
- *   Step *step = lower_kernel(l, "softmax", x->dtype);       // ctc_softmax_f32(const float *x, float *y, ctc_dim rows, ctc_dim n)
- *   arg_in(l, step, x);
- *   arg_out(l, step, y);
- *   arg_dim(step, rows);
+ *   Step *step = lower_kernel(l, "softmax", x->dtype);       // ctc_softmax_f32(const float *x,
+ * float *y, ctc_dim rows, ctc_dim n) arg_in(l, step, x); arg_out(l, step, y); arg_dim(step, rows);
  *   arg_dim(step, n);
  */
 #ifndef CTC_OPS_LOWER_H
@@ -16,13 +14,14 @@
 typedef struct Lower {
   Compilation *c;
   Program *program;
-  Block *block;      /* where steps are appended */
-  const Node *node;  /* being lowered */
-  Buffer **buffers;  /* of each value, by value id; grown on demand */
+  Block *block;     /* where steps are appended */
+  const Node *node; /* being lowered */
+  Buffer **buffers; /* of each value, by value id; grown on demand */
   int buffer_capacity;
 } Lower;
 
-/* The buffer of a value: an input, a constant, a buffer made before, or a new workspace buffer (outputs of the node at hand). */
+/* The buffer of a value: an input, a constant, a buffer made before, or a new workspace buffer
+ * (outputs of the node at hand). */
 Buffer *lower_buffer(Lower *l, const Value *value);
 /* `out` is the same data as `in` (Reshape, Squeeze, Identity …): they share the buffer. */
 void lower_alias(Lower *l, const Value *out, const Value *in);
@@ -33,15 +32,18 @@ Buffer *lower_constant(Lower *l, const Tensor *tensor, const char *name);
 
 /* --- kernel calls: arguments in the order of the kernel's parameters --- */
 
-/* Step for `ctc_<stem>_<dtype>` (DT_NONE: `ctc_<stem>`). Asserts that the kernel exists; use kernel_find_typed first where a dtype may be missing. */
+/* Step for `ctc_<stem>_<dtype>` (DT_NONE: `ctc_<stem>`). Asserts that the kernel exists; use
+ * kernel_find_typed first where a dtype may be missing. */
 Step *lower_kernel(Lower *l, const char *stem, DType dtype);
-void arg_in(Lower *l, Step *step, const Value *value);  /* NULL value: null pointer */
-void arg_out(Lower *l, Step *step, const Value *value); /* likewise (output that nobody asked for) */
-void arg_buffer(Lower *l, Step *step, Buffer *buffer);  /* scratch, constants */
+void arg_in(Lower *l, Step *step, const Value *value); /* NULL value: null pointer */
+void arg_out(Lower *l, Step *step,
+             const Value *value);                      /* likewise (output that nobody asked for) */
+void arg_buffer(Lower *l, Step *step, Buffer *buffer); /* scratch, constants */
 void arg_buffer_at(Lower *l, Step *step, Buffer *buffer, Dim offset); /* offset in elements */
 void arg_dim(Lower *l, Step *step, Dim dim);
 void arg_int(Lower *l, Step *step, int64_t value);
-void arg_dims(Lower *l, Step *step, const Dim *dims, int count); /* copied; count 0 is passed as one 0 */
+void arg_dims(Lower *l, Step *step, const Dim *dims,
+              int count); /* copied; count 0 is passed as one 0 */
 void arg_ints(Lower *l, Step *step, const int64_t *values, int count);
 void arg_real(Lower *l, Step *step, double value);
 
@@ -50,15 +52,17 @@ void arg_real(Lower *l, Step *step, double value);
 LoopNest *lower_nest(Lower *l, int rank, const Dim *extent);
 /* Row-major strides of a shape: stride[rank-1] = 1. */
 void nest_strides(Compilation *c, int rank, const Dim *shape, Dim *stride);
-/* Reads `value` broadcast (numpy rules) to the nest's extents; 0 strides where its dim is 1, `dim == 1 ? 0 : stride` where that is not known. */
+/* Reads `value` broadcast (numpy rules) to the nest's extents; 0 strides where its dim is 1, `dim
+ * == 1 ? 0 : stride` where that is not known. */
 Operand nest_load(Lower *l, LoopNest *nest, const Value *value);
 /* Reads with explicit strides (one a loop) and offset (NULL: 0). */
 Operand nest_load_at(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const Dim *stride);
 Operand operand_real(DType dtype, double value);
 Operand operand_int(DType dtype, Dim value);
 Operand operand_loop(int dimension); /* int64 */
-/* Applies the scalar function `ctc_<stem>_<dtype>`; operands are converted (ctc_cast_A_B) to its parameters' types where they differ. For f16 and bf16
- * without a function of their own: computed in f32 and converted back, as ONNX's reference does per operation. Asserts that it exists. */
+/* Applies the scalar function `ctc_<stem>_<dtype>`; operands are converted (ctc_cast_A_B) to its
+ * parameters' types where they differ. For f16 and bf16 without a function of their own: computed
+ * in f32 and converted back, as ONNX's reference does per operation. Asserts that it exists. */
 Operand nest_apply(Lower *l, LoopNest *nest, const char *stem, DType dtype, const Operand *args,
                    int count);
 Operand nest_cast(Lower *l, LoopNest *nest, Operand value, DType to);
@@ -66,23 +70,25 @@ Operand nest_cast(Lower *l, LoopNest *nest, Operand value, DType to);
 void nest_store(Lower *l, LoopNest *nest, const Value *value, Operand operand);
 void nest_store_at(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const Dim *stride,
                    Operand operand);
-/* A nest that only copies: out[index] = in[offset + index . stride], out dense with shape `extent`. */
+/* A nest that only copies: out[index] = in[offset + index . stride], out dense of its shape. */
 void lower_copy(Lower *l, const Value *out, const Value *in, Dim offset, const Dim *stride);
 /* buffer to buffer, `count` elements, both dense. */
 void lower_copy_buffer(Lower *l, Buffer *to, Buffer *from, Dim count);
 
 /* --- others --- */
 
-/* A value of the same shape in another dtype, converted by a nest (for kernels that exist in f32 only). */
+/* A value of the same shape in another dtype, converted by a nest (for kernels that exist in f32
+ * only). */
 Buffer *lower_converted(Lower *l, const Value *value, DType dtype);
 /* A copy of a numeric constant as f32 or f64. */
 const Tensor *tensor_as(Arena *arena, const Tensor *tensor, DType dtype);
 /* The dtype in which kernels compute: f32 for f16 and bf16, otherwise itself. */
 DType compute_dtype(DType dtype);
-/* The data of `value` in `dtype`: as it is, or converted (constants while compiling). NULL stays NULL. */
+/* The data of `value` in `dtype`: as it is, or converted (constants while compiling). NULL stays
+ * NULL. */
 Buffer *compute_input(Lower *l, const Value *value, DType dtype);
-/* Where a kernel that computes in `dtype` writes `value`: its own buffer, or scratch that compute_done then converts into
- * it. NULL for an output that nobody asked for. */
+/* Where a kernel that computes in `dtype` writes `value`: its own buffer, or scratch that
+ * compute_done then converts into it. NULL for an output that nobody asked for. */
 Buffer *compute_output(Lower *l, const Value *value, DType dtype);
 void compute_done(Lower *l, const Value *value, Buffer *computed);
 void lower_check(Lower *l, Dim condition, const char *what);
@@ -91,7 +97,8 @@ void lower_define_element(Lower *l, const DimSymbol *symbol, Buffer *buffer, Dim
 
 /* An empty program and a Lower that appends to its body. */
 Program *lower_begin(Compilation *c, Lower *l);
-/* The run-time checks that inference asked for at `node`, its steps, and the data symbols that its outputs define. */
+/* The run-time checks that inference asked for at `node`, its steps, and the data symbols that its
+ * outputs define. */
 MUST_CHECK bool lower_node(Lower *l, const Node *node);
 void lower_node_checks(Lower *l, const Node *node);
 /* Lowers all nodes of a body into `block` (control flow). */

@@ -1,7 +1,8 @@
 /* matmul.c: MatMul, Gemm and their fused forms.
  *
- * B is always handed to the kernels with contiguous rows: a transposed B is a constant that is turned while compiling, or copied. A
- * transposed A only changes the strides with which the kernel reads it. Stacks of matrices that meet a single B are one tall matrix. */
+ * B is always handed to the kernels with contiguous rows: a transposed B is a constant that is
+ * turned while compiling, or copied. A transposed A only changes the strides with which the kernel
+ * reads it. Stacks of matrices that meet a single B are one tall matrix. */
 #include "ops/matmul.h"
 
 #include <string.h>
@@ -240,7 +241,8 @@ static bool check_addend(Compilation *c, const Node *node, Dim m, Dim n) {
     Dim same = dim_equal(c->dims, own, wanted);
     NodeCheck check = {dim_max(c->dims, same, dim_not(c->dims, allowed)),
                        "C must fit to the shape of the product"};
-    if (!dim_is(check.condition, 1) && own != wanted) vec_push(c->arena, &((Node *)node)->checks, check);
+    if (!dim_is(check.condition, 1) && own != wanted)
+      vec_push(c->arena, &((Node *)node)->checks, check);
   }
   return true;
 }
@@ -262,8 +264,8 @@ static bool infer_gemm(Compilation *c, Node *node) {
 /* The step of C along an axis of extent `own`: 0 where it is broadcast. */
 static Dim addend_step(Compilation *c, Dim own, Dim step) {
   if (dim_range(own).low > 1) return step;
-  return dim_select(c->dims, dim_equal(c->dims, own, dim_const(c->dims, 1)),
-                    dim_const(c->dims, 0), step);
+  return dim_select(c->dims, dim_equal(c->dims, own, dim_const(c->dims, 1)), dim_const(c->dims, 0),
+                    step);
 }
 
 static void arg_addend_steps(Lower *l, Step *step, const Value *addend) {
@@ -349,10 +351,11 @@ static bool lower_fused_gemm(Lower *l, const Node *node) {
   LoopNest *nest = lower_nest(l, out->rank, out->shape);
   nest_strides(l->c, out->rank, out->shape, stride);
   Operand args[2] = {nest_load_at(l, nest, y, NULL, stride)};
-  args[1] = operand_real(
-      dtype, node_float(node, "activation_alpha", fused_activations[which].alpha));
+  args[1] =
+      operand_real(dtype, node_float(node, "activation_alpha", fused_activations[which].alpha));
   int count = fused_activations[which].has_alpha ? 2 : 1;
-  nest_store(l, nest, out, nest_apply(l, nest, fused_activations[which].function, dtype, args, count));
+  nest_store(l, nest, out,
+             nest_apply(l, nest, fused_activations[which].function, dtype, args, count));
   return true;
 }
 

@@ -1,7 +1,8 @@
-/* matmul_integer.c: products of quantised matrices: MatMulInteger, QLinearMatMul and com.microsoft's relatives.
+/* matmul_integer.c: products of quantised matrices: MatMulInteger, QLinearMatMul and
+ * com.microsoft's relatives.
  *
- * All are one integer product (levels minus zero points, summed in int32), followed, except for MatMulInteger, by a loop nest that
- * scales the sums and stores them as levels or as floats. */
+ * All are one integer product (levels minus zero points, summed in int32), followed, except for
+ * MatMulInteger, by a loop nest that scales the sums and stores them as levels or as floats. */
 #include "ops/matmul.h"
 #include "ops/quantize.h"
 
@@ -10,7 +11,8 @@
 /* Positions of the inputs; -1: there is none. */
 typedef struct {
   int a, b, a_scale, b_scale, a_zero, b_zero;
-  int bias;            /* int32, added to the sums, if the result is quantised; otherwise added to the scaled result */
+  int bias; /* int32, added to the sums, if the result is quantised; otherwise added to the scaled
+               result */
   int y_scale, y_zero; /* of the result */
   bool dynamic;        /* A is float32 and quantised while the program runs */
   bool sums;           /* the result is the int32 sums */
@@ -33,9 +35,12 @@ static DType result_dtype(const Node *node, const IntegerRow *row) {
   return node_in(node, row->b_scale)->dtype;
 }
 
-static bool is_byte(const Value *value) { return value->dtype == DT_U8 || value->dtype == DT_I8; }
+static bool is_byte(const Value *value) {
+  return value->dtype == DT_U8 || value->dtype == DT_I8;
+}
 
-/* A zero point or scale: one number, one for each of the `n` rows or columns, or such a list for each matrix. */
+/* A zero point or scale: one number, one for each of the `n` rows or columns, or such a list for
+ * each matrix. */
 static bool check_parameter(Compilation *c, const Node *node, int input, Dim n, bool by_row) {
   const Value *value = node_in(node, input);
   if (!value || value->rank == 0) return true;
@@ -44,7 +49,8 @@ static bool check_parameter(Compilation *c, const Node *node, int input, Dim n, 
     return node_error(c, node, "input %d must have one number for each %s", input,
                       by_row ? "row" : "column");
   if (dim_is(value->shape[own], 1)) return true;
-  return infer_require_equal(c, node, value->shape[own], n, "the numbers of zero points or scales and of rows or columns");
+  return infer_require_equal(c, node, value->shape[own], n,
+                             "the numbers of zero points or scales and of rows or columns");
 }
 
 static bool infer_integer(Compilation *c, Node *node) {
@@ -82,11 +88,11 @@ static void zero_steps(Lower *l, const Product *product, const Value *zero, Dim 
   for (int d = 0; d < product->batch_rank; d++) factor->zero_batch[d] = factor->zero_step;
   if (!zero || dim_is(value_count(l->c, zero), 1)) return;
   factor->zero_step = dim_const(l->c->dims, 1);
-  if (zero->rank > 2)
-    product_steps(l->c, product, zero, zero->rank - 2, n, factor->zero_batch);
+  if (zero->rank > 2) product_steps(l->c, product, zero, zero->rank - 2, n, factor->zero_batch);
 }
 
-/* Levels and zero point of a factor with `rows` x `cols` matrices, stored the other way round if `turn`. */
+/* Levels and zero point of a factor with `rows` x `cols` matrices, stored the other way round if
+ * `turn`. */
 static void take_factor(Lower *l, const Product *product, const Value *zero, Dim rows, Dim cols,
                         bool turn, Dim n, Factor *factor) {
   DimPool *p = l->c->dims;
@@ -178,7 +184,9 @@ static void lower_scaled(Lower *l, const Node *node, const IntegerRow *row, Buff
     sum = nest_apply(l, nest, "add", DT_I32, args, 2);
   }
   if (quantized_dtype(y->dtype)) {
-    Operand args[] = {sum, scale, zero ? nest_load(l, nest, zero) : operand_int(y->dtype, dim_const(l->c->dims, 0))};
+    Operand args[] = {sum, scale,
+                      zero ? nest_load(l, nest, zero)
+                           : operand_int(y->dtype, dim_const(l->c->dims, 0))};
     nest_store(l, nest, y, nest_apply(l, nest, "requantize", y->dtype, args, 3));
     return;
   }
@@ -209,22 +217,20 @@ static bool lower_integer(Lower *l, const Node *node) {
               product.m, &a);
   take_factor(l, &product, node_in(node, row->b_zero), product.k, product.n, product.turn_b,
               product.n, &b);
-  Buffer *sums = row->sums ? lower_buffer(l, y)
-                           : lower_scratch(l, DT_I32, value_count(l->c, y), "sums");
+  Buffer *sums =
+      row->sums ? lower_buffer(l, y) : lower_scratch(l, DT_I32, value_count(l->c, y), "sums");
   lower_sums(l, &product, &a, &b, sums);
   if (!row->sums) lower_scaled(l, node, row, sums, a_scale, product.alpha);
   return true;
 }
 
 #define INTEGER_OPERATOR(where, operator, data)                                                    \
-  {                                                                                                \
-    .domain = where, .name = operator, .infer = infer_integer, .lower = lower_integer, .row = data \
-  }
+  { .domain = where, .name = operator, .infer = infer_integer, .lower = lower_integer, .row = data }
 
 DEFINE_OP(MatMulInteger) = INTEGER_OPERATOR(NULL, "MatMulInteger", &row_integer);
 DEFINE_OP(QLinearMatMul) = INTEGER_OPERATOR(NULL, "QLinearMatMul", &row_linear);
-DEFINE_OP(MatMulIntegerToFloat) =
-    INTEGER_OPERATOR("com.microsoft", "MatMulIntegerToFloat", &row_to_float);
-DEFINE_OP(DynamicQuantizeMatMul) =
-    INTEGER_OPERATOR("com.microsoft", "DynamicQuantizeMatMul", &row_dynamic);
+DEFINE_OP(MatMulIntegerToFloat) = INTEGER_OPERATOR("com.microsoft", "MatMulIntegerToFloat",
+                                                   &row_to_float);
+DEFINE_OP(DynamicQuantizeMatMul) = INTEGER_OPERATOR("com.microsoft", "DynamicQuantizeMatMul",
+                                                    &row_dynamic);
 DEFINE_OP(QGemm) = INTEGER_OPERATOR("com.microsoft", "QGemm", &row_gemm);

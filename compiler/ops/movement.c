@@ -50,22 +50,52 @@ Dim infer_data_dim(Compilation *c, const Value *out, int axis, Dim bound) {
   return out->shape[axis];
 }
 
-static bool is_unbounded_data(const DimSymbol *symbol, void *context) {
+/* Whether the symbol is an element of a tensor: no count, no size. */
+static bool is_element(const DimSymbol *symbol, void *context) {
   (void)context;
-  return symbol->kind == SYMBOL_DATA && symbol->low < 0;
+  return symbol->kind == SYMBOL_DATA && !symbol->bound && !symbol->definition;
 }
 
-Dim infer_own_dim(Compilation *c, const Value *out, int axis, Dim size, Dim bound) {
-  if (dim_is_const(size) || !dim_any_symbol(size, is_unbounded_data, NULL)) return size;
-  Dim upper = dim_upper(c->dims, size);
-  bool tame = !dim_is_overflow(upper) && !dim_any_symbol(upper, is_unbounded_data, NULL);
-  return tame ? size : infer_data_dim(c, out, axis, bound);
+/* Whether `size` never falls while one of the elements in it rises. */
+static bool rises_with_elements(Compilation *c, Dim size) {
+  for (size_t i = 0; i < dim_symbol_count(c->dims); i++) {
+    const DimSymbol *symbol = dim_symbol_at(c->dims, i);
+    if (!is_element(symbol, NULL) || !dim_mentions(size, symbol)) continue;
+    Dim next = dim_addi(c->dims, dim_of_symbol(c->dims, symbol), 1);
+    if (symbol->low < 0 ||
+        !dim_known_ge(c->dims, dim_substitute(c->dims, size, symbol, next), size))
+      return false;
+  }
+  return true;
 }
 
-void lower_own_dims(Lower *l, const Value *out, const Dim *sizes) {
-  for (int d = 0; d < out->rank; d++)
-    if (out->shape[d] != sizes[d] && own_symbol(out, out->shape[d]))
-      lower_define(l, dim_symbol(out->shape[d]), sizes[d]);
+/* The symbol that another value of the graph has for the same size, or NULL. */
+static Dim shared_dim(Compilation *c, const Node *node, Dim size) {
+  for (size_t i = 0; i < dim_symbol_count(c->dims); i++) {
+    const DimSymbol *symbol = dim_symbol_at(c->dims, i);
+    if (symbol->definition == size && symbol->scope == node->graph)
+      return dim_of_symbol(c->dims, symbol);
+  }
+  return NULL;
+}
+
+Dim infer_own_dim(Compilation *c, const Node *node, const Value *out, int axis, Dim size,
+                  Dim bound) {
+  if (dim_is_const(size) || rises_with_elements(c, size)) return size;
+  Dim shared = shared_dim(c, node, size);
+  if (shared) return shared;
+  Dim own = infer_data_dim(c, out, axis, bound);
+  DimSymbol *symbol = dim_symbol_at(c->dims, (size_t)dim_symbol(own)->index);
+  symbol->definition = size;
+  symbol->scope = node->graph;
+  return own;
+}
+
+void lower_own_dims(Lower *l, const Value *out) {
+  for (int d = 0; d < out->rank; d++) {
+    const DimSymbol *symbol = own_symbol(out, out->shape[d]);
+    if (symbol && symbol->definition) lower_define(l, symbol, symbol->definition);
+  }
 }
 
 /* --- assumptions on the caller's dims --- */
@@ -99,14 +129,18 @@ void dims_restore(Compilation *c, const DimAssumption *assumption) {
   }
 }
 
-/* Whether the two differ for a tensor of `count` elements when the symbol is 0 and all others are `other`. */
+/* Whether the two differ for a tensor of `count` elements when the symbol is 0 and all others are
+ * `other`. */
 static bool differ_at_zero(Compilation *c, Dim exact, Dim assumed, Dim count, size_t zero,
                            int64_t other) {
   size_t symbols = dim_symbol_count(c->dims);
   int64_t *values = ARENA_ARRAY(c->arena, int64_t, symbols + 1);
   for (size_t i = 0; i < symbols; i++) {
     const DimSymbol *symbol = dim_symbol_at(c->dims, i);
-    values[i] = i == zero ? 0 : other < symbol->low ? symbol->low : other > symbol->high ? symbol->high : other;
+    values[i] = i == zero              ? 0
+                : other < symbol->low  ? symbol->low
+                : other > symbol->high ? symbol->high
+                                       : other;
   }
   bool known[3];
   int64_t a = dim_eval(exact, values, &known[0]), b = dim_eval(assumed, values, &known[1]);
@@ -120,7 +154,8 @@ bool infer_assumed(Compilation *c, const Node *node, const Value *x, Dim *exact,
     const DimSymbol *symbol = dim_symbol_at(c->dims, i);
     if (symbol->kind != SYMBOL_INPUT || symbol->low > 0 || !dim_mentions(*exact, symbol)) continue;
     Dim count = value_count(c, x);
-    if (differ_at_zero(c, *exact, assumed, count, i, 8) || differ_at_zero(c, *exact, assumed, count, i, 3))
+    if (differ_at_zero(c, *exact, assumed, count, i, 8) ||
+        differ_at_zero(c, *exact, assumed, count, i, 3))
       return true;
   }
   Dim same = dim_equal(c->dims, *exact, assumed);
@@ -129,8 +164,7 @@ bool infer_assumed(Compilation *c, const Node *node, const Value *x, Dim *exact,
 }
 
 bool infer_require(Compilation *c, const Node *node, Dim condition, const char *what) {
-  if (dim_is_const(condition))
-    return dim_value(condition) != 0 || node_error(c, node, "%s", what);
+  if (dim_is_const(condition)) return dim_value(condition) != 0 || node_error(c, node, "%s", what);
   NodeCheck check = {condition, what};
   vec_push(c->arena, &((Node *)node)->checks, check);
   return true;
@@ -216,4 +250,6 @@ void lower_content(Lower *l, const Value *value) {
   arg_int(l, step, value->content_count);
 }
 
-Buffer *lower_indices(Lower *l, const Value *value) { return lower_converted(l, value, DT_I64); }
+Buffer *lower_indices(Lower *l, const Value *value) {
+  return lower_converted(l, value, DT_I64);
+}

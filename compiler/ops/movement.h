@@ -1,4 +1,5 @@
-/* movement.h: what the operators share that move elements without computing with them: Reshape, Transpose, Slice, Gather, Pad … */
+/* movement.h: what the operators share that move elements without computing with them: Reshape,
+ * Transpose, Slice, Gather, Pad … */
 #ifndef CTC_OPS_MOVEMENT_H
 #define CTC_OPS_MOVEMENT_H
 
@@ -11,27 +12,30 @@ int64_t element_bytes(DType dtype);
 /* Product of dims [first, last) of the value's shape. */
 Dim dims_between(Compilation *c, const Value *value, int first, int last);
 
-/* The size of output axis `axis`, which is only known while the program runs: the data symbol that it was given before, or a new one
- * named after the output. `bound` is an expression that is never smaller, NULL if there is none. */
+/* The size of output axis `axis`, which is only known while the program runs: the data symbol that
+ * it was given before, or a new one named after the output. `bound` is an expression that is never
+ * smaller, NULL if there is none. */
 Dim infer_data_dim(Compilation *c, const Value *out, int axis, Dim bound);
-/* `size` itself, or, if it follows from data in a way that gives no sensible bound (pads and limits that are read at run time), a data
- * symbol of its own with this bound, which lower_own_dims sets to the value. */
-Dim infer_own_dim(Compilation *c, const Value *out, int axis, Dim size, Dim bound);
-/* Defines the symbols that infer_own_dim made: sizes[d] is what it was given for axis d of `out`. */
-void lower_own_dims(Lower *l, const Value *out, const Dim *sizes);
+/* `size` itself, or, if it depends on elements that are read at run time in a way that a capacity
+ * cannot be told from (it may fall while they rise), a data symbol of its own with this bound,
+ * which lower_own_dims sets to the value. Equal sizes in a graph share it. */
+Dim infer_own_dim(Compilation *c, const Node *node, const Value *out, int axis, Dim size,
+                  Dim bound);
+/* Defines the symbols that infer_own_dim made for `out`. */
+void lower_own_dims(Lower *l, const Value *out);
 
-/* Expressions in sizes are much shorter if no dim of the caller is 0 or huge. Between dims_assume and dims_restore the input symbols
- * have ranges that say so. */
+/* Expressions in sizes are much shorter if no dim of the caller is 0 or huge. Between dims_assume
+ * and dims_restore the input symbols have ranges that say so. */
 typedef struct DimAssumption DimAssumption;
 DimAssumption *dims_assume(Compilation *c);
 void dims_restore(Compilation *c, const DimAssumption *assumption);
-/* Replaces *exact by `assumed`, which was made under the assumption, if the two can differ only where `x` is empty; the program checks
- * that they do not. */
+/* Replaces *exact by `assumed`, which was made under the assumption, if the two can differ only
+ * where `x` is empty; the program checks that they do not. */
 MUST_CHECK bool infer_assumed(Compilation *c, const Node *node, const Value *x, Dim *exact,
                               Dim assumed);
 
-/* A run-time check at the node, unless the condition is known to hold; an error if it is known to fail. `what` completes the sentence
- * "CONDITION must hold": it says what is wrong. */
+/* A run-time check at the node, unless the condition is known to hold; an error if it is known to
+ * fail. `what` says what is wrong then. */
 MUST_CHECK bool infer_require(Compilation *c, const Node *node, Dim condition, const char *what);
 
 /* A position that may count from the end: `index + size` where index < 0. */
@@ -40,8 +44,8 @@ Dim index_from_end(Compilation *c, Dim index, Dim size);
 /* 1 where `axis`, in [-rank, rank), means axis d, else 0. */
 Dim names_axis(Compilation *c, Dim axis, int d, int rank);
 
-/* If the content of `in` is known: that of `out`, whose type is set, with out[i] = in[offset + sum(i[d] * stride[d])]. Does nothing if
- * shapes are not constant or too large. */
+/* If the content of `in` is known: that of `out`, whose type is set, with out[i] = in[offset +
+ * sum(i[d] * stride[d])]. Does nothing if shapes are not constant or too large. */
 void content_move(Compilation *c, Value *out, const Value *in, int64_t offset,
                   const int64_t *stride);
 /* The same elements in another shape. */

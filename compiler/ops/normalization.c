@@ -1,10 +1,12 @@
-/* normalization.c: operators that shift and scale by statistics: of the training data (BatchNormalization) or of the input itself. */
+/* normalization.c: operators that shift and scale by statistics: of the training data
+ * (BatchNormalization) or of the input itself. */
 #include "ops/spatial.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Sets the type of output 0 to that of input 0, which must be of a float type and have `least` axes or more. */
+/* Sets the type of output 0 to that of input 0, which must be of a float type and have `least` axes
+ * or more. */
 static bool infer_like_input(Compilation *c, Node *node, int least) {
   const Value *x = node_in(node, 0);
   if (!require_float(c, node, x)) return false;
@@ -15,14 +17,16 @@ static bool infer_like_input(Compilation *c, Node *node, int least) {
 }
 
 /* Demands that input `index`, if there, has `count` elements. */
-static bool require_count(Compilation *c, const Node *node, int index, Dim count, const char *what) {
+static bool require_count(Compilation *c, const Node *node, int index, Dim count,
+                          const char *what) {
   const Value *value = node_in(node, index);
   return !value || infer_require_equal(c, node, value_count(c, value), count, what);
 }
 
 /* --- BatchNormalization --- */
 
-/* Elements of x that share a scale: [n, channels, inner]. In opset 1 to 8 spatial=0 gives each position its own. */
+/* Elements of x that share a scale: [n, channels, inner]. In opset 1 to 8 spatial=0 gives each
+ * position its own. */
 static void batch_norm_axes(Compilation *c, const Node *node, Dim *n, Dim *channels, Dim *inner) {
   const Value *x = node_in(node, 0);
   bool spatial = node_int(node, "spatial", 1) != 0;
@@ -32,9 +36,12 @@ static void batch_norm_axes(Compilation *c, const Node *node, Dim *n, Dim *chann
   if (x->rank == 1) *n = dim_const(c->dims, 1);
 }
 
-static bool is_training(const Node *node) { return node_int(node, "training_mode", 0) != 0; }
+static bool is_training(const Node *node) {
+  return node_int(node, "training_mode", 0) != 0;
+}
 
-/* In training mode outputs 1 and 2 are the running statistics. Before opset 14 the presence of outputs asked for it. */
+/* In training mode outputs 1 and 2 are the running statistics. Before opset 14 the presence of
+ * outputs asked for it. */
 static bool check_outputs(Compilation *c, const Node *node) {
   int last = 4;
   while (last > 0 && !node_out(node, last)) last--;
@@ -48,7 +55,8 @@ static bool infer_batch_norm(Compilation *c, Node *node) {
   if (!check_outputs(c, node) || !infer_like_input(c, node, 1)) return false;
   batch_norm_axes(c, node, &n, &channels, &inner);
   for (int i = 1; i < 5; i++)
-    if (!require_count(c, node, i, channels, "channels and elements of scale, bias, mean and variance"))
+    if (!require_count(c, node, i, channels,
+                       "channels and elements of scale, bias, mean and variance"))
       return false;
   for (int i = 1; i < 3; i++)
     if (node_out(node, i))
@@ -57,7 +65,8 @@ static bool infer_batch_norm(Compilation *c, Node *node) {
 }
 
 /* factor = scale / sqrt(variance + epsilon), shift = bias - mean * factor, in `dtype`. */
-static void fold_statistics(Lower *l, const Node *node, DType dtype, Buffer **factor, Buffer **shift) {
+static void fold_statistics(Lower *l, const Node *node, DType dtype, Buffer **factor,
+                            Buffer **shift) {
   const Tensor *in[5];
   void *data[2];
   double epsilon = (double)node_float(node, "epsilon", 1e-5f);
@@ -160,7 +169,8 @@ static bool infer_instance_norm(Compilation *c, Node *node) {
          require_count(c, node, 2, channels, "channels and elements of the bias");
 }
 
-/* Before opset 21 scale and bias belong to groups; models that give one a channel exist all the same. */
+/* Before opset 21 scale and bias belong to groups; models that give one a channel exist all the
+ * same. */
 static bool scales_by_group(Compilation *c, const Node *node, int64_t groups) {
   return node->version < 21 && dim_is(value_count(c, node_in(node, 1)), groups);
 }
@@ -211,15 +221,17 @@ static bool lower_group_norm(Lower *l, const Node *node) {
 
 /* What the operators of this kind differ in. */
 typedef struct {
-  bool centred;            /* subtracts the mean, too */
-  bool adds_skip;          /* inputs x, skip, scale, [bias,] [sum bias]: rows of x + skip are normalised */
-  int scale, bias;         /* inputs, -1: none */
-  int sum_bias;            /* likewise, added to x + skip */
-  int mean, inverse, sum;  /* outputs, -1: none */
-  float epsilon;           /* default of the attribute */
+  bool centred;    /* subtracts the mean, too */
+  bool adds_skip;  /* inputs x, skip, scale, [bias,] [sum bias]: rows of x + skip are normalised */
+  int scale, bias; /* inputs, -1: none */
+  int sum_bias;    /* likewise, added to x + skip */
+  int mean, inverse, sum; /* outputs, -1: none */
+  float epsilon;          /* default of the attribute */
 } RowNorm;
 
-static const RowNorm *row_norm(const Node *node) { return node->op->row; }
+static const RowNorm *row_norm(const Node *node) {
+  return node->op->row;
+}
 
 static const Value *optional_in(const Node *node, int index) {
   return index < 0 ? NULL : node_in(node, index);
@@ -231,7 +243,8 @@ static Value *optional_out(const Node *node, int index) {
 
 static bool first_axis(Compilation *c, const Node *node, int *axis) {
   const Value *x = node_in(node, 0);
-  return infer_axis(c, node, row_norm(node)->adds_skip ? -1 : node_int(node, "axis", -1), x->rank, axis);
+  return infer_axis(c, node, row_norm(node)->adds_skip ? -1 : node_int(node, "axis", -1), x->rank,
+                    axis);
 }
 
 /* Demands that a value can be broadcast to x. */
@@ -302,7 +315,8 @@ static bool fits_row(const Value *value, const Value *x, int axis) {
   for (int i = 0; i < lead; i++)
     if (!dim_is(value->shape[i], 1)) return false;
   for (int i = 0; i < x->rank - axis; i++)
-    if (lead + i < 0 ? !dim_is(x->shape[axis + i], 1) : value->shape[lead + i] != x->shape[axis + i])
+    if (lead + i < 0 ? !dim_is(x->shape[axis + i], 1)
+                     : value->shape[lead + i] != x->shape[axis + i])
       return false;
   return true;
 }
@@ -357,7 +371,8 @@ static bool lower_row_norm(Lower *l, const Node *node) {
 /* --- LRN, LpNormalization, MeanVarianceNormalization --- */
 
 static bool infer_lrn(Compilation *c, Node *node) {
-  if (node_int(node, "size", 0) < 1) return node_error(c, node, "attribute 'size' must be at least 1");
+  if (node_int(node, "size", 0) < 1)
+    return node_error(c, node, "attribute 'size' must be at least 1");
   return infer_like_input(c, node, 2);
 }
 

@@ -41,6 +41,9 @@ const OpDef *const *op_list(int *count);
  * Reports every error there is; false if there was one. (ops/infer_graph.c) */
 MUST_CHECK bool infer_graph(Compilation *c, Graph *graph);
 
+/* Whether the inputs' element types are what the operator table says (ops/check_types.c); reports those that are not. Input types are known. */
+MUST_CHECK bool check_input_types(Compilation *c, const Node *node);
+
 /* --- help for inference (ops/infer.c) --- */
 
 /* Numpy broadcasting of `count` shapes into *rank/shape (MAX_RANK room). Unequal constant dims are an error at the node. Unequal symbolic

@@ -1,6 +1,7 @@
 /* pad.c: Pad and CenterCropPad: more (or, with negative pads, fewer) elements around the input.
  *
- * Constant padding is a fill of the whole output and a copy of the input into it; the other modes call a kernel.
+ * Constant padding is a fill of the whole output and a copy of the input into it; the other modes
+ * call a kernel.
  *
  *   y = Pad(x[N], pads=[1, 2], value=7)   =>   y[0 .. N+3) = 7;  y[1 + i] = x[i] */
 #include "ops/content.h"
@@ -21,7 +22,8 @@ static bool pad_mode(Compilation *c, const Node *node, int *mode) {
   static const struct {
     const char *name;
     int mode;
-  } modes[] = {{"constant", PAD_CONSTANT}, {"edge", PAD_EDGE}, {"reflect", PAD_REFLECT}, {"wrap", PAD_WRAP}};
+  } modes[] = {
+      {"constant", PAD_CONSTANT}, {"edge", PAD_EDGE}, {"reflect", PAD_REFLECT}, {"wrap", PAD_WRAP}};
   const char *name = node_string(node, "mode", "constant");
   for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
     if (strcmp(modes[i].name, name) == 0) return *mode = modes[i].mode, true;
@@ -102,7 +104,8 @@ static bool infer_pad(Compilation *c, Node *node) {
   if (!require_movable(c, node) || !pad_mode(c, node, &mode) || !read_pads(c, node, &pads))
     return false;
   if (fill && (fill->dtype != x->dtype || !dim_is(value_count(c, fill), 1)))
-    return node_error(c, node, "input 2 (constant_value) must be a single number of the input's type");
+    return node_error(c, node,
+                      "input 2 (constant_value) must be a single number of the input's type");
   for (int d = 0; d < x->rank; d++) {
     shape[d] = padded_size(c, x, &pads, d);
     if (dim_is_const(shape[d]) && dim_value(shape[d]) < 0)
@@ -110,7 +113,7 @@ static bool infer_pad(Compilation *c, Node *node) {
     if (!infer_require(c, node, dim_not(c->dims, dim_less(c->dims, shape[d], zero)),
                        "pads remove more than an axis has"))
       return false;
-    shape[d] = infer_own_dim(c, node_out(node, 0), d, shape[d], NULL);
+    shape[d] = infer_own_dim(c, node, node_out(node, 0), d, shape[d], NULL);
   }
   value_set_type(c, node_out(node, 0), x->dtype, x->rank, shape);
   if (mode != PAD_CONSTANT) return check_source(c, node, x);
@@ -151,7 +154,8 @@ static void lower_border(Lower *l, const Node *node) {
   nest_store(l, nest, y, fill_value(l, nest, node));
 }
 
-/* Copies the part of `x` that stays into `y`: [max(0, -before), size + min(0, after)) of each axis. */
+/* Copies the part of `x` that stays into `y`: [max(0, -before), size + min(0, after)) of each axis.
+ */
 static void lower_interior(Lower *l, const Value *y, const Value *x, const Pads *pads) {
   DimPool *pool = l->c->dims;
   Dim zero = dim_const(pool, 0), from = zero, to = zero;
@@ -196,12 +200,10 @@ static bool only_removes(const Value *x, const Pads *pads) {
 
 static bool lower_pad(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
-  Dim sizes[MAX_RANK];
   Pads pads;
   int mode;
   if (!pad_mode(l->c, node, &mode) || !read_pads(l->c, node, &pads)) return false;
-  for (int d = 0; d < x->rank; d++) sizes[d] = padded_size(l->c, x, &pads, d);
-  lower_own_dims(l, y, sizes);
+  lower_own_dims(l, y);
   if (adds_nothing(x, &pads)) {
     lower_alias(l, y, x);
   } else if (mode != PAD_CONSTANT) {
@@ -215,7 +217,8 @@ static bool lower_pad(Lower *l, const Node *node) {
 
 DEFINE_OP(Pad) = {.name = "Pad", .infer = infer_pad, .lower = lower_pad};
 
-/* --- CenterCropPad: an equal number of elements is added to (removed from) both sides; of an odd number, one more at the end --- */
+/* --- CenterCropPad: an equal number of elements is added to (removed from) both sides; of an odd
+ * number, one more at the end --- */
 
 static bool crop_shape(Compilation *c, const Node *node, Dim *shape) {
   const Value *x = node_in(node, 0);
@@ -252,8 +255,9 @@ static bool lower_center_crop_pad(Lower *l, const Node *node) {
   Pads pads;
   for (int d = 0; d < x->rank; d++) {
     Dim more = dim_sub(pool, y->shape[d], x->shape[d]);
-    pads.before[d] = dim_sub(pool, dim_floordiv(pool, dim_max(pool, more, zero), two),
-                             dim_floordiv(pool, dim_max(pool, dim_muli(pool, more, -1), zero), two));
+    pads.before[d] =
+        dim_sub(pool, dim_floordiv(pool, dim_max(pool, more, zero), two),
+                dim_floordiv(pool, dim_max(pool, dim_muli(pool, more, -1), zero), two));
     pads.after[d] = dim_sub(pool, more, pads.before[d]);
   }
   if (adds_nothing(x, &pads)) {

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-static Dim plane_count(Compilation *c, const Value *x) { return shape_product(c, x, 0, 2); }
+static Dim plane_count(Compilation *c, const Value *x) {
+  return shape_product(c, x, 0, 2);
+}
 
 /* --- pools with windows --- */
 
@@ -100,7 +102,8 @@ static bool infer_global_pool(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
   Dim shape[MAX_RANK];
   if (!require_float(c, node, x)) return false;
-  if (x->rank < 2) return node_error(c, node, "the input must have rank 2 or more, not %d", x->rank);
+  if (x->rank < 2)
+    return node_error(c, node, "the input must have rank 2 or more, not %d", x->rank);
   for (int i = 0; i < x->rank; i++) shape[i] = i < 2 ? x->shape[i] : dim_const(c->dims, 1);
   value_set_type(c, node_out(node, 0), x->dtype, x->rank, shape);
   return true;
@@ -137,7 +140,8 @@ static bool infer_max_unpool(Compilation *c, Node *node) {
   if (!node_in(node, 2)) return true;
   if (!infer_elements(c, node, 2, 0, INT64_MAX, &shape, &count)) return false;
   if (count != x->rank)
-    return node_error(c, node, "output_shape has %d numbers, but the input has rank %d", count, x->rank);
+    return node_error(c, node, "output_shape has %d numbers, but the input has rank %d", count,
+                      x->rank);
   for (int i = 0; i < count; i++) {
     Dim fits = dim_not(c->dims, dim_less(c->dims, shape[i], node_out(node, 0)->shape[i]));
     NodeCheck check = {fits, "output_shape must hold the unpooled planes"};

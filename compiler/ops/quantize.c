@@ -1,8 +1,9 @@
-/* quantize.c: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, and com.microsoft's operators that dequantise their inputs,
- * compute in floats and quantise the result.
+/* quantize.c: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, and com.microsoft's
+ * operators that dequantise their inputs, compute in floats and quantise the result.
  *
- * Quantising is a loop nest of scalar functions, so it fuses with its neighbours. Scale and zero point are read with stride 0 (one for the whole
- * tensor), 1 (one for each index of an axis), or, for blocks of `block_size` elements, over an axis cut in two. */
+ * Quantising is a loop nest of scalar functions, so it fuses with its neighbours. Scale and zero
+ * point are read with stride 0 (one for the whole tensor), 1 (one for each index of an axis), or,
+ * for blocks of `block_size` elements, over an axis cut in two. */
 #include "ops/quantize.h"
 
 #include <inttypes.h>
@@ -19,13 +20,13 @@ static Operand single(Lower *l, LoopNest *nest, const Value *value) {
   Dim stride[MAX_RANK];
   for (int d = 0; d < nest->rank; d++) stride[d] = dim_const(l->c->dims, 0);
   const Tensor *known = value->constant;
-  if (known && dtype_is_float(value->dtype))
-    return operand_real(DT_F32, tensor_real(known, 0));
+  if (known && dtype_is_float(value->dtype)) return operand_real(DT_F32, tensor_real(known, 0));
   if (known) return operand_int(value->dtype, dim_const(l->c->dims, tensor_int(known, 0)));
   return nest_load_at(l, nest, lower_buffer(l, value), NULL, stride);
 }
 
-/* Reads scale or zero point with the given strides, or as a single number. A missing zero point is 0. */
+/* Reads scale or zero point with the given strides, or as a single number. A missing zero point is
+ * 0. */
 static Operand parameter(Lower *l, LoopNest *nest, const Value *value, const Dim *stride,
                          DType missing) {
   if (!value) return operand_int(missing, dim_const(l->c->dims, 0));
@@ -51,7 +52,8 @@ Operand nest_dequantize(Lower *l, LoopNest *nest, Operand level, const Value *sc
 
 /* --- QuantizeLinear and DequantizeLinear --- */
 
-/* The tensor as a nest: its own dims, or, in blocks, with the axis cut into blocks and the places in a block. */
+/* The tensor as a nest: its own dims, or, in blocks, with the axis cut into blocks and the places
+ * in a block. */
 typedef struct {
   int rank;
   Dim extent[MAX_RANK], scale_stride[MAX_RANK];
@@ -85,8 +87,10 @@ static bool block_grid(Compilation *c, const Node *node, int axis, int64_t block
   const Value *x = node_in(node, 0), *scale = node_in(node, 1);
   Dim size = dim_const(c->dims, block), stride[MAX_RANK], zero = dim_const(c->dims, 0);
   if (scale->rank != x->rank || block < 1)
-    return node_error(c, node, "blocks need scales of the same rank as the data, and a block_size of 1 or more");
-  if (x->rank == MAX_RANK) return node_error(c, node, "tensors of rank %d have no blocks", MAX_RANK);
+    return node_error(
+        c, node, "blocks need scales of the same rank as the data, and a block_size of 1 or more");
+  if (x->rank == MAX_RANK)
+    return node_error(c, node, "tensors of rank %d have no blocks", MAX_RANK);
   if (!infer_require_equal(c, node, dim_mul(c->dims, scale->shape[axis], size), x->shape[axis],
                            "the extent of all blocks and that of the axis"))
     return false;
@@ -208,8 +212,7 @@ void lower_dynamic_levels(Lower *l, const Value *x, Buffer *scale, Buffer *zero,
   Operand args[] = {nest_load_at(l, nest, lower_buffer(l, x), NULL, &one),
                     nest_load_at(l, nest, scale, NULL, &none),
                     nest_load_at(l, nest, zero, NULL, &none)};
-  nest_store_at(l, nest, levels, NULL, &one,
-                nest_apply(l, nest, "quantize_f32", DT_U8, args, 3));
+  nest_store_at(l, nest, levels, NULL, &one, nest_apply(l, nest, "quantize_f32", DT_U8, args, 3));
 }
 
 /* The buffer of an output, or scratch for one number if nobody asked for it. */
@@ -223,7 +226,8 @@ static bool lower_dynamic(Lower *l, const Node *node) {
   Buffer *scale = output_or_scratch(l, node_out(node, 1), DT_F32);
   Buffer *zero = output_or_scratch(l, node_out(node, 2), DT_U8);
   lower_dynamic_range(l, x, scale, zero);
-  if (node_out(node, 0)) lower_dynamic_levels(l, x, scale, zero, lower_buffer(l, node_out(node, 0)));
+  if (node_out(node, 0))
+    lower_dynamic_levels(l, x, scale, zero, lower_buffer(l, node_out(node, 0)));
   return true;
 }
 
@@ -232,7 +236,8 @@ DEFINE_OP(DynamicQuantizeLinear) = {
 
 /* --- float operators on quantised tensors --- */
 
-/* QLinearX as X: which inputs are tensors (each followed by its scale and zero point), and where the scale of the result is. */
+/* QLinearX as X: which inputs are tensors (each followed by its scale and zero point), and where
+ * the scale of the result is. */
 typedef struct {
   const char *name; /* of X */
   int version;      /* opset in which X is looked at; 0: that of the attribute `opset` */
@@ -294,7 +299,8 @@ static bool infer_float_operator(Compilation *c, Node *node) {
   Node *copy = float_node(c, node, row);
   if (!copy->op || !copy->op->infer(c, copy)) return false;
   const Value *result = copy->outputs[0];
-  value_set_type(c, node_out(node, 0), node_in(node, row->first)->dtype, result->rank, result->shape);
+  value_set_type(c, node_out(node, 0), node_in(node, row->first)->dtype, result->rank,
+                 result->shape);
   for (size_t i = 0; i < copy->checks.count; i++)
     vec_push(c->arena, &node->checks, copy->checks.items[i]);
   return true;
@@ -309,7 +315,8 @@ static bool lower_float_operator(Lower *l, const Node *node) {
     LoopNest *nest = lower_nest(l, real->rank, real->shape);
     Operand level = nest_load(l, nest, node_in(node, at));
     nest_store(l, nest, real,
-               nest_dequantize(l, nest, level, node_in(node, at + 1), node_in(node, at + 2), NULL, DT_F32));
+               nest_dequantize(l, nest, level, node_in(node, at + 1), node_in(node, at + 2), NULL,
+                               DT_F32));
   }
   if (!copy->op->infer(l->c, copy) || !copy->op->lower(l, copy)) return false;
   const Value *real = copy->outputs[0], *y = node_out(node, 0);
@@ -332,7 +339,8 @@ DEFINE_OP(QLinearMul) = FLOAT_OPERATOR("QLinearMul", &row_mul);
 DEFINE_OP(QLinearSigmoid) = FLOAT_OPERATOR("QLinearSigmoid", &row_sigmoid);
 DEFINE_OP(QLinearLeakyRelu) = FLOAT_OPERATOR("QLinearLeakyRelu", &row_leaky_relu);
 DEFINE_OP(QLinearSoftmax) = FLOAT_OPERATOR("QLinearSoftmax", &row_softmax);
-DEFINE_OP(QLinearGlobalAveragePool) = FLOAT_OPERATOR("QLinearGlobalAveragePool", &row_global_average);
+DEFINE_OP(QLinearGlobalAveragePool) = FLOAT_OPERATOR("QLinearGlobalAveragePool",
+                                                     &row_global_average);
 DEFINE_OP(QLinearAveragePool) = FLOAT_OPERATOR("QLinearAveragePool", &row_average);
 DEFINE_OP(QLinearReduceMean) = FLOAT_OPERATOR("QLinearReduceMean", &row_reduce_mean);
 DEFINE_OP(QLinearConcat) = FLOAT_OPERATOR("QLinearConcat", &row_concat);

@@ -7,8 +7,8 @@
 /* Whether tensors of `dtype` can hold levels: u8, i8, u16, i16. */
 bool quantized_dtype(DType dtype);
 
-/* x as a level of dtype `to`. Scale and zero point (NULL: 0) are read with `stride`, one entry a loop of the nest, or, if that
- * is NULL, are single numbers. */
+/* x as a level of dtype `to`. Scale and zero point (NULL: 0) are read with `stride`, one entry a
+ * loop of the nest, or, if that is NULL, are single numbers. */
 Operand nest_quantize(Lower *l, LoopNest *nest, Operand x, const Value *scale, const Value *zero,
                       const Dim *stride, DType to);
 /* A level as a number of the float dtype `to`; the rest likewise. */

@@ -1,7 +1,8 @@
 /* random.c: RandomNormal, RandomUniform (and …Like), Bernoulli, Multinomial.
  *
- * The numbers are a function of the seed (the attribute, or the node's position in the model) and of the position in the output: each
- * run of the emitted program gives the same ones, and so does each iteration of a loop. */
+ * The numbers are a function of the seed (the attribute, or the node's position in the model) and
+ * of the position in the output: each run of the emitted program gives the same ones, and so does
+ * each iteration of a loop. */
 #include "ops/axis.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
@@ -22,7 +23,9 @@ static DType random_dtype(const Node *node, DType missing) {
   return attr ? dtype_from_onnx((int)attr->i) : missing;
 }
 
-static bool is_number(DType dtype) { return dtype_is_float(dtype) || dtype_is_integer(dtype); }
+static bool is_number(DType dtype) {
+  return dtype_is_float(dtype) || dtype_is_integer(dtype);
+}
 
 static bool refuse(Compilation *c, const Node *node, DType dtype) {
   return node_error(c, node, "elements of type %s are not supported", dtype_info(dtype)->name);

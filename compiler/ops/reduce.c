@@ -1,6 +1,7 @@
 /* reduce.c: ReduceSum and its family, ArgMax/ArgMin, CumSum/CumProd.
  *
- * The reduced axes fall into runs; each run is reduced by one kernel call on [outer, n, inner], the last one first:
+ * The reduced axes fall into runs; each run is reduced by one kernel call on [outer, n, inner], the
+ * last one first:
  *
  *   ReduceMean of x[2, 3, 4, 5] over axes 0, 2, 3
  *     =>  reduce_add [6, 20, 1], then reduce_add [1, 2, 3], then y = sum / 40 in place */
@@ -12,26 +13,28 @@
 /* --- the family --- */
 
 typedef struct {
-  const char *first, *next; /* kernels of the first run of axes and of those after it: sum(x^2), then sum */
-  const char *post;         /* scalar function at the end, or NULL */
-  bool mean;                /* divided by the number of elements at the end */
-  bool real;                /* integers are computed in f64 */
-  ContentRule content;      /* of two elements, or NULL */
+  const char *first,
+      *next;        /* kernels of the first run of axes and of those after it: sum(x^2), then sum */
+  const char *post; /* scalar function at the end, or NULL */
+  bool mean;        /* divided by the number of elements at the end */
+  bool real;        /* integers are computed in f64 */
+  ContentRule content; /* of two elements, or NULL */
 } Row;
 
 static bool infer_reduce(Compilation *c, Node *node);
 static bool lower_reduce(Lower *l, const Node *node);
 
 #define DEFINE_REDUCE(id, ...)                                                                     \
-  const OpDef op_##id = {.name = #id,                                                              \
-                         .infer = infer_reduce,                                                    \
-                         .lower = lower_reduce,                                                    \
-                         .row = &(const Row){__VA_ARGS__}}
+  const OpDef op_##id = {                                                                          \
+      .name = #id, .infer = infer_reduce, .lower = lower_reduce, .row = &(const Row){__VA_ARGS__}}
 
 DEFINE_REDUCE(ReduceL1, .first = "reduce_addabs", .next = "reduce_add");
-DEFINE_REDUCE(ReduceL2, .first = "reduce_addsquare", .next = "reduce_add", .post = "sqrt", .real = true);
-DEFINE_REDUCE(ReduceLogSum, .first = "reduce_add", .next = "reduce_add", .post = "log", .real = true);
-DEFINE_REDUCE(ReduceLogSumExp, .first = "reduce_logsumexp", .next = "reduce_logsumexp", .real = true);
+DEFINE_REDUCE(ReduceL2, .first = "reduce_addsquare", .next = "reduce_add", .post = "sqrt",
+              .real = true);
+DEFINE_REDUCE(ReduceLogSum, .first = "reduce_add", .next = "reduce_add", .post = "log",
+              .real = true);
+DEFINE_REDUCE(ReduceLogSumExp, .first = "reduce_logsumexp", .next = "reduce_logsumexp",
+              .real = true);
 DEFINE_REDUCE(ReduceMax, .first = "reduce_max", .next = "reduce_max", .content = content_max);
 DEFINE_REDUCE(ReduceMean, .first = "reduce_add", .next = "reduce_add", .mean = true);
 DEFINE_REDUCE(ReduceMin, .first = "reduce_min", .next = "reduce_min", .content = content_min);
@@ -39,7 +42,9 @@ DEFINE_REDUCE(ReduceProd, .first = "reduce_mul", .next = "reduce_mul", .content 
 DEFINE_REDUCE(ReduceSum, .first = "reduce_add", .next = "reduce_add", .content = content_add);
 DEFINE_REDUCE(ReduceSumSquare, .first = "reduce_addsquare", .next = "reduce_add");
 
-static const Row *row_of(const Node *node) { return node->op->row; }
+static const Row *row_of(const Node *node) {
+  return node->op->row;
+}
 
 /* The dtype to compute in, DT_NONE if there is none. */
 static DType reduce_dtype(const Node *node) {
@@ -87,8 +92,8 @@ static bool given_axes(Compilation *c, const Node *node, const Dim **axes, int *
   return true;
 }
 
-/* mask[d] is 1 if axis d is reduced, else 0; an expression if that is known at run time only. *count is how many are. Without
- * axes all are, or none if `noop_with_empty_axes` says so. */
+/* mask[d] is 1 if axis d is reduced, else 0; an expression if that is known at run time only.
+ * *count is how many are. Without axes all are, or none if `noop_with_empty_axes` says so. */
 static bool reduced_axes(Compilation *c, const Node *node, Dim *mask, int *count) {
   const Dim *axes;
   int rank = node_in(node, 0)->rank;
@@ -117,7 +122,8 @@ static void check_axes(Compilation *c, Node *node, const Dim *mask, int count) {
   if (!dim_is(check.condition, 1)) vec_push(c->arena, &node->checks, check);
 }
 
-/* Dim `index` of the output without the reduced axes: the sum of the dims, each times whether it is the one. */
+/* Dim `index` of the output without the reduced axes: the sum of the dims, each times whether it is
+ * the one. */
 static Dim kept_dim(Compilation *c, const Value *x, const Dim *mask, int index) {
   Dim before = dim_const(c->dims, 0), result = before;
   for (int d = 0; d < x->rank; d++) {
@@ -134,7 +140,8 @@ static int reduced_shape(Compilation *c, const Node *node, const Dim *mask, int 
   const Value *x = node_in(node, 0);
   Dim one = dim_const(c->dims, 1);
   bool keep = node_int(node, "keepdims", 1) != 0;
-  for (int d = 0; d < x->rank && keep; d++) shape[d] = dim_select(c->dims, mask[d], one, x->shape[d]);
+  for (int d = 0; d < x->rank && keep; d++)
+    shape[d] = dim_select(c->dims, mask[d], one, x->shape[d]);
   for (int d = 0; d < x->rank - count && !keep; d++) shape[d] = kept_dim(c, x, mask, d);
   return keep ? x->rank : x->rank - count;
 }
@@ -154,8 +161,8 @@ static Dim largest_dim(Compilation *c, const Node *node, int count, int index) {
   return dim_max(c->dims, most, dim_const(c->dims, 1));
 }
 
-/* Where the axes are known at run time only, the output's dims are data symbols that lowering defines; they are kept in
- * node->plan, so that inference made again finds them. */
+/* Where the axes are known at run time only, the output's dims are data symbols that lowering
+ * defines; they are kept in node->plan, so that inference made again finds them. */
 static void use_symbols(Compilation *c, Node *node, int count, int rank, Dim *shape) {
   Dim *symbols = node->plan;
   if (!symbols) {
@@ -173,8 +180,7 @@ static void reduce_content(Compilation *c, const Node *node) {
   const Value *x = node_in(node, 0);
   Value *y = node_out(node, 0);
   const Dim *elements = x->rank == 1 && !x->constant ? content_of(c, x) : NULL;
-  if (!elements || !row_of(node)->content || x->content_count == 0 ||
-      !dim_is(value_count(c, y), 1))
+  if (!elements || !row_of(node)->content || x->content_count == 0 || !dim_is(value_count(c, y), 1))
     return;
   const ContentCall call = {c->dims, node, x->dtype, y->dtype};
   Dim total = elements[0];
@@ -222,7 +228,8 @@ static int find_runs(Compilation *c, const Value *x, const Dim *mask, Run *runs)
   return count;
 }
 
-/* The view of the last reduced run, which becomes 1; [all, 1, 1] where there is none. *left is how many remain. */
+/* The view of the last reduced run, which becomes 1; [all, 1, 1] where there is none. *left is how
+ * many remain. */
 static AxisView take_run(Compilation *c, Run *runs, int count, int *left) {
   Dim sizes[MAX_RANK];
   int last = -1;
@@ -263,8 +270,8 @@ static void reduce_runs(Lower *l, const Row *row, const Value *x, const Dim *mas
   }
 }
 
-/* Likewise where the axes are known at run time only: a call for each axis, which reduces its n elements, or, if it
- * is kept, moves them to `outer` and leaves n = 1. */
+/* Likewise where the axes are known at run time only: a call for each axis, which reduces its n
+ * elements, or, if it is kept, moves them to `outer` and leaves n = 1. */
 static void reduce_each(Lower *l, const Row *row, const Value *x, const Dim *mask, Buffer *from,
                         Buffer *to) {
   Dim one = dim_const(l->c->dims, 1), shape[MAX_RANK];
@@ -273,7 +280,8 @@ static void reduce_each(Lower *l, const Row *row, const Value *x, const Dim *mas
     shape[d] = dim_select(l->c->dims, mask[d], one, x->shape[d]);
     AxisView view = axis_view(l->c, x->rank, shape, d + 1, d + 1);
     view.n = dim_select(l->c->dims, mask[d], x->shape[d], one);
-    from = reduce_view(l, d == x->rank - 1 ? row->first : row->next, from, view, d == 0 ? to : NULL);
+    from =
+        reduce_view(l, d == x->rank - 1 ? row->first : row->next, from, view, d == 0 ? to : NULL);
   }
 }
 
@@ -281,7 +289,8 @@ static void reduce_each(Lower *l, const Row *row, const Value *x, const Dim *mas
 static Dim reduced_count(Compilation *c, const Value *x, const Dim *mask) {
   Dim count = dim_const(c->dims, 1);
   for (int d = 0; d < x->rank; d++)
-    count = dim_mul(c->dims, count, dim_select(c->dims, mask[d], x->shape[d], dim_const(c->dims, 1)));
+    count =
+        dim_mul(c->dims, count, dim_select(c->dims, mask[d], x->shape[d], dim_const(c->dims, 1)));
   return count;
 }
 
@@ -303,8 +312,7 @@ static void finish_reduce(Lower *l, const Node *node, Buffer *sum, Dim divisor) 
 static void define_shape(Lower *l, const Node *node, const Dim *mask, int count) {
   Dim shape[MAX_RANK];
   int rank = reduced_shape(l->c, node, mask, count, shape);
-  for (int d = 0; d < rank; d++)
-    lower_define(l, dim_symbol(node_out(node, 0)->shape[d]), shape[d]);
+  for (int d = 0; d < rank; d++) lower_define(l, dim_symbol(node_out(node, 0)->shape[d]), shape[d]);
 }
 
 static bool lower_reduce(Lower *l, const Node *node) {

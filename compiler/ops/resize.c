@@ -1,38 +1,27 @@
-/* resize.c: Resize and Upsample, DepthToSpace and SpaceToDepth, GridSample, RoiAlign.
+/* resize.c: Resize and Upsample, DepthToSpace and SpaceToDepth.
  *
- * Resizing is separable: each axis that changes is resized by itself, the last one first, with a table of inputs and weights
- * (runtime/resize.c). Sizes may be symbolic: a scale is taken as a fraction p / q, so that the size is floordiv(in * p, q). */
+ * Resizing is separable: each axis that changes is resized by itself, the last one first, with a
+ * table of inputs and weights (runtime/resize.c). Sizes may be symbolic: a scale is taken as a
+ * fraction p / q, so that the size is floordiv(in * p, q). */
 #include "ops/spatial.h"
 
 #include <math.h>
 #include <string.h>
 
-/* --- attributes; positions in these lists are the codes of runtime/resize.c --- */
+/* Positions in these lists are the codes of runtime/resize.c. */
 
 static const char *const mode_names[] = {"nearest", "linear", "cubic", NULL};
 static const char *const coordinate_names[] = {
     "asymmetric",         "half_pixel",           "pytorch_half_pixel",   "align_corners",
     "tf_crop_and_resize", "half_pixel_symmetric", "tf_half_pixel_for_nn", NULL};
-static const char *const nearest_names[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil",
-                                            NULL};
+static const char *const nearest_names[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
+                                            "ceil", NULL};
 static const char *const policy_names[] = {"stretch", "not_larger", "not_smaller", NULL};
 
 enum { MODE_NEAREST, MODE_LINEAR, MODE_CUBIC };
 enum { COORDINATE_ASYMMETRIC, COORDINATE_TF_CROP = 4 };
 enum { NEAREST_SIMPLE = 4 };
 enum { POLICY_STRETCH, POLICY_NOT_LARGER, POLICY_NOT_SMALLER };
-
-/* The position of a string attribute in `names`. */
-static bool read_name(Compilation *c, const Node *node, const char *attr, const char *missing,
-                      const char *const *names, int *found) {
-  const char *text = node_string(node, attr, missing);
-  for (*found = 0; names[*found]; ++*found)
-    if (strcmp(names[*found], text) == 0) return true;
-  node_error(c, node, "%s='%s' is not supported", attr, text);
-  Str list = str_in(c->arena);
-  for (int i = 0; names[i]; i++) str_addf(&list, "%s%s", i ? ", " : "", names[i]);
-  return diag_hint(c->diag, "use one of %s", str_text(&list));
-}
 
 /* --- Resize and Upsample: reading --- */
 
@@ -61,10 +50,14 @@ static Value *filled_input(Compilation *c, const Node *node, int index) {
   return value && !dim_is(value_count(c, value), 0) ? value : NULL;
 }
 
-static bool is_upsample(const Node *node) { return strcmp(node->op_type, "Upsample") == 0; }
+static bool is_upsample(const Node *node) {
+  return strcmp(node->op_type, "Upsample") == 0;
+}
 
 /* Upsample and Resize 10 know one way to map positions only. */
-static bool is_simple(const Node *node) { return is_upsample(node) || node->version < 11; }
+static bool is_simple(const Node *node) {
+  return is_upsample(node) || node->version < 11;
+}
 
 static bool read_modes(Compilation *c, const Node *node, Resize *r) {
   bool simple = is_simple(node);
@@ -92,7 +85,8 @@ static bool read_axes(Compilation *c, const Node *node, Resize *r) {
   size_t count;
   const int64_t *axes = node_ints(node, "axes", &count);
   if (count > (size_t)x->rank)
-    return node_error(c, node, "attribute 'axes' lists %zu axes, but the input has rank %d", count, x->rank);
+    return node_error(c, node, "attribute 'axes' lists %zu axes, but the input has rank %d", count,
+                      x->rank);
   r->axis_count = count ? (int)count : x->rank;
   for (int i = 0; i < r->axis_count; i++) {
     r->axes[i] = i;
@@ -108,7 +102,8 @@ static bool read_axes(Compilation *c, const Node *node, Resize *r) {
   return true;
 }
 
-/* The fraction p / q with the smallest q that is `scale` in float, by continued fractions; false if none is found. */
+/* The fraction p / q with the smallest q that is `scale` in float, by continued fractions; false if
+ * none is found. */
 static bool as_fraction(double scale, int64_t *p, int64_t *q) {
   int64_t p0 = 0, q0 = 1, p1 = 1, q1 = 0;
   double rest = scale;
@@ -124,7 +119,8 @@ static bool as_fraction(double scale, int64_t *p, int64_t *q) {
   return false;
 }
 
-/* floor(in * scale): in float where the size is known, as others compute it too; else as a fraction. */
+/* floor(in * scale): in float where the size is known, as others compute it too; else as a
+ * fraction. */
 static bool scaled_size(Compilation *c, const Node *node, Dim in, double scale, Dim *out) {
   int64_t p, q;
   if (!(scale > 0)) return node_error(c, node, "scale %g is not positive", scale);
@@ -164,12 +160,14 @@ static bool crop_share(Compilation *c, const Node *node, const Resize *r, int i,
   *share = 1;
   if (r->coordinate != COORDINATE_TF_CROP) return true;
   if (!roi->constant || roi->constant->count != 2 * r->axis_count)
-    return node_error(c, node, "tf_crop_and_resize with scales needs a constant roi of two numbers an axis");
+    return node_error(c, node,
+                      "tf_crop_and_resize with scales needs a constant roi of two numbers an axis");
   *share = tensor_real(roi->constant, r->axis_count + i) - tensor_real(roi->constant, i);
   return true;
 }
 
-/* The size of output axis `axis`, known when the program runs: the symbol that an earlier inference made, or a new one. */
+/* The size of output axis `axis`, known when the program runs: the symbol that an earlier inference
+ * made, or a new one. */
 static Dim runtime_size(Compilation *c, const Value *y, int axis) {
   const DimSymbol *known = y->rank > axis ? dim_symbol(y->shape[axis]) : NULL;
   if (known && known->kind == SYMBOL_DATA) return y->shape[axis];
@@ -206,7 +204,8 @@ static bool apply_scales(Compilation *c, const Node *node, Value *input, Resize 
   return true;
 }
 
-/* One scale p / q for all axes, the smallest or largest that the sizes ask for: out = floor(in * p / q + 1/2). */
+/* One scale p / q for all axes, the smallest or largest that the sizes ask for: out = floor(in * p
+ * / q + 1/2). */
 static void keep_aspect_ratio(Compilation *c, Resize *r) {
   DimPool *pool = c->dims;
   Dim p = NULL, q = NULL, one = dim_const(pool, 1), two = dim_const(pool, 2);
@@ -270,7 +269,8 @@ static bool infer_resize(Compilation *c, Node *node) {
 
 /* --- Resize and Upsample: lowering --- */
 
-/* Inputs that an output blends: the filter's width, 2 or 4, widened by 1 / scale for antialiasing. */
+/* Inputs that an output blends: the filter's width, 2 or 4, widened by 1 / scale for antialiasing.
+ */
 static Dim tap_count(Compilation *c, const Resize *r, const ResizeAxis *axis) {
   int64_t reach = r->mode == MODE_CUBIC ? 2 : 1;
   if (r->mode == MODE_NEAREST) return dim_const(c->dims, 1);
@@ -340,11 +340,28 @@ static void lower_axis(Lower *l, const Resize *r, int a, int rank, const Dim *no
   arg_real(l, step, r->outside);
 }
 
-/* The dtype that rows are blended in; copies keep theirs unless they must write numbers into 16-bit floats. */
+/* The dtype that rows are blended in; copies keep theirs unless they must write numbers into 16-bit
+ * floats. */
 static DType resize_dtype(const Resize *r, DType dtype) {
   bool is_short = dtype == DT_F16 || dtype == DT_BF16;
   if (r->mode == MODE_NEAREST && !(is_short && r->coordinate == COORDINATE_TF_CROP)) return dtype;
-  return compute_dtype(dtype);
+  if (dtype_is_float(dtype)) return compute_dtype(dtype);
+  return dtype_info(dtype)->bytes > 2 ? DT_F64 : DT_F32;
+}
+
+/* y = buffer, rounded and cut to the range of y's integers. */
+static void store_integers(Lower *l, const Value *y, Buffer *buffer) {
+  Dim count = value_count(l->c, y), one = dim_const(l->c->dims, 1);
+  int bits = 8 * (int)dtype_info(y->dtype)->bytes;
+  bool negative = dtype_info(y->dtype)->kind == KIND_INT;
+  double top = bits == 64 ? 9.2e18 : ldexp(1, negative ? bits - 1 : bits) - 1;
+  LoopNest *nest = lower_nest(l, 1, &count);
+  Operand args[3] = {nest_load_at(l, nest, buffer, NULL, &one)};
+  args[0] = nest_apply(l, nest, "round", buffer->dtype, args, 1);
+  args[1] = operand_real(buffer->dtype, negative ? -top - (bits < 64) : 0);
+  args[2] = operand_real(buffer->dtype, top);
+  nest_store_at(l, nest, lower_buffer(l, y), NULL, &one,
+                nest_apply(l, nest, "clip", buffer->dtype, args, 3));
 }
 
 /* Computes the sizes that follow from scales known only now. */
@@ -385,14 +402,17 @@ static bool lower_resize(Lower *l, const Node *node) {
     lower_axis(l, &r, a, x->rank, now, &inputs, from, to);
     from = to;
   }
-  compute_done(l, y, to);
+  if (y->dtype != to->dtype && !dtype_is_float(y->dtype))
+    store_integers(l, y, to);
+  else
+    compute_done(l, y, to);
   return true;
 }
 
 /* --- DepthToSpace, SpaceToDepth --- */
 
-/* The axes of both as one loop nest: n, channel, h, block h, w, block w; `deep` are strides of [n, c, h, w] with the blocks in the channels, `wide`
- * those of [n, c, h * b, w * b]. */
+/* The axes of both as one loop nest: n, channel, h, block h, w, block w; `deep` are strides of [n,
+ * c, h, w] with the blocks in the channels, `wide` those of [n, c, h * b, w * b]. */
 typedef struct {
   Dim extent[6], deep[6], wide[6];
 } Blocks;
@@ -411,7 +431,8 @@ static bool channel_counts_first(const Node *node) {
   return strcmp(node_string(node, "mode", "DCR"), "CRD") == 0;
 }
 
-/* `channels`, `h`, `w`: sizes without the blocks. In column-row-depth order the channel counts slower than the block. */
+/* `channels`, `h`, `w`: sizes without the blocks. In column-row-depth order the channel counts
+ * slower than the block. */
 static void block_axes(Compilation *c, Dim n, Dim channels, Dim h, Dim w, int64_t size,
                        bool channel_first, Blocks *blocks) {
   DimPool *p = c->dims;
@@ -419,8 +440,12 @@ static void block_axes(Compilation *c, Dim n, Dim channels, Dim h, Dim w, int64_
   Dim area = dim_mul(p, b, b), all = dim_mul(p, dim_mul(p, channels, area), plane);
   Dim block = channel_first ? plane : dim_mul(p, channels, plane);
   const Dim extent[6] = {n, channels, h, b, w, b};
-  const Dim deep[6] = {all, channel_first ? dim_mul(p, area, plane) : plane, w, dim_mul(p, b, block),
-                       dim_const(p, 1), block};
+  const Dim deep[6] = {all,
+                       channel_first ? dim_mul(p, area, plane) : plane,
+                       w,
+                       dim_mul(p, b, block),
+                       dim_const(p, 1),
+                       block};
   Dim row = dim_mul(p, w, b);
   const Dim wide[6] = {all, dim_mul(p, area, plane), dim_mul(p, row, b), row, b, dim_const(p, 1)};
   memcpy(blocks->extent, extent, sizeof extent);
@@ -428,7 +453,8 @@ static void block_axes(Compilation *c, Dim n, Dim channels, Dim h, Dim w, int64_
   memcpy(blocks->wide, wide, sizeof wide);
 }
 
-static void copy_blocks(Lower *l, const Node *node, const Dim *extent, const Dim *from, const Dim *to) {
+static void copy_blocks(Lower *l, const Node *node, const Dim *extent, const Dim *from,
+                        const Dim *to) {
   LoopNest *nest = lower_nest(l, 6, extent);
   Buffer *in = lower_buffer(l, node_in(node, 0)), *out = lower_buffer(l, node_out(node, 0));
   nest_store_at(l, nest, out, NULL, to, nest_load_at(l, nest, in, NULL, from));
@@ -440,8 +466,7 @@ static bool infer_depth_to_space(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
   if (dim_is_const(x->shape[1]) && dim_value(x->shape[1]) % (size * size))
     return node_error(c, node, "the channels are no multiple of blocksize squared");
-  Dim shape[4] = {x->shape[0],
-                  dim_floordiv(c->dims, x->shape[1], dim_const(c->dims, size * size)),
+  Dim shape[4] = {x->shape[0], dim_floordiv(c->dims, x->shape[1], dim_const(c->dims, size * size)),
                   dim_muli(c->dims, x->shape[2], size), dim_muli(c->dims, x->shape[3], size)};
   value_set_type(c, node_out(node, 0), x->dtype, 4, shape);
   return true;
@@ -479,125 +504,9 @@ static bool lower_space_to_depth(Lower *l, const Node *node) {
   return true;
 }
 
-/* --- GridSample --- */
-
-/* Names of opset 16 (bilinear, bicubic) and 20 (linear, cubic). */
-static const char *const grid_modes[] = {"nearest", "linear", "cubic", NULL};
-static const char *const old_grid_modes[] = {"nearest", "bilinear", "bicubic", NULL};
-static const char *const padding_names[] = {"zeros", "border", "reflection", NULL};
-
-static bool read_grid_modes(Compilation *c, const Node *node, int *mode, int *padding) {
-  bool old = node->version < 20 || strncmp(node_string(node, "mode", ""), "bi", 2) == 0;
-  return read_name(c, node, "mode", old ? "bilinear" : "linear", old ? old_grid_modes : grid_modes, mode) &&
-         read_name(c, node, "padding_mode", "zeros", padding_names, padding);
-}
-
-static bool infer_grid_sample(Compilation *c, Node *node) {
-  const Value *x = node_in(node, 0), *grid = node_in(node, 1);
-  Dim shape[5];
-  int mode, padding;
-  if (!read_grid_modes(c, node, &mode, &padding)) return false;
-  if ((x->rank != 4 && x->rank != 5) || grid->rank != x->rank)
-    return node_error(c, node, "input and grid must both have rank 4 or 5");
-  if (!infer_require_equal(c, node, x->shape[0], grid->shape[0], "batches of the input and of the grid") ||
-      !infer_require_equal(c, node, grid->shape[x->rank - 1], dim_const(c->dims, x->rank - 2),
-                           "the grid's coordinates and the spatial axes"))
-    return false;
-  for (int i = 0; i < x->rank; i++) shape[i] = i < 2 ? x->shape[i] : grid->shape[i - 1];
-  value_set_type(c, node_out(node, 0), x->dtype, x->rank, shape);
-  return true;
-}
-
-static bool lower_grid_sample(Lower *l, const Node *node) {
-  const Value *x = node_in(node, 0), *grid = node_in(node, 1), *y = node_out(node, 0);
-  DType dtype = compute_dtype(x->dtype);
-  Dim one = dim_const(l->c->dims, 1);
-  Dim in[SPATIAL_AXES] = {one, one, one}, out[SPATIAL_AXES] = {one, one, one};
-  int mode, padding, axes = x->rank - 2;
-  if (!read_grid_modes(l->c, node, &mode, &padding)) return false;
-  for (int i = 0; i < axes; i++) {
-    in[SPATIAL_AXES - axes + i] = x->shape[2 + i];
-    out[SPATIAL_AXES - axes + i] = grid->shape[1 + i];
-  }
-  Buffer *data = compute_input(l, x, dtype), *points = compute_input(l, grid, dtype);
-  Buffer *result = compute_output(l, y, dtype);
-  Step *step = lower_kernel(l, "grid_sample", dtype);
-  arg_buffer(l, step, data);
-  arg_buffer(l, step, points);
-  arg_buffer(l, step, result);
-  arg_dim(l, step, x->shape[0]);
-  arg_dim(l, step, x->shape[1]);
-  arg_int(l, step, axes);
-  arg_int(l, step, mode);
-  arg_int(l, step, padding);
-  arg_int(l, step, node_int(node, "align_corners", 0));
-  arg_real(l, step, -0.75);
-  arg_dims(l, step, in, SPATIAL_AXES);
-  arg_dims(l, step, out, SPATIAL_AXES);
-  compute_done(l, y, result);
-  return true;
-}
-
-/* --- RoiAlign --- */
-
-static const char *const roi_modes[] = {"avg", "max", NULL};
-static const char *const roi_coordinates[] = {"output_half_pixel", "half_pixel", NULL};
-
-static bool read_roi_modes(Compilation *c, const Node *node, int *mode, int *coordinate) {
-  const char *missing = node->version < 16 ? "output_half_pixel" : "half_pixel";
-  return read_name(c, node, "mode", "avg", roi_modes, mode) &&
-         read_name(c, node, "coordinate_transformation_mode", missing, roi_coordinates, coordinate);
-}
-
-static bool infer_roi_align(Compilation *c, Node *node) {
-  const Value *x = node_in(node, 0), *rois = node_in(node, 1), *images = node_in(node, 2);
-  int mode, coordinate;
-  if (!require_float(c, node, x) || !read_roi_modes(c, node, &mode, &coordinate)) return false;
-  if (x->rank != 4 || rois->rank != 2 || images->rank != 1)
-    return node_error(c, node, "the input must have rank 4, the rois rank 2, their images rank 1");
-  if (!infer_require_equal(c, node, rois->shape[1], dim_const(c->dims, 4), "numbers of a roi and 4") ||
-      !infer_require_equal(c, node, rois->shape[0], images->shape[0], "rois and images"))
-    return false;
-  Dim shape[4] = {rois->shape[0], x->shape[1], dim_const(c->dims, node_int(node, "output_height", 1)),
-                  dim_const(c->dims, node_int(node, "output_width", 1))};
-  value_set_type(c, node_out(node, 0), x->dtype, 4, shape);
-  return true;
-}
-
-static bool lower_roi_align(Lower *l, const Node *node) {
-  const Value *x = node_in(node, 0), *rois = node_in(node, 1), *y = node_out(node, 0);
-  DType dtype = compute_dtype(x->dtype);
-  int mode, coordinate;
-  if (!read_roi_modes(l->c, node, &mode, &coordinate)) return false;
-  Buffer *data = compute_input(l, x, dtype), *boxes = compute_input(l, rois, dtype);
-  Buffer *images = compute_input(l, node_in(node, 2), DT_I64), *out = compute_output(l, y, dtype);
-  Step *step = lower_kernel(l, "roi_align", dtype);
-  arg_buffer(l, step, data);
-  arg_buffer(l, step, boxes);
-  arg_buffer(l, step, images);
-  arg_buffer(l, step, out);
-  for (int i = 0; i < 4; i++) arg_dim(l, step, x->shape[i]);
-  arg_dim(l, step, rois->shape[0]);
-  arg_dim(l, step, y->shape[2]);
-  arg_dim(l, step, y->shape[3]);
-  arg_int(l, step, node_int(node, "sampling_ratio", 0));
-  arg_int(l, step, mode);
-  arg_int(l, step, coordinate);
-  arg_real(l, step, (double)node_float(node, "spatial_scale", 1.0f));
-  compute_done(l, y, out);
-  return true;
-}
-
 DEFINE_OP(Resize) = {.name = "Resize", .infer = infer_resize, .lower = lower_resize};
 DEFINE_OP(Upsample) = {.name = "Upsample", .infer = infer_resize, .lower = lower_resize};
 DEFINE_OP(DepthToSpace) = {
     .name = "DepthToSpace", .infer = infer_depth_to_space, .lower = lower_depth_to_space};
 DEFINE_OP(SpaceToDepth) = {
     .name = "SpaceToDepth", .infer = infer_space_to_depth, .lower = lower_space_to_depth};
-DEFINE_OP(GridSample) = {
-    .name = "GridSample", .infer = infer_grid_sample, .lower = lower_grid_sample};
-DEFINE_OP(GridSampleContrib) = {.domain = "com.microsoft",
-                                .name = "GridSample",
-                                .infer = infer_grid_sample,
-                                .lower = lower_grid_sample};
-DEFINE_OP(RoiAlign) = {.name = "RoiAlign", .infer = infer_roi_align, .lower = lower_roi_align};

@@ -1,7 +1,7 @@
 /* rnn.c: RNN, GRU, LSTM and com.microsoft's DynamicQuantizeLSTM.
  *
- * A layer becomes, for each direction, a matrix product of the whole input with W, and a kernel that runs over the time steps. W and R
- * are turned while compiling where they are constants. */
+ * A layer becomes, for each direction, a matrix product of the whole input with W, and a kernel
+ * that runs over the time steps. W and R are turned while compiling where they are constants. */
 #include "ops/matmul.h"
 
 #include <inttypes.h>
@@ -13,10 +13,10 @@
 /* What a layer is made of. */
 typedef struct {
   const char *kernel;
-  int gates;       /* blocks of W, R and the bias */
-  int functions;   /* activations of one direction */
+  int gates;     /* blocks of W, R and the bias */
+  int functions; /* activations of one direction */
   const char *defaults[3];
-  bool has_cell;   /* a second state */
+  bool has_cell;                   /* a second state */
   int scratch_rows, scratch_extra; /* scratch memory: (rows * batch + extra) * hidden */
 } Layer;
 
@@ -25,9 +25,23 @@ static const Layer layer_gru = {"gru", 3, 2, {"Sigmoid", "Tanh", NULL}, false, 6
 static const Layer layer_lstm = {"lstm", 4, 3, {"Sigmoid", "Tanh", "Tanh"}, true, 7, 4};
 
 /* Positions of inputs; the last four are those of DynamicQuantizeLSTM. */
-enum { IN_X, IN_W, IN_R, IN_BIAS, IN_LENGTHS, IN_H0, IN_C0, IN_PEEPHOLE, IN_W_SCALE, IN_W_ZERO, IN_R_SCALE, IN_R_ZERO };
+enum {
+  IN_X,
+  IN_W,
+  IN_R,
+  IN_BIAS,
+  IN_LENGTHS,
+  IN_H0,
+  IN_C0,
+  IN_PEEPHOLE,
+  IN_W_SCALE,
+  IN_W_ZERO,
+  IN_R_SCALE,
+  IN_R_ZERO
+};
 
-/* An activation function: its code in runtime/rnn.c and which numbers it takes from activation_alpha and activation_beta. */
+/* An activation function: its code in runtime/rnn.c and which numbers it takes from
+ * activation_alpha and activation_beta. */
 typedef struct {
   const char *name;
   int code; /* CTC_RNN_… */
@@ -36,16 +50,11 @@ typedef struct {
 } Activation;
 
 static const Activation activations[] = {
-    {"Tanh", 0, false, false, 0, 0},
-    {"Sigmoid", 1, false, false, 0, 0},
-    {"Relu", 2, false, false, 0, 0},
-    {"Affine", 3, true, true, 1, 0},
-    {"LeakyRelu", 4, true, false, 0.01f, 0},
-    {"ThresholdedRelu", 5, true, false, 1, 0},
-    {"ScaledTanh", 6, true, true, 1, 1},
-    {"HardSigmoid", 7, true, true, 0.2f, 0.5f},
-    {"Elu", 8, true, false, 1, 0},
-    {"Softsign", 9, false, false, 0, 0},
+    {"Tanh", 0, false, false, 0, 0},         {"Sigmoid", 1, false, false, 0, 0},
+    {"Relu", 2, false, false, 0, 0},         {"Affine", 3, true, true, 1, 0},
+    {"LeakyRelu", 4, true, false, 0.01f, 0}, {"ThresholdedRelu", 5, true, false, 1, 0},
+    {"ScaledTanh", 6, true, true, 1, 1},     {"HardSigmoid", 7, true, true, 0.2f, 0.5f},
+    {"Elu", 8, true, false, 1, 0},           {"Softsign", 9, false, false, 0, 0},
     {"Softplus", 10, false, false, 0, 0},
 };
 
@@ -90,11 +99,13 @@ static bool read_functions(Compilation *c, const Node *node, Recurrence *r) {
   size_t alpha_count, beta_count, next_alpha = 0, next_beta = 0;
   const float *alphas = node_floats(node, "activation_alpha", &alpha_count);
   const float *betas = node_floats(node, "activation_beta", &beta_count);
-  if (names && names->count && (int)names->count < wanted) /* RNN's default has more than it needs */
-    return node_error(c, node, "activations has %zu names, but %d are needed", names->count, wanted);
+  if (names && names->count &&
+      (int)names->count < wanted) /* RNN's default has more than it needs */
+    return node_error(c, node, "activations has %zu names, but %d are needed", names->count,
+                      wanted);
   for (int i = 0; i < wanted; i++) {
-    const char *name = names && names->count ? names->strings[i]
-                                             : r->layer->defaults[i % r->layer->functions];
+    const char *name =
+        names && names->count ? names->strings[i] : r->layer->defaults[i % r->layer->functions];
     const Activation *found = find_activation(name);
     if (!found) return node_error(c, node, "the activation '%s' is not supported", name);
     r->functions[i] = found->code;
@@ -110,7 +121,8 @@ static bool read_recurrence(Compilation *c, const Node *node, Recurrence *r) {
   const Value *x = node_in(node, IN_X), *recurrent = node_in(node, IN_R);
   if (x->rank != 3 || recurrent->rank != 3 || node_in(node, IN_W)->rank != 3)
     return node_error(c, node, "X, W and R must have three dims");
-  bool turned = node_in(node, IN_W_SCALE) != NULL; /* quantised: R is [directions, hidden, gates * hidden] */
+  bool turned =
+      node_in(node, IN_W_SCALE) != NULL; /* quantised: R is [directions, hidden, gates * hidden] */
   r->steps = x->shape[r->batch_first];
   r->batch = x->shape[!r->batch_first];
   r->input = x->shape[2];
@@ -126,10 +138,12 @@ static bool check_weights(Compilation *c, const Node *node, const Recurrence *r)
   int rows = turned ? 2 : 1, cols = turned ? 1 : 2;
   Dim directions = dim_const(c->dims, r->directions);
   Dim gates = dim_muli(c->dims, r->hidden, r->layer->gates);
-  return infer_require_equal(c, node, w->shape[0], directions, "the directions and the first dim of W") &&
+  return infer_require_equal(c, node, w->shape[0], directions,
+                             "the directions and the first dim of W") &&
          infer_require_equal(c, node, recurrent->shape[0], directions,
                              "the directions and the first dim of R") &&
-         infer_require_equal(c, node, w->shape[rows], gates, "the rows of W and the size of all gates") &&
+         infer_require_equal(c, node, w->shape[rows], gates,
+                             "the rows of W and the size of all gates") &&
          infer_require_equal(c, node, recurrent->shape[rows], gates,
                              "the rows of R and the size of all gates") &&
          infer_require_equal(c, node, w->shape[cols], r->input,
@@ -145,7 +159,8 @@ static bool infer_recurrent(Compilation *c, Node *node) {
   Dim directions = dim_const(c->dims, r.directions);
   Dim all[] = {r.steps, directions, r.batch, r.hidden};
   Dim all_batch_first[] = {r.batch, r.steps, directions, r.hidden};
-  Dim last[] = {directions, r.batch, r.hidden}, last_batch_first[] = {r.batch, directions, r.hidden};
+  Dim last[] = {directions, r.batch, r.hidden},
+      last_batch_first[] = {r.batch, directions, r.hidden};
   if (node_out(node, 0))
     value_set_type(c, node_out(node, 0), dtype, 4, r.batch_first ? all_batch_first : all);
   for (int i = 1; i <= 1 + r.layer->has_cell; i++)
@@ -318,19 +333,23 @@ DEFINE_OP(GRU) = {
 DEFINE_OP(LSTM) = {
     .name = "LSTM", .infer = infer_recurrent, .lower = lower_recurrent, .row = &layer_lstm};
 
-/* --- DynamicQuantizeLSTM: 8-bit weights; x and h are rounded to 256 levels before they are multiplied --- */
+/* --- DynamicQuantizeLSTM: 8-bit weights; x and h are rounded to 256 levels before they are
+ * multiplied --- */
 
 static bool infer_quantized_lstm(Compilation *c, Node *node) {
   for (int i = IN_W; i <= IN_R_ZERO; i++) {
     bool weights = i == IN_W || i == IN_R || i >= IN_W_SCALE;
     if (weights && (!node_in(node, i) || !node_in(node, i)->constant))
-      return node_error(c, node, "the quantised weights, their scales and zero points must be constants");
+      return node_error(c, node,
+                        "the quantised weights, their scales and zero points must be constants");
   }
   return infer_recurrent(c, node);
 }
 
-/* Weights [directions, rows, columns] as numbers: scale * (w - zero), both by direction or by direction and column. */
-static Buffer *dequantized(Lower *l, const Value *weights, const Tensor *scale, const Tensor *zero) {
+/* Weights [directions, rows, columns] as numbers: scale * (w - zero), both by direction or by
+ * direction and column. */
+static Buffer *dequantized(Lower *l, const Value *weights, const Tensor *scale,
+                           const Tensor *zero) {
   const Tensor *from = weights->constant;
   void *data;
   Tensor *tensor = tensor_create(l->c->arena, DT_F32, 3, from->dims, &data);

@@ -1,4 +1,5 @@
-/* scatter.c: Scatter, ScatterElements, ScatterND: a copy of the data in which picked elements are replaced or combined.
+/* scatter.c: Scatter, ScatterElements, ScatterND: a copy of the data in which picked elements are
+ * replaced or combined.
  *
  *   y = ScatterND(x, i, u)   =>   y = x;  y[i[m][0]][i[m][1]]… = u[m] */
 #include "ops/movement.h"
@@ -23,10 +24,12 @@ static bool infer_scatter(Compilation *c, Node *node, const char *stem) {
   Reduction reduction;
   if (!require_movable(c, node) || !read_reduction(c, node, &reduction)) return false;
   if (indices->dtype != DT_I64 && indices->dtype != DT_I32)
-    return node_error(c, node, "indices of type %s are not supported", dtype_info(indices->dtype)->name);
+    return node_error(c, node, "indices of type %s are not supported",
+                      dtype_info(indices->dtype)->name);
   if (updates->dtype != x->dtype) return node_error(c, node, "data and updates differ in type");
   if (reduction != REDUCE_NONE && !kernel_find_typed(stem, compute_dtype(x->dtype)))
-    return node_error(c, node, "reduction of %s elements is not supported", dtype_info(x->dtype)->name);
+    return node_error(c, node, "reduction of %s elements is not supported",
+                      dtype_info(x->dtype)->name);
   value_set_type(c, node_out(node, 0), x->dtype, x->rank, x->shape);
   return true;
 }
@@ -41,10 +44,11 @@ static bool infer_scatter_elements(Compilation *c, Node *node) {
     return node_error(c, node, "data, indices and updates differ in rank");
   for (int d = 0; d < x->rank; d++) {
     Dim inside = dim_not(c->dims, dim_less(c->dims, x->shape[d], indices->shape[d]));
-    if (!infer_require_equal(c, node, indices->shape[d], updates->shape[d], "dims of indices and updates"))
+    if (!infer_require_equal(c, node, indices->shape[d], updates->shape[d],
+                             "dims of indices and updates"))
       return false;
-    if (d != axis &&
-        !infer_require(c, node, inside, "the indices have more elements along an axis than the data"))
+    if (d != axis && !infer_require(c, node, inside,
+                                    "the indices have more elements along an axis than the data"))
       return false;
   }
   return true;
@@ -53,13 +57,14 @@ static bool infer_scatter_elements(Compilation *c, Node *node) {
 /* The output's buffer, holding a copy of the data; in the dtype in which the kernel computes. */
 static Buffer *scatter_target(Lower *l, const Node *node, Reduction reduction) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
-  Buffer *target = reduction == REDUCE_NONE ? lower_buffer(l, y)
-                                            : compute_output(l, y, compute_dtype(x->dtype));
+  Buffer *target =
+      reduction == REDUCE_NONE ? lower_buffer(l, y) : compute_output(l, y, compute_dtype(x->dtype));
   lower_copy_buffer(l, target, lower_buffer(l, x), value_count(l->c, x));
   return target;
 }
 
-/* A kernel call up to the arguments y, indices, updates; those without a reduction move bytes and need the element's size. */
+/* A kernel call up to the arguments y, indices, updates; those without a reduction move bytes and
+ * need the element's size. */
 static Step *scatter_step(Lower *l, const Node *node, const char *stem, Reduction reduction,
                           Buffer *target) {
   const Value *updates = node_in(node, 2);
@@ -104,10 +109,12 @@ static bool infer_scatter_nd(Compilation *c, Node *node) {
     return node_error(c, node, "the last dim of the indices must be known when compiling");
   int64_t depth = dim_value(indices->shape[last]);
   if (depth > x->rank || updates->rank != last + x->rank - depth)
-    return node_error(c, node, "indices of %" PRId64 " entries do not fit the ranks of data and updates", depth);
+    return node_error(
+        c, node, "indices of %" PRId64 " entries do not fit the ranks of data and updates", depth);
   for (int d = 0; d < updates->rank; d++) {
     Dim expected = d < last ? indices->shape[d] : x->shape[depth + d - last];
-    if (!infer_require_equal(c, node, updates->shape[d], expected, "dims of the updates and of what they replace"))
+    if (!infer_require_equal(c, node, updates->shape[d], expected,
+                             "dims of the updates and of what they replace"))
       return false;
   }
   return true;

@@ -1,8 +1,11 @@
-/* select.c: operators whose results have sizes that depend on data (NonZero, Compress, Unique), and ReverseSequence.
+/* select.c: operators whose results have sizes that depend on data (NonZero, Compress, Unique), and
+ * ReverseSequence.
  *
- * A size that depends on data is a data symbol: one step counts, the next ones write that many elements.
+ * A size that depends on data is a data symbol: one step counts, the next ones write that many
+ * elements.
  *
- *   y = NonZero(x[4, 5])   =>   count[0] = number of elements that are not 0;  n = count[0];  y[2, n] = their coordinates */
+ *   y = NonZero(x[4, 5])   =>   count[0] = number of elements that are not 0;  n = count[0];  y[2,
+ * n] = their coordinates */
 #include "ops/content.h"
 #include "ops/movement.h"
 
@@ -49,7 +52,8 @@ static void constant_nonzero(Compilation *c, Value *y, const Tensor *x) {
   value_set_constant(c, y, result);
 }
 
-/* Whether all elements are known not to be 0: a shape filled with a number (exporters count with NonZero of ones), or content. */
+/* Whether all elements are known not to be 0: a shape filled with a number (exporters count with
+ * NonZero of ones), or content. */
 static bool has_no_zero(Compilation *c, const Value *x) {
   const Node *node = x->producer;
   if (node && node->op == &op_ConstantOfShape) {
@@ -126,7 +130,8 @@ static bool infer_compress(Compilation *c, Node *node) {
   Dim length = compress_length(c, node, view), kept;
   if (condition->constant && dim_is_const(length)) {
     int64_t count = 0;
-    for (int64_t i = 0; i < dim_value(length); i++) count += tensor_int(condition->constant, i) != 0;
+    for (int64_t i = 0; i < dim_value(length); i++)
+      count += tensor_int(condition->constant, i) != 0;
     kept = dim_const(c->dims, count);
   } else {
     kept = infer_data_dim(c, y, axis < 0 ? 0 : axis, length);
@@ -188,41 +193,50 @@ static void copy_head(Lower *l, const Value *out, Buffer *from) {
   if (out) lower_copy_buffer(l, lower_buffer(l, out), from, value_count(l->c, out));
 }
 
-static bool lower_unique(Lower *l, const Node *node) {
-  const Value *x = node_in(node, 0), *y = node_out(node, UNIQUE_Y);
-  DType dtype = x->dtype == DT_BOOL ? DT_U8 : compute_dtype(x->dtype);
-  Dim view[3];
-  int axis;
-  if (!compress_view(l->c, node, view, &axis)) return false;
-  Buffer *first = lower_scratch(l, DT_I64, view[1], "first"), *count = lower_counter(l);
-  Buffer *inverse = node_out(node, UNIQUE_INVERSE) ? lower_buffer(l, node_out(node, UNIQUE_INVERSE))
-                                                   : lower_scratch(l, DT_I64, view[1], "inverse");
-  Buffer *counts = lower_scratch(l, DT_I64, view[1], "counts");
-  Buffer *data = lower_converted(l, x, dtype);
-  Step *step = lower_kernel(l, "unique", dtype);
-  arg_buffer(l, step, data);
-  arg_buffer(l, step, lower_scratch(l, DT_I64, view[1], "order"));
-  arg_buffer(l, step, first);
-  arg_buffer(l, step, inverse);
-  arg_buffer(l, step, counts);
-  arg_buffer(l, step, count);
-  for (int i = 0; i < 3; i++) arg_dim(l, step, view[i]);
-  arg_int(l, step, node_int(node, "sorted", 1));
-  const Value *sized = y ? y : node_out(node, UNIQUE_FIRST) ? node_out(node, UNIQUE_FIRST) : node_out(node, UNIQUE_COUNTS);
-  if (!sized) return true;
-  Dim found = sized->shape[y && axis > 0 ? axis : 0];
-  lower_define_element(l, data_symbol(found), count, dim_const(l->c->dims, 0));
-  copy_head(l, node_out(node, UNIQUE_FIRST), first);
-  copy_head(l, node_out(node, UNIQUE_COUNTS), counts);
-  if (!y) return true;
-  step = lower_kernel(l, "gather", DT_I64);
+/* y = the columns of x [outer, n, inner] that stand first. */
+static void lower_unique_columns(Lower *l, const Node *node, const Dim view[3], Buffer *first,
+                                 Dim found) {
+  const Value *x = node_in(node, 0);
+  Step *step = lower_kernel(l, "gather", DT_I64);
   arg_in(l, step, x);
   arg_buffer(l, step, first);
-  arg_out(l, step, y);
+  arg_out(l, step, node_out(node, UNIQUE_Y));
   arg_dim(l, step, view[0]);
   arg_dim(l, step, view[1]);
   arg_dim(l, step, found);
   arg_dim(l, step, dim_muli(l->c->dims, view[2], element_bytes(x->dtype)));
+}
+
+/* The number of different columns: the dim of an output that has one, or NULL. */
+static Dim unique_found(const Node *node, int axis) {
+  const Value *y = node_out(node, UNIQUE_Y), *first = node_out(node, UNIQUE_FIRST),
+              *counts = node_out(node, UNIQUE_COUNTS);
+  if (y) return y->shape[axis < 0 ? 0 : axis];
+  return first ? first->shape[0] : counts ? counts->shape[0] : NULL;
+}
+
+static bool lower_unique(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *places = node_out(node, UNIQUE_INVERSE);
+  DType dtype = x->dtype == DT_BOOL ? DT_U8 : compute_dtype(x->dtype);
+  Dim view[3];
+  int axis;
+  if (!compress_view(l->c, node, view, &axis)) return false;
+  Buffer *data = lower_converted(l, x, dtype), *count = lower_counter(l);
+  Buffer *order = lower_scratch(l, DT_I64, view[1], "order");
+  Buffer *first = lower_scratch(l, DT_I64, view[1], "first");
+  Buffer *counts = lower_scratch(l, DT_I64, view[1], "counts");
+  Buffer *inverse = places ? lower_buffer(l, places) : lower_scratch(l, DT_I64, view[1], "inverse");
+  Step *step = lower_kernel(l, "unique", dtype);
+  Buffer *const buffers[] = {data, order, first, inverse, counts, count};
+  for (int i = 0; i < 6; i++) arg_buffer(l, step, buffers[i]);
+  for (int i = 0; i < 3; i++) arg_dim(l, step, view[i]);
+  arg_int(l, step, node_int(node, "sorted", 1));
+  Dim found = unique_found(node, axis);
+  if (!found) return true;
+  lower_define_element(l, data_symbol(found), count, dim_const(l->c->dims, 0));
+  copy_head(l, node_out(node, UNIQUE_FIRST), first);
+  copy_head(l, node_out(node, UNIQUE_COUNTS), counts);
+  if (node_out(node, UNIQUE_Y)) lower_unique_columns(l, node, view, first, found);
   return true;
 }
 

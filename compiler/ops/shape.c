@@ -1,7 +1,7 @@
 /* shape.c: operators that look at a shape or give the same data another one.
  *
- * Shape and Size become content (expressions), so chains that compute shapes leave nothing in the program. The others are views: the
- * output shares the buffer of the input.
+ * Shape and Size become content (expressions), so chains that compute shapes leave nothing in the
+ * program. The others are views: the output shares the buffer of the input.
  *
  *   y = Reshape(x float[N, 12, 64], [0, -1])   =>   y is x, float[N, 768] */
 #include "ops/movement.h"
@@ -12,6 +12,12 @@
 static bool lower_view(Lower *l, const Node *node) {
   lower_alias(l, node_out(node, 0), node_in(node, 0));
   return true;
+}
+
+/* A view whose dims may depend on data. */
+static bool lower_sized_view(Lower *l, const Node *node) {
+  lower_own_dims(l, node_out(node, 0));
+  return lower_view(l, node);
 }
 
 /* --- Identity, Dropout --- */
@@ -43,7 +49,8 @@ static Dim read_flag(Lower *l, const Value *value, const char *name) {
   return flag;
 }
 
-/* A training_mode that is given at run time must be false, or the ratio 0. The default ratio is not. */
+/* A training_mode that is given at run time must be false, or the ratio 0. The default ratio is
+ * not. */
 static void check_training(Lower *l, const Node *node) {
   const Value *ratio = node_in(node, 1), *training = node_in(node, 2);
   if (!training || training->constant) return;
@@ -99,9 +106,10 @@ DEFINE_OP(Size) = {.name = "Size", .infer = infer_size, .lower = lower_known};
 typedef struct {
   const Dim *asked; /* elements of the target */
   int rank;
-  int free;         /* position of the constant -1, or -1 */
-  int unknown;      /* position of the only element that is read while the program runs, if it is the only one; else -1 */
-  Dim total;        /* elements of the input */
+  int free;    /* position of the constant -1, or -1 */
+  int unknown; /* position of the only element that is read while the program runs, if it is the
+                  only one; else -1 */
+  Dim total;   /* elements of the input */
 } Target;
 
 static bool is_data(const DimSymbol *symbol, void *context) {
@@ -109,10 +117,12 @@ static bool is_data(const DimSymbol *symbol, void *context) {
   return symbol->kind == SYMBOL_DATA;
 }
 
-static bool depends_on_data(Dim element) { return dim_any_symbol(element, is_data, NULL); }
+static bool depends_on_data(Dim element) {
+  return dim_any_symbol(element, is_data, NULL);
+}
 
-/* Whether the element may turn out to be a mark (0 or -1) instead of a size: it was read from a tensor. Counts and expressions in
- * the caller's dims are sizes. */
+/* Whether the element may turn out to be a mark (0 or -1) instead of a size: it was read from a
+ * tensor. Counts and expressions in the caller's dims are sizes. */
 static bool may_be_mark(Dim element) {
   return dim_range(element).low < 0 && depends_on_data(element);
 }
@@ -135,7 +145,8 @@ static bool scan_target(Compilation *c, const Node *node, Target *target) {
   int unknown = 0, unknown_at = -1;
   target->free = -1;
   if (target->rank > MAX_RANK)
-    return node_error(c, node, "a rank of %d is not supported (at most %d)", target->rank, MAX_RANK);
+    return node_error(c, node, "a rank of %d is not supported (at most %d)", target->rank,
+                      MAX_RANK);
   for (int i = 0; i < target->rank; i++) {
     Dim element = target->asked[i];
     if (dim_is(element, -1) && target->free >= 0)
@@ -149,23 +160,26 @@ static bool scan_target(Compilation *c, const Node *node, Target *target) {
   return true;
 }
 
-/* The size that an element asks for; the element -1 counts as 1, so that it does not matter in the product of the others. */
+/* The size that an element asks for; the element -1 counts as 1, so that it does not matter in the
+ * product of the others. */
 static bool asked_size(Compilation *c, const Node *node, const Value *x, Dim element, int i,
                        Dim *size) {
   DimPool *pool = c->dims;
   bool copies = node_int(node, "allowzero", 0) == 0;
   if (dim_is(element, 0) && copies && i >= x->rank)
-    return node_error(c, node, "the target shape holds 0 at %d, but the input has rank %d", i, x->rank);
+    return node_error(c, node, "the target shape holds 0 at %d, but the input has rank %d", i,
+                      x->rank);
   *size = element;
   if (copies && i < x->rank && (dim_is(element, 0) || may_be_mark(element)))
     *size = dim_select(pool, dim_equal(pool, element, dim_const(pool, 0)), x->shape[i], element);
   if (may_be_mark(element) || dim_is(element, -1))
-    *size = dim_select(pool, dim_equal(pool, element, dim_const(pool, -1)), dim_const(pool, 1),
-                       *size);
+    *size =
+        dim_select(pool, dim_equal(pool, element, dim_const(pool, -1)), dim_const(pool, 1), *size);
   return true;
 }
 
-/* Where exactly one size is read at run time, it follows from the others, so that the shape depends on the input only. */
+/* Where exactly one size is read at run time, it follows from the others, so that the shape depends
+ * on the input only. */
 static bool solve_unknown(Compilation *c, const Node *node, const Target *target, Dim inferred,
                           Dim *size) {
   DimPool *pool = c->dims;
@@ -196,9 +210,11 @@ static bool target_shape(Compilation *c, const Node *node, const Target *target,
     return solve_unknown(c, node, target, inferred, &shape[target->unknown]);
   for (int i = 0; i < target->rank; i++) {
     Dim element = target->asked[i];
-    if (dim_is(element, -1)) shape[i] = inferred;
+    if (dim_is(element, -1))
+      shape[i] = inferred;
     else if (may_be_mark(element))
-      shape[i] = dim_select(pool, dim_equal(pool, element, dim_const(pool, -1)), inferred, shape[i]);
+      shape[i] =
+          dim_select(pool, dim_equal(pool, element, dim_const(pool, -1)), inferred, shape[i]);
   }
   return true;
 }
@@ -211,13 +227,15 @@ static bool infer_reshape(Compilation *c, Node *node) {
   if (!read_target(c, node, &target) || !scan_target(c, node, &target) ||
       !target_shape(c, node, &target, shape))
     return false;
+  Dim count = dim_product(c->dims, shape, (size_t)target.rank);
+  for (int d = 0; d < target.rank; d++) shape[d] = infer_own_dim(c, node, y, d, shape[d], NULL);
   value_set_type(c, y, x->dtype, target.rank, shape);
   content_reshape(c, y, x);
-  return infer_require_equal(c, node, target.total, value_count(c, y),
+  return infer_require_equal(c, node, target.total, count,
                              "the numbers of elements before and after");
 }
 
-DEFINE_OP(Reshape) = {.name = "Reshape", .infer = infer_reshape, .lower = lower_view};
+DEFINE_OP(Reshape) = {.name = "Reshape", .infer = infer_reshape, .lower = lower_sized_view};
 
 /* --- Flatten, Squeeze, Unsqueeze --- */
 
@@ -235,7 +253,8 @@ static bool infer_flatten(Compilation *c, Node *node) {
 
 DEFINE_OP(Flatten) = {.name = "Flatten", .infer = infer_flatten, .lower = lower_view};
 
-/* The axes that the node names (input 1 or attribute), as expressions. *axes is NULL if it names none. */
+/* The axes that the node names (input 1 or attribute), as expressions. *axes is NULL if it names
+ * none. */
 static bool read_axes(Compilation *c, const Node *node, int64_t low, int64_t high, const Dim **axes,
                       int *count) {
   *axes = NULL;
@@ -257,7 +276,8 @@ static bool mark_axes(Compilation *c, const Node *node, int rank, const Dim *axe
   for (int d = 0; d < rank; d++) named[d] = dim_const(c->dims, 0);
   for (int i = 0; i < count; i++) {
     int axis;
-    if (dim_is_const(axes[i]) && !infer_axis(c, node, dim_value(axes[i]), rank, &axis)) return false;
+    if (dim_is_const(axes[i]) && !infer_axis(c, node, dim_value(axes[i]), rank, &axis))
+      return false;
     for (int d = 0; d < rank; d++)
       named[d] = dim_add(c->dims, named[d], names_axis(c, axes[i], d, rank));
   }
@@ -267,7 +287,8 @@ static bool mark_axes(Compilation *c, const Node *node, int rank, const Dim *axe
   return true;
 }
 
-/* The dim of `shape` at the position of the k-th of those axes, counted from 0, for which skipped[d] is 0. */
+/* The dim of `shape` at the position of the k-th of those axes, counted from 0, for which
+ * skipped[d] is 0. */
 static Dim kept_dim(Compilation *c, const Dim *shape, const Dim *skipped, int rank, int k) {
   DimPool *pool = c->dims;
   Dim result = NULL, before = dim_const(pool, 0); /* axes that are kept before d */
@@ -280,6 +301,23 @@ static Dim kept_dim(Compilation *c, const Dim *shape, const Dim *skipped, int ra
   return result ? result : dim_const(pool, 1);
 }
 
+/* The largest dim, as a bound of a dim that is one of them. */
+static Dim largest_dim(Compilation *c, const Value *x) {
+  Dim largest = dim_const(c->dims, 1);
+  for (int d = 0; d < x->rank; d++) largest = dim_max(c->dims, largest, x->shape[d]);
+  return largest;
+}
+
+/* Sets the type of the view; dims that depend on axes read at run time are symbols of their own. */
+static void set_view(Compilation *c, Node *node, int rank, Dim *shape) {
+  const Value *x = node_in(node, 0);
+  Value *y = node_out(node, 0);
+  for (int d = 0; d < rank; d++)
+    shape[d] = infer_own_dim(c, node, y, d, shape[d], largest_dim(c, x));
+  value_set_type(c, y, x->dtype, rank, shape);
+  content_reshape(c, y, x);
+}
+
 static bool infer_squeeze(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
   Dim shape[MAX_RANK], dropped[MAX_RANK], one = dim_const(c->dims, 1);
@@ -290,12 +328,19 @@ static bool infer_squeeze(Compilation *c, Node *node) {
     return false;
   for (int d = 0; d < x->rank; d++) {
     if (!axes && dim_is(x->shape[d], 1)) dropped[d] = one, count++;
+    /* The rank must be known now, so a dim that is not known to be 1 stays, and must not be 1 in
+     * the end. */
+    if (!axes && !dim_is(x->shape[d], 1) &&
+        !infer_require(c, node, dim_not(c->dims, dim_equal(c->dims, x->shape[d], one)),
+                       "Squeeze without axes met a dim of 1 that was not known when compiling (fix "
+                       "it with --dim)"))
+      return false;
     Dim left = dim_select(c->dims, dropped[d], x->shape[d], one);
     if (!infer_require_equal(c, node, left, one, "a squeezed dim and 1")) return false;
   }
-  for (; rank < x->rank - count; rank++) shape[rank] = kept_dim(c, x->shape, dropped, x->rank, rank);
-  value_set_type(c, node_out(node, 0), x->dtype, rank, shape);
-  content_reshape(c, node_out(node, 0), x);
+  for (; rank < x->rank - count; rank++)
+    shape[rank] = kept_dim(c, x->shape, dropped, x->rank, rank);
+  set_view(c, node, rank, shape);
   return true;
 }
 
@@ -318,10 +363,9 @@ static bool infer_unsqueeze(Compilation *c, Node *node) {
     shape[d] = dim_select(pool, added[d], dim_const(pool, 1), next);
     own = dim_add(pool, own, dim_sub(pool, dim_const(pool, 1), added[d]));
   }
-  value_set_type(c, node_out(node, 0), x->dtype, rank, shape);
-  content_reshape(c, node_out(node, 0), x);
+  set_view(c, node, rank, shape);
   return true;
 }
 
-DEFINE_OP(Squeeze) = {.name = "Squeeze", .infer = infer_squeeze, .lower = lower_view};
-DEFINE_OP(Unsqueeze) = {.name = "Unsqueeze", .infer = infer_unsqueeze, .lower = lower_view};
+DEFINE_OP(Squeeze) = {.name = "Squeeze", .infer = infer_squeeze, .lower = lower_sized_view};
+DEFINE_OP(Unsqueeze) = {.name = "Unsqueeze", .infer = infer_unsqueeze, .lower = lower_sized_view};

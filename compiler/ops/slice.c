@@ -2,7 +2,8 @@
  *
  *   y = x[1:-1, ::-2]   =>   y[i][j] = x[(1 + i) * n + (n - 1 - 2 * j)]
  *
- * Starts, ends, axes and steps may be numbers, expressions in the dims, or tensors that are read while the program runs. */
+ * Starts, ends, axes and steps may be numbers, expressions in the dims, or tensors that are read
+ * while the program runs. */
 #include "ops/movement.h"
 
 #include <inttypes.h>
@@ -121,7 +122,8 @@ static void forward_elements(Compilation *c, const Range *range, Dim size, Dim *
 }
 
 /* The same to the front: the last element is that behind `end`, which may be -1. */
-static void backward_elements(Compilation *c, const Range *range, Dim size, Dim *first, Dim *count) {
+static void backward_elements(Compilation *c, const Range *range, Dim size, Dim *first,
+                              Dim *count) {
   DimPool *pool = c->dims;
   Dim zero = dim_const(pool, 0), last = dim_addi(pool, size, -1);
   Dim end = clamp_position(c, range->end, size, dim_const(pool, -1), last);
@@ -195,7 +197,7 @@ static bool infer_slice(Compilation *c, Node *node) {
   Dim shape[MAX_RANK];
   if (!require_movable(c, node) || !read_ranges(c, node, ranges)) return false;
   for (int d = 0; d < x->rank; d++)
-    shape[d] = infer_own_dim(c, y, d, ranges[d].count, x->shape[d]);
+    shape[d] = infer_own_dim(c, node, y, d, ranges[d].count, x->shape[d]);
   value_set_type(c, y, x->dtype, x->rank, shape);
   slice_content(c, y, x, ranges);
   return true;
@@ -211,7 +213,7 @@ static bool lower_slice(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DimPool *pool = l->c->dims;
   Range ranges[MAX_RANK];
-  Dim counts[MAX_RANK], stride[MAX_RANK], offset = dim_const(pool, 0);
+  Dim stride[MAX_RANK], offset = dim_const(pool, 0);
   size_t checks = node->checks.count;
   if (!read_ranges(l->c, node, ranges)) return false;
   ((Node *)node)->checks.count = checks; /* the checks stand already */
@@ -219,8 +221,7 @@ static bool lower_slice(Lower *l, const Node *node) {
     lower_alias(l, y, x);
     return true;
   }
-  for (int d = 0; d < x->rank; d++) counts[d] = ranges[d].count;
-  lower_own_dims(l, y, counts);
+  lower_own_dims(l, y);
   nest_strides(l->c, x->rank, x->shape, stride);
   for (int d = 0; d < x->rank; d++) {
     offset = dim_add(pool, offset, dim_mul(pool, ranges[d].first, stride[d]));

@@ -2,7 +2,8 @@
  *
  * Since opset 13 along one axis; before that, the axes from `axis` on are taken together:
  *
- *   Softmax-11 of x[2, 3, 4] with axis = 1   =>   ctc_softmax_f32(x, y, outer = 2, n = 12, inner = 1) */
+ *   Softmax-11 of x[2, 3, 4] with axis = 1   =>   ctc_softmax_f32(x, y, outer = 2, n = 12, inner =
+ * 1) */
 #include "ops/axis.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"

@@ -1,7 +1,7 @@
 /* sort.c: TopK: the k largest or smallest elements along an axis, and their indices.
  *
- * They always come sorted (so that `sorted` = 0 needs nothing of its own), equal ones by index. k may be known at run
- * time only; it then is a data symbol that the axis bounds. */
+ * They always come sorted (so that `sorted` = 0 needs nothing of its own), equal ones by index. k
+ * may be known at run time only; it then is a data symbol that the axis bounds. */
 #include "ops/axis.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
@@ -16,19 +16,21 @@ static bool is_loaded(const Node *node, Dim k) {
   return false;
 }
 
-/* k is never more than the axis is long. A k that is read here gets that as its bound, so that memory is planned for
- * it, and a check of its own (see check_loaded); of any other k it is checked if it is not known. */
+/* k is never more than the axis is long. A k that is read here gets that as its bound, so that
+ * memory is planned for it, and a check of its own (see check_loaded); of any other k it is checked
+ * if it is not known. */
 static void bound_k(Compilation *c, Node *node, Dim k, Dim n) {
   if (is_loaded(node, k) && !dim_mentions(n, dim_symbol(k))) {
     DimSymbol *symbol = dim_symbol_at(c->dims, (size_t)dim_symbol(k)->index);
     if (!symbol->bound) symbol->bound = n;
   }
-  NodeCheck check = {dim_not(c->dims, dim_less(c->dims, n, k)), "k of TopK is larger than the axis"};
+  NodeCheck check = {dim_not(c->dims, dim_less(c->dims, n, k)),
+                     "k of TopK is larger than the axis"};
   if (!dim_known_ge(c->dims, n, k)) vec_push(c->arena, &node->checks, check);
 }
 
-/* The number that is read must keep to the bound. It is read into another symbol here: the bound is known of k itself, so that a
- * condition on k would be simplified away. */
+/* The number that is read must keep to the bound. It is read into another symbol here: the bound is
+ * known of k itself, so that a condition on k would be simplified away. */
 static void check_loaded(Lower *l, const Node *node, Dim n) {
   Dim given = dim_data(l->c->dims, "k", 0, INT64_MAX, NULL);
   lower_define_element(l, dim_symbol(given), lower_buffer(l, node_in(node, 1)),

@@ -8,23 +8,26 @@
 
 bool window_check_rank(Compilation *c, const Node *node, const Value *x) {
   if (x->rank >= 3 && x->rank <= 2 + SPATIAL_AXES) return true;
-  return node_error(c, node, "input '%s' has rank %d; one to %d spatial axes (rank 3 to %d) are supported",
+  return node_error(c, node,
+                    "input '%s' has rank %d; one to %d spatial axes (rank 3 to %d) are supported",
                     x->name, x->rank, SPATIAL_AXES, 2 + SPATIAL_AXES);
 }
 
-/* The list attribute `name` into `values` (`count` of them, `missing` where it is absent), each at least `least`. */
-static bool read_list(Compilation *c, const Node *node, const char *name, int count, int64_t missing,
-                      int64_t least, int64_t *values) {
+/* The list attribute `name` into `values` (`count` of them, `missing` where it is absent), each at
+ * least `least`. */
+static bool read_list(Compilation *c, const Node *node, const char *name, int count,
+                      int64_t missing, int64_t least, int64_t *values) {
   size_t given;
   const int64_t *list = node_ints(node, name, &given);
   for (int i = 0; i < count; i++) values[i] = missing;
   if (!list || given == 0) return true;
   if (given != (size_t)count)
-    return node_error(c, node, "attribute '%s' has %zu numbers, but %d are needed", name, given, count);
+    return node_error(c, node, "attribute '%s' has %zu numbers, but %d are needed", name, given,
+                      count);
   for (int i = 0; i < count; i++) {
     if (list[i] < least)
-      return node_error(c, node, "attribute '%s' holds %" PRId64 ", but must be at least %" PRId64, name,
-                        list[i], least);
+      return node_error(c, node, "attribute '%s' holds %" PRId64 ", but must be at least %" PRId64,
+                        name, list[i], least);
     values[i] = list[i];
   }
   return true;
@@ -33,7 +36,8 @@ static bool read_list(Compilation *c, const Node *node, const char *name, int co
 bool window_kernel_attr(Compilation *c, const Node *node, const Value *x, Dim *kernel) {
   int64_t sizes[SPATIAL_AXES];
   if (!window_check_rank(c, node, x)) return false;
-  if (!node_attr(node, "kernel_shape")) return node_error(c, node, "attribute 'kernel_shape' is missing");
+  if (!node_attr(node, "kernel_shape"))
+    return node_error(c, node, "attribute 'kernel_shape' is missing");
   if (!read_list(c, node, "kernel_shape", x->rank - 2, 1, 1, sizes)) return false;
   for (int i = 0; i < x->rank - 2; i++) kernel[i] = dim_const(c->dims, sizes[i]);
   return true;
@@ -67,8 +71,8 @@ static void split_padding(Compilation *c, Window *w, int a, Dim total, bool odd_
 
 /* --- sizes of the output --- */
 
-/* (in + pads - span) / stride + 1, rounded down or, for ceil_mode, up where the last window still starts inside of input or
- * leading padding. */
+/* (in + pads - span) / stride + 1, rounded down or, for ceil_mode, up where the last window still
+ * starts inside of input or leading padding. */
 static Dim pooled_size(Compilation *c, const Window *w, int a, bool ceil_mode) {
   DimPool *p = c->dims;
   Dim padded = dim_add(p, w->in[a], dim_add(p, w->pad_begin[a], w->pad_end[a]));
@@ -85,7 +89,8 @@ static void forward_axis(Compilation *c, Window *w, int a, AutoPad mode, bool ce
   DimPool *p = c->dims;
   if (mode == PAD_SAME_UPPER || mode == PAD_SAME_LOWER) {
     w->out[a] = dim_ceildiv(p, w->in[a], w->stride[a]);
-    Dim reach = dim_add(p, dim_mul(p, dim_addi(p, w->out[a], -1), w->stride[a]), window_span(c, w, a));
+    Dim reach =
+        dim_add(p, dim_mul(p, dim_addi(p, w->out[a], -1), w->stride[a]), window_span(c, w, a));
     Dim total = dim_max(p, dim_sub(p, reach, w->in[a]), dim_const(p, 0));
     split_padding(c, w, a, total, mode == PAD_SAME_UPPER);
     return;
@@ -93,9 +98,10 @@ static void forward_axis(Compilation *c, Window *w, int a, AutoPad mode, bool ce
   w->out[a] = pooled_size(c, w, a, ceil_mode);
 }
 
-/* Likewise for a transposed convolution. full = stride * (in - 1) + output_padding + span; out = full - padding.
- * `wanted` is the size of attribute output_shape or NULL. */
-static void transposed_axis(Compilation *c, Window *w, int a, AutoPad mode, int64_t extra, Dim wanted) {
+/* Likewise for a transposed convolution. full = stride * (in - 1) + output_padding + span; out =
+ * full - padding. `wanted` is the size of attribute output_shape or NULL. */
+static void transposed_axis(Compilation *c, Window *w, int a, AutoPad mode, int64_t extra,
+                            Dim wanted) {
   DimPool *p = c->dims;
   Dim full = dim_add(p, dim_mul(p, dim_addi(p, w->in[a], -1), w->stride[a]), window_span(c, w, a));
   full = dim_addi(p, full, extra);
@@ -130,14 +136,16 @@ static void window_init(Compilation *c, Window *w, int axes) {
   }
 }
 
-/* The last `axes` numbers of attribute output_shape (old models give batch and channels too), or NULL. */
+/* The last `axes` numbers of attribute output_shape (old models give batch and channels too), or
+ * NULL. */
 static bool read_output_shape(Compilation *c, const Node *node, int axes, const int64_t **shape) {
   size_t count;
   const int64_t *list = node_ints(node, "output_shape", &count);
   *shape = NULL;
   if (!list || count == 0) return true;
   if (count != (size_t)axes && count != (size_t)axes + 2)
-    return node_error(c, node, "attribute 'output_shape' has %zu numbers, but %d are needed", count, axes);
+    return node_error(c, node, "attribute 'output_shape' has %zu numbers, but %d are needed", count,
+                      axes);
   *shape = list + (count - (size_t)axes);
   return true;
 }
@@ -150,7 +158,8 @@ typedef struct {
   AutoPad mode;
 } WindowAttrs;
 
-static bool read_attrs(Compilation *c, const Node *node, int axes, bool transposed, WindowAttrs *attrs) {
+static bool read_attrs(Compilation *c, const Node *node, int axes, bool transposed,
+                       WindowAttrs *attrs) {
   attrs->wanted = NULL;
   memset(attrs->extra, 0, sizeof attrs->extra);
   if (!read_list(c, node, "strides", axes, 1, 1, attrs->strides)) return false;
@@ -163,8 +172,8 @@ static bool read_attrs(Compilation *c, const Node *node, int axes, bool transpos
          read_output_shape(c, node, axes, &attrs->wanted);
 }
 
-bool window_read(Compilation *c, const Node *node, const Value *x, const Dim *kernel, WindowKind kind,
-                 Window *w) {
+bool window_read(Compilation *c, const Node *node, const Value *x, const Dim *kernel,
+                 WindowKind kind, Window *w) {
   WindowAttrs attrs;
   int axes = x->rank - 2;
   if (!window_check_rank(c, node, x)) return false;
@@ -203,11 +212,16 @@ Dim window_volume(Compilation *c, const Dim *sizes) {
   return dim_product(c->dims, sizes, SPATIAL_AXES);
 }
 
-void window_flatten(Compilation *c, Window *w) {
+bool window_is_flat(const Window *w) {
+  bool flat = true;
   for (int a = 0; a < SPATIAL_AXES; a++)
-    if (!dim_is(w->kernel[a], 1) || !dim_is(w->stride[a], 1) || !dim_is(w->pad_begin[a], 0) ||
-        w->out[a] != w->in[a])
-      return;
+    flat &= dim_is(w->kernel[a], 1) && dim_is(w->stride[a], 1) && dim_is(w->pad_begin[a], 0) &&
+            w->out[a] == w->in[a];
+  return flat;
+}
+
+void window_flatten(Compilation *c, Window *w) {
+  if (!window_is_flat(w)) return;
   Dim volume = window_volume(c, w->in);
   for (int a = 0; a < SPATIAL_AXES; a++)
     w->in[a] = w->out[a] = a == SPATIAL_AXES - 1 ? volume : dim_const(c->dims, 1);
@@ -222,7 +236,20 @@ void window_args(Lower *l, Step *step, const Window *w) {
   arg_dims(l, step, w->pad_begin, SPATIAL_AXES);
 }
 
-/* --- float kernels --- */
+/* --- attributes that are names --- */
+
+bool read_name(Compilation *c, const Node *node, const char *attr, const char *missing,
+               const char *const *names, int *found) {
+  const char *text = node_string(node, attr, missing);
+  for (*found = 0; names[*found]; ++*found)
+    if (strcmp(names[*found], text) == 0) return true;
+  node_error(c, node, "%s='%s' is not supported", attr, text);
+  Str list = str_in(c->arena);
+  for (int i = 0; names[i]; i++) str_addf(&list, "%s%s", i ? ", " : "", names[i]);
+  return diag_hint(c->diag, "use one of %s", str_text(&list));
+}
+
+/* --- checks --- */
 
 bool require_float(Compilation *c, const Node *node, const Value *value) {
   if (dtype_is_float(value->dtype)) return true;

@@ -1,6 +1,8 @@
-/* transpose.c: Transpose, Concat, Split, Expand, Tile: copies with affine addressing, as loop nests.
+/* transpose.c: Transpose, Concat, Split, Expand, Tile: copies with affine addressing, as loop
+ * nests.
  *
- *   y = Transpose(x[N, 3, H, W], perm=[0, 2, 3, 1])   =>   y[n][h][w][c] = x[n*3*H*W + c*H*W + h*W + w] */
+ *   y = Transpose(x[N, 3, H, W], perm=[0, 2, 3, 1])   =>   y[n][h][w][c] = x[n*3*H*W + c*H*W + h*W
+ * + w] */
 #include "ops/content.h"
 #include "ops/movement.h"
 
@@ -137,7 +139,8 @@ static bool lower_concat(Lower *l, const Node *node) {
     LoopNest *nest = lower_nest(l, x->rank, x->shape);
     nest_strides(l->c, x->rank, x->shape, dense);
     Operand value = nest_load_at(l, nest, lower_buffer(l, x), NULL, dense);
-    nest_store_at(l, nest, lower_buffer(l, y), dim_mul(l->c->dims, at, stride[axis]), stride, value);
+    nest_store_at(l, nest, lower_buffer(l, y), dim_mul(l->c->dims, at, stride[axis]), stride,
+                  value);
     at = dim_add(l->c->dims, at, x->shape[axis]);
   }
   return true;
@@ -147,7 +150,8 @@ DEFINE_OP(Concat) = {.name = "Concat", .infer = infer_concat, .lower = lower_con
 
 /* --- Split --- */
 
-/* Parts that the node names one by one (input 1, or attribute `split`). *parts is NULL if it does not. */
+/* Parts that the node names one by one (input 1, or attribute `split`). *parts is NULL if it does
+ * not. */
 static bool named_parts(Compilation *c, const Node *node, Dim size, const Dim **parts) {
   const int64_t *given;
   size_t listed;
@@ -165,7 +169,8 @@ static bool named_parts(Compilation *c, const Node *node, Dim size, const Dim **
   }
   Dim sum = dim_const(c->dims, 0);
   if (count != node->output_count)
-    return node_error(c, node, "split names %d parts, but there are %d outputs", count, node->output_count);
+    return node_error(c, node, "split names %d parts, but there are %d outputs", count,
+                      node->output_count);
   for (int i = 0; i < count; i++) {
     if (dim_is_const((*parts)[i]) && dim_value((*parts)[i]) < 0)
       return node_error(c, node, "split holds %" PRId64, dim_value((*parts)[i]));
@@ -179,7 +184,8 @@ static bool equal_parts(Compilation *c, const Node *node, Dim size, const Dim **
   DimPool *pool = c->dims;
   int count = (int)node_int(node, "num_outputs", node->output_count);
   if (count < node->output_count || count < 1)
-    return node_error(c, node, "num_outputs is %d, but there are %d outputs", count, node->output_count);
+    return node_error(c, node, "num_outputs is %d, but there are %d outputs", count,
+                      node->output_count);
   Dim number = dim_const(pool, count), zero = dim_const(pool, 0);
   Dim part = dim_ceildiv(pool, size, number);
   Dim *dims = ARENA_ARRAY(c->arena, Dim, count);
@@ -190,8 +196,8 @@ static bool equal_parts(Compilation *c, const Node *node, Dim size, const Dim **
   bool even = node->version < 18 || dim_is(dim_mod(pool, size, number), 0);
   for (int i = 0; i < count; i++) {
     Dim rest = dim_sub(pool, size, dim_muli(pool, part, i));
-    dims[i] = even ? dim_floordiv(pool, size, number)
-                   : dim_max(pool, dim_min(pool, part, rest), zero);
+    dims[i] =
+        even ? dim_floordiv(pool, size, number) : dim_max(pool, dim_min(pool, part, rest), zero);
   }
   *parts = dims;
   return true;
@@ -249,7 +255,8 @@ DEFINE_OP(Split) = {.name = "Split", .infer = infer_split, .lower = lower_split}
 
 /* --- Expand --- */
 
-/* Dim of the output where the input has `own` and the target asks for `asked` (1 and -1: as it is). */
+/* Dim of the output where the input has `own` and the target asks for `asked` (1 and -1: as it is).
+ */
 static bool expand_dim(Compilation *c, const Node *node, Dim own, Dim asked, Dim *dim) {
   DimPool *pool = c->dims;
   Dim one = dim_const(pool, 1);
@@ -258,8 +265,8 @@ static bool expand_dim(Compilation *c, const Node *node, Dim own, Dim asked, Dim
   *dim = asked;
   if (dim_is(own, 1)) return true;
   if (dim_is_const(own) && dim_is_const(asked))
-    return node_error(c, node, "a dim of %" PRId64 " cannot be expanded to %" PRId64, dim_value(own),
-                      dim_value(asked));
+    return node_error(c, node, "a dim of %" PRId64 " cannot be expanded to %" PRId64,
+                      dim_value(own), dim_value(asked));
   Dim fits = dim_add(pool, dim_equal(pool, own, asked), dim_equal(pool, own, one));
   if (dim_is_const(asked) && dim_value(asked) > 1)
     return infer_require(c, node, fits, "a dim can be expanded only from 1");
@@ -320,7 +327,8 @@ static bool tile_repeats(Compilation *c, const Node *node, const Dim **repeats) 
   if (node->version >= 6) {
     if (!infer_elements(c, node, 1, 0, INT64_MAX, repeats, &count)) return false;
     return count == x->rank ||
-           node_error(c, node, "repeats has %d elements, but the input has rank %d", count, x->rank);
+           node_error(c, node, "repeats has %d elements, but the input has rank %d", count,
+                      x->rank);
   }
   const int64_t *tiles, *axes;
   size_t tile_count, axis_count;
@@ -364,7 +372,8 @@ static bool infer_tile(Compilation *c, Node *node) {
   return true;
 }
 
-/* A tiled axis becomes two loops: over the repetitions (stride of the input 0), and over the axis. */
+/* A tiled axis becomes two loops: over the repetitions (stride of the input 0), and over the axis.
+ */
 static bool lower_tile(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   const Dim *repeats;

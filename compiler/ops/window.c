@@ -45,10 +45,10 @@ static bool lower_window(Lower *l, const Node *node) {
   LoopNest *nest = lower_nest(l, 1, y->shape);
   Operand turn = operand_real(DT_F64, 6.28318530717958647692);
   Operand index = nest_cast(l, nest, operand_loop(0), DT_F64);
-  Operand angle = apply2(l, nest, "div", apply2(l, nest, "mul", index, turn),
-                         operand_int(DT_F64, size));
-  Operand result = apply2(l, nest, "sub", operand_real(DT_F64, window->a),
-                          cosine(l, nest, angle, 1, window->b));
+  Operand angle =
+      apply2(l, nest, "div", apply2(l, nest, "mul", index, turn), operand_int(DT_F64, size));
+  Operand result =
+      apply2(l, nest, "sub", operand_real(DT_F64, window->a), cosine(l, nest, angle, 1, window->b));
   if (window->c != 0) result = apply2(l, nest, "add", result, cosine(l, nest, angle, 2, window->c));
   nest_store(l, nest, y, result);
   return true;

@@ -1,6 +1,7 @@
 /* collapse.c: loop nests with as few loops as possible.
  *
- * A loop of one iteration goes away; two neighbouring loops become one where every access runs through them as if they were one:
+ * A loop of one iteration goes away; two neighbouring loops become one where every access runs
+ * through them as if they were one:
  *
  *   for [1, 12, 64, 64]  x[49152, 4096, 64, 1]  bias[0, 1, 0, 0]     before
  *   for [12, 4096]       x[4096, 1]             bias[1, 0]           after
@@ -35,14 +36,14 @@ static void drop_stride(Access *access, int d, int rank) {
   for (int k = d; k + 1 < rank; k++) access->stride[k] = access->stride[k + 1];
 }
 
-/* Takes loop d out; what its index added to the accesses is gone, so it must be a loop of one iteration or merged before. */
+/* Takes loop d out; what its index added to the accesses is gone, so it must be a loop of one
+ * iteration or merged before. */
 static void remove_loop(LoopNest *nest, int d) {
   each_access(nest, drop_stride, d);
   for (int k = d; k + 1 < nest->rank; k++) nest->extent[k] = nest->extent[k + 1];
   nest->rank--;
   for (size_t i = 0; i < nest->ops.count; i++)
-    for (int k = 0; k < nest->ops.items[i].arg_count; k++)
-      renumber(&nest->ops.items[i].args[k], d);
+    for (int k = 0; k < nest->ops.items[i].arg_count; k++) renumber(&nest->ops.items[i].args[k], d);
   for (size_t i = 0; i < nest->stores.count; i++) renumber(&nest->stores.items[i].value, d);
 }
 

@@ -1,7 +1,8 @@
 /* fold_batchnorm.c: BatchNormalization behind a convolution goes into its weights and bias.
  *
  *   y = scale * (conv(x, W) + b - mean) / sqrt(variance + epsilon) + shift
- *     = conv(x, W * f) + (b - mean) * f + shift     with f = scale / sqrt(variance + epsilon), one a channel
+ *     = conv(x, W * f) + (b - mean) * f + shift     with f = scale / sqrt(variance + epsilon), one
+ * a channel
  *
  * The convolution's result must not be used elsewhere, and everything but x must be constant. */
 #include "passes/passes.h"
@@ -27,14 +28,16 @@ static void count_uses(const Graph *graph, int *uses) {
 
 static bool all_constant_f32(const Node *node, int from) {
   for (int i = from; i < node->input_count; i++)
-    if (node->inputs[i] && (!node->inputs[i]->constant || node->inputs[i]->dtype != DT_F32)) return false;
+    if (node->inputs[i] && (!node->inputs[i]->constant || node->inputs[i]->dtype != DT_F32))
+      return false;
   return true;
 }
 
 /* Whether `norm` can go into `conv`, whose weights are W[M, C/group, …]. */
 static bool can_fold(const Node *conv, const Node *norm, const int *uses) {
   if (!is_op(conv, "Conv") || uses[conv->outputs[0]->id] != 1) return false;
-  if (conv->input_count < 2 || !all_constant_f32(conv, 1) || !all_constant_f32(norm, 1)) return false;
+  if (conv->input_count < 2 || !all_constant_f32(conv, 1) || !all_constant_f32(norm, 1))
+    return false;
   if (node_int(norm, "training_mode", 0) != 0 || norm->input_count < 5) return false;
   if (norm->version < 9 && node_int(norm, "spatial", 1) == 0) return false;
   for (int i = 1; i < norm->output_count; i++)
@@ -87,7 +90,8 @@ static void fold_graph(Compilation *c, Graph *graph, int *uses) {
     Node *node = graph->nodes.items[i];
     for (int k = 0; k < node->attr_count; k++)
       if (node->attrs[k].graph) fold_graph(c, node->attrs[k].graph, uses);
-    Node *conv = is_op(node, "BatchNormalization") && node_in(node, 0) ? node->inputs[0]->producer : NULL;
+    Node *conv =
+        is_op(node, "BatchNormalization") && node_in(node, 0) ? node->inputs[0]->producer : NULL;
     if (conv && conv->graph == graph && can_fold(conv, node, uses)) {
       fold(c, conv, node);
       continue;

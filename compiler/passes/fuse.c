@@ -3,8 +3,9 @@
  *   for [N]: t = x + b;  y1 = t          for [N]: t = x + b; u = relu(t); y2 = u
  *   for [N]: u = relu(y1); y2 = u   =>
  *
- * Both must run over the same iterations, the consumer reading each element where the producer wrote it. A nest with a single dense
- * loop is taken over the loops of the other one if the number of iterations is the same. */
+ * Both must run over the same iterations, the consumer reading each element where the producer
+ * wrote it. A nest with a single dense loop is taken over the loops of the other one if the number
+ * of iterations is the same. */
 #include "passes/passes.h"
 
 #include <string.h>
@@ -93,7 +94,8 @@ static LoopNest *spread_over(Compilation *c, const LoopNest *nest, const LoopNes
 
 /* --- joining --- */
 
-/* An operand of `nest` as an operand of the joined nest, where loads and operations stand behind those of the other nest. */
+/* An operand of `nest` as an operand of the joined nest, where loads and operations stand behind
+ * those of the other nest. */
 static Operand shifted(Operand operand, int loads, int ops) {
   if (operand.kind == OPERAND_LOAD) operand.index += loads;
   if (operand.kind == OPERAND_TEMP) operand.index += ops;
@@ -101,7 +103,8 @@ static Operand shifted(Operand operand, int loads, int ops) {
 }
 
 /* An operand of the consumer: loads of the producer's result become the producer's value. */
-static Operand consumer_operand(const LoopNest *producer, const LoopNest *consumer, Operand operand) {
+static Operand consumer_operand(const LoopNest *producer, const LoopNest *consumer,
+                                Operand operand) {
   if (operand.kind == OPERAND_LOAD &&
       consumer->loads.items[operand.index].buffer == producer->stores.items[0].access.buffer)
     return producer->stores.items[0].value;
@@ -216,7 +219,9 @@ static void check_block(const Block *block, Overwrite *overwrite) {
   }
 }
 
-static bool is_defined_symbol(const DimSymbol *symbol, void *context) { return symbol == context; }
+static bool is_defined_symbol(const DimSymbol *symbol, void *context) {
+  return symbol == context;
+}
 
 /* Whether a size of the nest mentions the symbol. */
 static bool nest_mentions(const LoopNest *nest, const DimSymbol *symbol) {
@@ -231,7 +236,8 @@ static bool nest_mentions(const LoopNest *nest, const DimSymbol *symbol) {
   return false;
 }
 
-/* Whether the producer at `from` may as well run at `to`: nobody between them overwrites what it reads or sets sizes that it uses. */
+/* Whether the producer at `from` may as well run at `to`: nobody between them overwrites what it
+ * reads or sets sizes that it uses. */
 static bool can_move(const Block *block, size_t from, size_t to) {
   Overwrite overwrite = {block->steps.items[from]->nest, false};
   for (size_t i = from + 1; i < to && !overwrite.hit; i++) {
@@ -248,7 +254,8 @@ static bool can_move(const Block *block, size_t from, size_t to) {
 
 /* The nest that results if the step at `from` is taken into the one at `to`, or NULL. */
 static LoopNest *try_fuse(Fuser *f, const Block *block, size_t from, size_t to) {
-  const LoopNest *producer = block->steps.items[from]->nest, *consumer = block->steps.items[to]->nest;
+  const LoopNest *producer = block->steps.items[from]->nest,
+                 *consumer = block->steps.items[to]->nest;
   if (producer->stores.count != 1) return NULL;
   if (producer->loads.count + consumer->loads.count > MOST_LOADS + 1) return NULL;
   if (producer->ops.count + consumer->ops.count > MOST_OPS) return NULL;

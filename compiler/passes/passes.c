@@ -1,4 +1,5 @@
-/* passes.c: the list of passes, in order, and the manager: it runs, verifies, prints and times them. */
+/* passes.c: the list of passes, in order, and the manager: it runs, verifies, prints and times
+ * them. */
 #include "passes/passes.h"
 
 #include "ops/op.h"
@@ -17,7 +18,8 @@ typedef struct {
 static const Pass passes[] = {
     /* Types, symbolic shapes, constant folding, choice of branches. */
     {"infer", .graph = pass_infer, .required = true},
-    /* Convolutions take the scale and shift of a batch normalisation behind them into their weights. */
+    /* Convolutions take the scale and shift of a batch normalisation behind them into their
+       weights. */
     {"fold-batchnorm", .graph = pass_fold_batchnorm},
     /* Nodes that nobody needs. */
     {"clean", .graph = pass_clean},
@@ -37,7 +39,9 @@ static const Pass passes[] = {
 };
 enum { PASS_COUNT = sizeof passes / sizeof *passes };
 
-bool pass_infer(Compilation *c) { return infer_graph(c, c->graph); }
+bool pass_infer(Compilation *c) {
+  return infer_graph(c, c->graph);
+}
 
 bool pass_clean(Compilation *c) {
   graph_remove_dead(c, c->graph);

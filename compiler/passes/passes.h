@@ -1,11 +1,12 @@
-/* passes.h: the passes between the front end and the backends, and the manager that runs them in order. */
+/* passes.h: the passes between the front end and the backends, and the manager that runs them in
+ * order. */
 #ifndef CTC_PASSES_PASSES_H
 #define CTC_PASSES_PASSES_H
 
 #include "ir/program.h"
 
-/* Runs all passes on c->graph. *program is the planned program. Reports and returns false on user errors; with --stop-after before lowering,
- * *program stays NULL. */
+/* Runs all passes on c->graph. *program is the planned program. Reports and returns false on user
+ * errors; with --stop-after before lowering, *program stays NULL. */
 MUST_CHECK bool passes_run(Compilation *c, Program **program);
 /* The names of the passes, in order, for --help. */
 const char *const *passes_names(int *count);

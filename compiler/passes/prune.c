@@ -1,4 +1,5 @@
-/* prune.c: removes steps whose results nobody reads: data symbols that no size mentions, and tensors that are never read. */
+/* prune.c: removes steps whose results nobody reads: data symbols that no size mentions, and
+ * tensors that are never read. */
 #include "passes/passes.h"
 
 typedef struct {
@@ -26,7 +27,8 @@ static void mark_access(Live *live, const Access *access, int rank) {
 
 static void mark_nest(Live *live, const LoopNest *nest) {
   for (int d = 0; d < nest->rank; d++) mark_dim(live, nest->extent[d]);
-  for (size_t i = 0; i < nest->loads.count; i++) mark_access(live, &nest->loads.items[i], nest->rank);
+  for (size_t i = 0; i < nest->loads.count; i++)
+    mark_access(live, &nest->loads.items[i], nest->rank);
   for (size_t i = 0; i < nest->stores.count; i++) {
     mark_access(live, &nest->stores.items[i].access, nest->rank);
     mark_dim(live, nest->stores.items[i].value.dim);
@@ -62,7 +64,8 @@ static void mark_block(Live *live, const Block *block) {
 static void mark_writes(BufferUse use, void *context) {
   const Live *live = ((void **)context)[0];
   bool *needed = ((void **)context)[1];
-  if (use.writes && (live->read[use.buffer->id] || use.buffer->kind == BUFFER_OUTPUT)) *needed = true;
+  if (use.writes && (live->read[use.buffer->id] || use.buffer->kind == BUFFER_OUTPUT))
+    *needed = true;
 }
 
 static bool is_needed(const Live *live, const Step *step) {

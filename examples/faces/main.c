@@ -1,10 +1,11 @@
-/* main.c: finds the faces in a picture, prints them, and writes the picture with a box around each one.
+/* main.c: finds the faces in a picture, prints them, and writes the picture with a box around each
+ * one.
  *
  *   faces PICTURE.ppm [WITH_BOXES.ppm]
  *
- * The model (YuNet, compiled to yunet.c) looks at 640 x 640 pixels. It gives an opinion for each cell of three
- * grids, whose cells are 8, 16 and 32 pixels wide: is there a face, where does its box lie, where are the eyes, the tip of the
- * nose and the corners of the mouth. */
+ * The model (YuNet, compiled to yunet.c) looks at 640 x 640 pixels. It gives an opinion for each
+ * cell of three grids, whose cells are 8, 16 and 32 pixels wide: is there a face, where does its
+ * box lie, where are the eyes, the tip of the nose and the corners of the mouth. */
 #include "picture.h"
 #include "yunet.h"
 
@@ -14,7 +15,8 @@
 
 enum { SIDE = 640, GRIDS = 3, MOST_CELLS = YUNET_OUT_CLS_8_ELEMENTS, MOST_FACES = 512, POINTS = 5 };
 
-/* Cells below the one are no faces; of two boxes that share more than the other of their area, the better one stays. */
+/* Cells below the one are no faces; of two boxes that share more than the other of their area, the
+ * better one stays. */
 static const float least_score = 0.6f, most_overlap = 0.3f;
 
 typedef struct {
@@ -60,19 +62,21 @@ static int run_model(const Picture *picture) {
   if (!memory) return YUNET_BAD_ARGUMENT;
   while ((size_t)workspace % YUNET_ALIGNMENT) workspace++;
   fill_input(picture, input);
-  int status =
-      yunet_run(input, is_face[0], is_face[1], is_face[2], is_object[0], is_object[1],
-                is_object[2], boxes[0], boxes[1], boxes[2], points[0], points[1], points[2],
-                workspace, YUNET_WORKSPACE_BYTES);
+  int status = yunet_run(input, is_face[0], is_face[1], is_face[2], is_object[0], is_object[1],
+                         is_object[2], boxes[0], boxes[1], boxes[2], points[0], points[1],
+                         points[2], workspace, YUNET_WORKSPACE_BYTES);
   free(memory);
   return status;
 }
 
 /* --- what it said --- */
 
-static float unit(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
+static float unit(float x) {
+  return x < 0 ? 0 : x > 1 ? 1 : x;
+}
 
-/* The face of a cell. Positions are in cells, counted from the cell's corner; sizes are logarithms of cells. */
+/* The face of a cell. Positions are in cells, counted from the cell's corner; sizes are logarithms
+ * of cells. */
 static Face face_of(int grid, int cell, float score) {
   float width = (float)(8 << grid), column = (float)(cell % (SIDE >> (3 + grid))),
         row = (float)(cell / (SIDE >> (3 + grid)));

@@ -1,4 +1,5 @@
-/* picture.c: PPM files, the simplest format there is: "P6 WIDTH HEIGHT 255", one white space, then the pixels. */
+/* picture.c: PPM files, the simplest format there is: "P6 WIDTH HEIGHT 255", one white space, then
+ * the pixels. */
 #include "picture.h"
 
 #include <stdio.h>
@@ -12,7 +13,8 @@ static int read_number(FILE *file) {
   while (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '#') {
     if (c == '#')
       while (c != '\n' && c != EOF) c = fgetc(file);
-    else c = fgetc(file);
+    else
+      c = fgetc(file);
   }
   if (c < '0' || c > '9') return -1;
   int number = 0;

@@ -11,7 +11,8 @@ typedef struct {
 const char *picture_read(const char *path, Picture *picture);
 const char *picture_write(const char *path, const Picture *picture);
 
-/* The outline of a rectangle, `thick` pixels wide, and a filled square around a point; what lies outside is left out. */
+/* The outline of a rectangle, `thick` pixels wide, and a filled square around a point; what lies
+ * outside is left out. */
 void picture_box(Picture *picture, int x, int y, int width, int height, int thick,
                  const unsigned char colour[3]);
 void picture_dot(Picture *picture, int x, int y, int radius, const unsigned char colour[3]);

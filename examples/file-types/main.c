@@ -2,8 +2,9 @@
  *
  *   file-types FILE…
  *
- * The model (Magika, compiled to magika.c) sees the first and the last 1024 bytes of a file, white space at its ends
- * taken away, and gives a score to each of some two hundred types. types.h, their table, is made from the model's configuration. */
+ * The model (Magika, compiled to magika.c) sees the first and the last 1024 bytes of a file, white
+ * space at its ends taken away, and gives a score to each of some two hundred types. types.h, their
+ * table, is made from the model's configuration. */
 #include "magika.h"
 #include "types.h"
 
@@ -13,7 +14,8 @@
 
 enum { TYPES = MAGIKA_OUT_TARGET_LABEL_ELEMENTS, INPUTS = MAGIKA_IN_BYTES_ELEMENTS };
 
-/* The tables and the model must be from the same release: otherwise one of these arrays has a negative size. */
+/* The tables and the model must be from the same release: otherwise one of these arrays has a
+ * negative size. */
 typedef char types_match[sizeof file_types / sizeof file_types[0] == TYPES ? 1 : -1];
 typedef char inputs_match[INPUTS == BEGIN_BYTES + END_BYTES ? 1 : -1];
 
@@ -22,7 +24,9 @@ typedef struct {
   size_t count;
 } Block;
 
-static int is_white(unsigned char byte) { return byte == ' ' || (byte >= 9 && byte <= 13); }
+static int is_white(unsigned char byte) {
+  return byte == ' ' || (byte >= 9 && byte <= 13);
+}
 
 /* The first and the last block of a file (the same one if it is short). */
 static int read_blocks(const char *path, Block *first, Block *last) {
@@ -38,7 +42,8 @@ static int read_blocks(const char *path, Block *first, Block *last) {
   return good;
 }
 
-/* input: the begin, padded behind, then the end, padded in front. Returns how many bytes of the begin there are. */
+/* input: the begin, padded behind, then the end, padded in front. Returns how many bytes of the
+ * begin there are. */
 static size_t fill_input(const Block *first, const Block *last, int32_t *input) {
   size_t from = 0, to = last->count;
   while (from < first->count && is_white(first->bytes[from])) from++;
@@ -73,31 +78,36 @@ static int classify(const int32_t *input, float *score) {
   return best;
 }
 
-static void print_type(const char *path, const char *description, const char *name, float score) {
-  printf("%-24s %-34s %-12s %5.1f %%\n", path, description, name, 100 * (double)score);
+static void print_type(const char *path, int width, const char *description, const char *name,
+                       float score) {
+  printf("%-*s  %-34s %-12s %5.1f %%\n", width, path, description, name, 100 * (double)score);
 }
 
-static int do_file(const char *path) {
+/* Prints one line; paths are `width` characters wide. 1 if it failed. */
+static int do_file(const char *path, int width) {
   static Block first, last;
   static int32_t input[INPUTS];
   if (!read_blocks(path, &first, &last)) return perror(path), 1;
   size_t meaningful = fill_input(&first, &last, input);
-  if (first.count == 0) return print_type(path, "Empty file", "empty", 1), 0;
+  if (first.count == 0) return print_type(path, width, "Empty file", "empty", 1), 0;
   /* Too little to tell by: the model never saw so short files. */
-  if (meaningful < LEAST_BYTES) return print_type(path, "Too short to tell", "-", 1), 0;
+  if (meaningful < LEAST_BYTES) return print_type(path, width, "Too short to tell", "-", 1), 0;
   float score;
   int best = classify(input, &score);
   if (best < 0) return 1;
   const FileType *type = &file_types[best];
   const char *description = type->description;
-  if (score < type->threshold) description = type->is_text ? "Some text, perhaps" : "Unknown, perhaps";
-  print_type(path, description, type->name, score);
+  if (score < type->threshold)
+    description = type->is_text ? "Some text, perhaps" : "Unknown, perhaps";
+  print_type(path, width, description, type->name, score);
   return 0;
 }
 
 int main(int argc, char **argv) {
   if (argc < 2) return fputs("usage: file-types FILE...\n", stderr), 2;
-  int failed = 0;
-  for (int i = 1; i < argc; i++) failed |= do_file(argv[i]);
+  int failed = 0, width = 0;
+  for (int i = 1; i < argc; i++)
+    if ((int)strlen(argv[i]) > width) width = (int)strlen(argv[i]);
+  for (int i = 1; i < argc; i++) failed |= do_file(argv[i], width);
   return failed;
 }

@@ -2,9 +2,9 @@
  *
  *   voice-activity FILE.wav…
  *
- * The model (Silero VAD, compiled to vad.c) sees 32 ms at a time and gives the probability that there is a voice in
- * them. It remembers through `state`, which every call takes and returns, and through the last samples of the
- * block before, which go in front of the new ones. */
+ * The model (Silero VAD, compiled to vad.c) sees 32 ms at a time and gives the probability that
+ * there is a voice in them. It remembers through `state`, which every call takes and returns, and
+ * through the last samples of the block before, which go in front of the new ones. */
 #include "vad.h"
 #include "wav.h"
 
@@ -14,7 +14,8 @@
 
 enum { RATE = 16000, BLOCK = 512, CONTEXT = 64, STATE = VAD_IN_STATE_ELEMENTS };
 
-/* A voice begins above the one and ends below the other; shorter breaks do not end it, shorter voices do not count. */
+/* A voice begins above the one and ends below the other; shorter breaks do not end it, shorter
+ * voices do not count. */
 static const float begin_above = 0.5f, end_below = 0.35f;
 static const double shortest_break = 0.1, shortest_voice = 0.25; /* seconds */
 
@@ -24,7 +25,8 @@ typedef struct {
   float state[STATE];
 } Listener;
 
-/* Probability of a voice in the next `count` samples (at most BLOCK, the rest is taken as silence); negative: it failed. */
+/* Probability of a voice in the next `count` samples (at most BLOCK, the rest is taken as silence);
+ * negative: it failed. */
 static float listen(Listener *listener, const float *samples, size_t count) {
   static union {
     char bytes[VAD_WORKSPACE_BYTES + VAD_ALIGNMENT];
@@ -56,7 +58,8 @@ static void print_stretch(double begin, double end, int *found) {
 static int find_voices(const Wav *wav) {
   Listener listener;
   memset(&listener, 0, sizeof listener);
-  double begin = -1, quiet = -1; /* when the voice began, and when it last fell silent; -1: it did not */
+  /* When the voice began, and when it last fell silent; -1: it did not. */
+  double begin = -1, quiet = -1;
   int found = 0;
   for (size_t at = 0; at < wav->count; at += BLOCK) {
     size_t left = wav->count - at;

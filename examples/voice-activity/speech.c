@@ -1,10 +1,12 @@
-/* speech.c: writes a WAV file to try the example on: silence, a sentence of a synthetic voice, silence, another one, silence.
+/* speech.c: writes a WAV file to try the example on: silence, a sentence of a synthetic voice,
+ * silence, another one, silence.
  *
  *   speech out.wav [RATE [CHANNELS]]      16000 Hz and one channel unless told otherwise
  *   speech --silence out.wav              the same length without a voice
  *
- * The voice is a formant synthesizer: pulses of the glottis and noise go through four resonators whose frequencies glide from
- * sound to sound. It says nothing that makes sense, but it has what a voice detector looks for: pitch, formants, syllables. */
+ * The voice is a formant synthesizer: pulses of the glottis and noise go through four resonators
+ * whose frequencies glide from sound to sound. It says nothing that makes sense, but it has what a
+ * voice detector looks for: pitch, formants, syllables. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -90,7 +92,8 @@ static Sound sound_at(double t) {
   return now;
 }
 
-/* Adds a sentence to `count` samples; the pitch falls from `pitch` Hz by a quarter, with the melody of a statement. */
+/* Adds a sentence to `count` samples; the pitch falls from `pitch` Hz by a quarter, with the melody
+ * of a statement. */
 static void say(double *samples, int count, double rate, double pitch, uint32_t *seed) {
   Resonator filters[FORMANTS] = {{0, 0}};
   double phase = 0, length = sentence_seconds();

@@ -1,4 +1,5 @@
-/* wav.c: reads a WAV file: a RIFF container whose chunk "fmt " tells the format of the chunk "data". */
+/* wav.c: reads a WAV file: a RIFF container whose chunk "fmt " tells the format of the chunk
+ * "data". */
 #include "wav.h"
 
 #include <math.h>
@@ -92,8 +93,8 @@ static float *mix_channels(const Sound *sound, size_t *count) {
   return samples;
 }
 
-/* Low-pass filter and interpolation in one: a sinc that is 0 at multiples of the slower rate's period, under a Hann window of 16
- * periods to each side. */
+/* Low-pass filter and interpolation in one: a sinc that is 0 at multiples of the slower rate's
+ * period, under a Hann window of 16 periods to each side. */
 static float interpolate(const float *samples, size_t count, double at, double cutoff) {
   const double pi = 3.14159265358979323846, reach = 16 / cutoff;
   double sum = 0, weights = 0;

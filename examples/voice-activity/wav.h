@@ -12,8 +12,8 @@ typedef struct {
   int file_rate;
 } Wav;
 
-/* Reads PCM of 8, 16, 24 or 32 bits, or 32-bit floats, averages the channels and resamples to `rate`. NULL, or what is wrong
- * with the file. */
+/* Reads PCM of 8, 16, 24 or 32 bits, or 32-bit floats, averages the channels and resamples to
+ * `rate`. NULL, or what is wrong with the file. */
 const char *wav_read(const char *path, int rate, Wav *wav);
 
 #endif

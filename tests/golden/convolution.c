@@ -11,7 +11,7 @@
 
 #include "convolution.h"
 
-/* … what every program begins with, and kernels … */
+/* … */
 
 /* --- weights --- */
 

@@ -11,7 +11,7 @@
 
 #include "elementwise.h"
 
-/* … what every program begins with, and kernels … */
+/* … */
 
 /* --- weights --- */
 

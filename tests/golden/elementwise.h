@@ -13,38 +13,7 @@
 extern "C" {
 #endif
 
-#ifndef CTC_MODEL_ABI
-#define CTC_MODEL_ABI 1
-/* The same in every emitted header: one driver can run any model. */
-typedef struct {
-  const char *name;
-  int32_t dtype; /* ONNX TensorProto.DataType */
-  int32_t rank;
-  const char *note; /* such as class labels; may be NULL */
-} ctc_port;
-
-typedef struct {
-  const char *name;
-  int64_t low, high; /* high -1: no limit */
-  int32_t kind;      /* 0: the caller's; 1: data-dependent, the caller gives a capacity; 2: data-dependent with a known bound */
-} ctc_dim_info;
-
-typedef struct {
-  uint32_t abi_version; /* CTC_MODEL_ABI */
-  const char *name;
-  int32_t input_count, output_count, dim_count;
-  const ctc_port *inputs, *outputs;
-  const ctc_dim_info *dims;
-  void (*bounds)(int64_t *dims);                         /* fills the dims of kind 2 from the others */
-  void (*shapes)(const int64_t *dims, int64_t *shapes);  /* all dims of all inputs, then of all outputs */
-  int64_t (*workspace_bytes)(const int64_t *dims);
-  int (*run)(const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
-             int64_t workspace_bytes, const void *weights);
-  const char *(*status_text)(int status);
-  int32_t alignment;     /* bytes, of the workspace and of a weights file in memory */
-  int64_t weights_bytes; /* of the weights file; 0: the weights are in the program */
-} ctc_model;
-#endif
+/* … */
 
 enum {
   ELEMENTWISE_OK = 0,

@@ -40,8 +40,8 @@ typedef struct Emitter {
   Str nest_text;
   Map nest_by_text;
   int nest_count;
-  bool *chunk_used; /* runtime chunks that are needed */
-  Map defined;      /* c_name of each symbol that has a variable in the run function */
+  bool *chunk_used;      /* runtime chunks that are needed */
+  Map defined;           /* c_name of each symbol that has a variable in the run function */
   const Node *last_node; /* named by the last comment */
 } Emitter;
 
@@ -75,7 +75,8 @@ void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);
 
 /* emit_steps.c: the body of the run function. */
 void emit_block(Emitter *e, Str *out, const Block *block, int depth);
-/* A pointer to a buffer: `AT(float, 128)`, `in_x`, `w_3`; writable or not. `offset` (elements) may be NULL. */
+/* A pointer to a buffer: `AT(float, 128)`, `in_x`, `w_3`; writable or not. `offset` (elements) may
+ * be NULL. */
 const char *emit_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset, bool writable);
 void emit_indent(Str *out, int depth);
 /* The buffer whose memory `buffer` lives in. */

@@ -109,8 +109,9 @@ static void bind_ports(Emitter *e, Scope *scope, const char *list, const Port *p
 /* --- dims --- */
 
 static const char *dim_comment(Emitter *e, const CallerDim *entry) {
-  static const char *const kinds[] = {"given by the caller", "data-dependent: a capacity before the run, the size after it",
-                                      "data-dependent: the size after the run"};
+  static const char *const kinds[] = {
+      "given by the caller", "data-dependent: a capacity before the run, the size after it",
+      "data-dependent: the size after the run"};
   return comment_safe(e, arena_printf(e->arena, "%s: %s", entry->symbol->name, kinds[entry->kind]));
 }
 
@@ -177,7 +178,8 @@ static bool mark_symbol(const DimSymbol *symbol, void *used) {
 static bool *symbols_in_plan(Emitter *e) {
   const Program *p = e->program;
   bool *used = ARENA_ARRAY(e->arena, bool, dim_symbol_count(e->c->dims) + 1);
-  for (size_t i = 0; i < p->plan.count; i++) dim_any_symbol(p->plan.items[i].value, mark_symbol, used);
+  for (size_t i = 0; i < p->plan.count; i++)
+    dim_any_symbol(p->plan.items[i].value, mark_symbol, used);
   dim_any_symbol(p->workspace_bytes, mark_symbol, used);
   return used;
 }
@@ -213,7 +215,8 @@ static void add_parameter(Str *out, const char *text) {
 /* Parameters of the run function; `suffix` those behind the tensors. */
 static void bind_signatures(Emitter *e, Scope *scope) {
   const Program *p = e->program;
-  Str full = str_in(e->arena), any = str_in(e->arena), fixed = str_in(e->arena), call = str_in(e->arena);
+  Str full = str_in(e->arena), any = str_in(e->arena), fixed = str_in(e->arena),
+      call = str_in(e->arena);
   for (size_t i = 0; i < p->inputs.count; i++) {
     const char *type = dtype_info(p->inputs.items[i].dtype)->c_type;
     add_parameter(&full, arena_printf(e->arena, "const %s *%s", type, e->input_names[i]));
@@ -268,7 +271,8 @@ static void add_dim_checks(Emitter *e, Str *out) {
     str_addf(out, "  if (dims[%zu] < %" PRId64, i,
              entry->kind == DIM_GIVEN && entry->symbol->low > 0 ? entry->symbol->low : 0);
     if (entry->symbol->high != INT64_MAX)
-      str_addf(out, " || dims[%zu] > %s", i, emit_dim(e, dim_const(e->c->dims, entry->symbol->high)));
+      str_addf(out, " || dims[%zu] > %s", i,
+               emit_dim(e, dim_const(e->c->dims, entry->symbol->high)));
     str_add(out, ") return CTC_BAD_SHAPE;\n");
   }
 }
@@ -283,14 +287,17 @@ static void bind_checks(Emitter *e, Scope *scope, bool uses_workspace) {
     str_add(&out, "  if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;\n");
     bool planned = p->plan.count > 0 || !dim_is_const(p->workspace_bytes);
     if (planned)
-      str_addf(&out, "  if ((uint64_t)%s_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;\n",
-               e->prefix);
+      str_addf(
+          &out,
+          "  if ((uint64_t)%s_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;\n",
+          e->prefix);
     else
       str_addf(&out, "  if (workspace_bytes < %s) return CTC_WORKSPACE_TOO_SMALL;\n",
                emit_dim(e, p->workspace_bytes));
   }
   if (e->options->weights == WEIGHTS_FILE)
-    str_add(&out, "  if (weights == NULL || (uintptr_t)weights % 64 != 0) return CTC_BAD_ARGUMENT;\n");
+    str_add(&out,
+            "  if (weights == NULL || (uintptr_t)weights % 64 != 0) return CTC_BAD_ARGUMENT;\n");
   scope_text(scope, "run_checks", str_text(&out));
 }
 
@@ -339,8 +346,8 @@ static const char *options_text(Emitter *e) {
   Str out = str_in(e->arena);
   str_add(&out, " * Options:");
   for (size_t i = 0; i < o->dim_count; i++)
-    str_addf(&out, " --dim '%s%s%" PRId64 "'", o->dims[i].name, o->dims[i].fixed ? "=" : "<=",
-             o->dims[i].value);
+    str_addf(&out, " --dim '%s%s%" PRId64 "'", o->dims[i].name,
+             o->dims[i].fixed ? "=" : "<=", o->dims[i].value);
   for (size_t i = 0; i < o->shape_count; i++) {
     str_addf(&out, " --shape %s=", o->shapes[i].input);
     for (int d = 0; d < o->shapes[i].rank; d++)
@@ -368,8 +375,10 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
   scope_text(scope, "GUARD", arena_printf(e->arena, "CTC_MODEL_%s_H", upper_case(e, e->prefix)));
   scope_text(scope, "header_name", header_name);
   scope_text(scope, "source_name", base_name(e->options->output));
-  scope_text(scope, "title", comment_safe(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
-  scope_text(scope, "title_literal", quoted(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
+  scope_text(scope, "title",
+             comment_safe(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
+  scope_text(scope, "title_literal",
+             quoted(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
   scope_text(scope, "version", CTC_VERSION);
   scope_bool(scope, "trace", e->options->trace);
   scope_textf(scope, "hash", "%016" PRIx64, c->model_hash);
@@ -438,9 +447,9 @@ static const char *without_extension(Arena *arena, const char *path) {
 
 static void prepare(Emitter *e) {
   const Program *p = e->program;
-  static const char *const taken[] = {"dims", "workspace", "workspace_bytes", "weights", "ws",
-                                      "at",   "status",    "shapes",          "inputs",  "outputs",
-                                      "space", "start"};
+  static const char *const taken[] = {"dims",   "workspace", "workspace_bytes", "weights",
+                                      "ws",     "at",        "status",          "shapes",
+                                      "inputs", "outputs",   "space",           "start"};
   e->names = map_in(e->arena);
   e->nest_by_text = map_in(e->arena);
   e->nest_text = str_in(e->arena);

@@ -5,13 +5,14 @@
 #include "ir/program.h"
 #include "options.h"
 
-/* Writes options->output (…/model.c), model.h beside it, and, with --weights=incbin or file, model.weights. All of them or none appear. The
- * program must be planned. */
+/* Writes options->output (…/model.c), model.h beside it, and, with --weights=incbin or file,
+ * model.weights. All of them or none appear. The program must be planned. */
 MUST_CHECK bool emit_c(const Program *program, const Options *options);
-/* The prefix of the emitted symbols: options->prefix, or the name of the output, as a C identifier. */
+/* The prefix of the emitted symbols: options->prefix, or the output's name as a C identifier. */
 const char *emit_c_prefix(const Options *options, Arena *arena);
-/* Writes `path`, a C file with a main() around the model that emit_c writes with the same options: it reads and writes .npy
- * files. `weights_name` is the file it takes the weights from by default, "" if they are in the program. */
+/* Writes `path`, a C file with a main() around the model that emit_c writes with the same options:
+ * it reads and writes .npy files. `weights_name` is the file it takes the weights from by default,
+ * "" if they are in the program. */
 MUST_CHECK bool emit_c_main(const Program *program, const Options *options, const char *path,
                             const char *weights_name);
 /* With options->trace: writes `path`, a C file that the model is linked with. */

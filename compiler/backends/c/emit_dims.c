@@ -1,7 +1,8 @@
 /* emit_dims.c: the sizes that the caller of an emitted program gives, bounds or gets.
  *
- * dims[] has one entry a symbol: first those of the inputs' shapes, then the open data-dependent sizes, for which the caller gives a
- * capacity, then the other data-dependent sizes that the outputs' shapes mention. */
+ * dims[] has one entry a symbol: first those of the inputs' shapes, then the open data-dependent
+ * sizes, for which the caller gives a capacity, then the other data-dependent sizes that the
+ * outputs' shapes mention. */
 #include "backends/c/emit.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* emit_main.c: what is linked with an emitted model: a program around it (templates/main.c), or a hook for tracing (templates/trace.c). */
+/* emit_main.c: what is linked with an emitted model: a program around it (templates/main.c), or a
+ * hook for tracing (templates/trace.c). */
 #include "backends/c/emit_c.h"
 
 #include "backends/template.h"

@@ -1,7 +1,8 @@
 /* emit_nest.c: loop nests as functions.
  *
- * A nest becomes `static void nest_N(const float *x0, …, float *y0, …, int64_t n0, …)`: buffers and all sizes that are not constant are
- * parameters, so that nests of the same structure share one function. Constants stay literal, so that the C compiler specialises. */
+ * A nest becomes `static void nest_N(const float *x0, …, float *y0, …, int64_t n0, …)`: buffers and
+ * all sizes that are not constant are parameters, so that nests of the same structure share one
+ * function. Constants stay literal, so that the C compiler specialises. */
 #include "backends/c/emit.h"
 
 #include <inttypes.h>
@@ -62,8 +63,8 @@ static const char *nest_operand(NestText *t, const Operand *operand) {
 static void add_body(NestText *t, Str *out, const LoopNest *nest, int depth) {
   for (size_t i = 0; i < nest->loads.count; i++) {
     emit_indent(out, depth);
-    str_addf(out, "const %s v%zu = x%zu[%s];\n", dtype_info(nest->loads.items[i].dtype)->c_type, i, i,
-             nest_index(t, nest, &nest->loads.items[i]));
+    str_addf(out, "const %s v%zu = x%zu[%s];\n", dtype_info(nest->loads.items[i].dtype)->c_type, i,
+             i, nest_index(t, nest, &nest->loads.items[i]));
   }
   for (size_t i = 0; i < nest->ops.count; i++) {
     const NestOp *op = &nest->ops.items[i];
@@ -103,7 +104,8 @@ static void add_parameters(NestText *t, Str *out, const LoopNest *nest) {
   for (size_t i = 0; i < nest->stores.count; i++, comma = ", ")
     str_addf(out, "%s%s *%sy%zu", comma, dtype_info(nest->stores.items[i].access.dtype)->c_type,
              overlaps(nest, &nest->stores.items[i].access, true, i) ? "" : "CTC_RESTRICT ", i);
-  for (size_t i = 0; i < t->sizes.count; i++, comma = ", ") str_addf(out, "%sint64_t n%zu", comma, i);
+  for (size_t i = 0; i < t->sizes.count; i++, comma = ", ")
+    str_addf(out, "%sint64_t n%zu", comma, i);
 }
 
 /* Everything behind the function's name. */
@@ -111,8 +113,8 @@ static const char *nest_text(NestText *t, const LoopNest *nest) {
   Str body = str_in(t->e->arena), out = str_in(t->e->arena);
   for (int d = 0; d < nest->rank; d++) {
     emit_indent(&body, d + 1);
-    str_addf(&body, "for (int64_t i%d = 0; i%d < %s; i%d++)%s\n", d, d, nest_size(t, nest->extent[d]),
-             d, " {");
+    str_addf(&body, "for (int64_t i%d = 0; i%d < %s; i%d++)%s\n", d, d,
+             nest_size(t, nest->extent[d]), d, " {");
   }
   add_body(t, &body, nest, nest->rank + 1);
   for (int d = nest->rank - 1; d >= 0; d--) {
@@ -150,11 +152,13 @@ void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth) {
   str_addf(out, "%s(", nest_function(e, &t, nest));
   for (size_t i = 0; i < nest->loads.count; i++, comma = ", ") {
     const Access *access = &nest->loads.items[i];
-    str_addf(out, "%s%s", comma, emit_pointer(e, access->buffer, access->dtype, access->offset, false));
+    str_addf(out, "%s%s", comma,
+             emit_pointer(e, access->buffer, access->dtype, access->offset, false));
   }
   for (size_t i = 0; i < nest->stores.count; i++, comma = ", ") {
     const Access *access = &nest->stores.items[i].access;
-    str_addf(out, "%s%s", comma, emit_pointer(e, access->buffer, access->dtype, access->offset, true));
+    str_addf(out, "%s%s", comma,
+             emit_pointer(e, access->buffer, access->dtype, access->offset, true));
   }
   for (size_t i = 0; i < t.sizes.count; i++, comma = ", ")
     str_addf(out, "%s%s", comma, emit_dim(e, t.sizes.items[i]));

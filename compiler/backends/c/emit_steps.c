@@ -27,7 +27,8 @@ static const char *constant_pointer(Emitter *e, const Buffer *buffer) {
   if (weight->tensor->count == 0) return arena_printf(e->arena, "(const %s *)0", type);
   if (weight->offset >= 0)
     return arena_printf(e->arena, "CTC_WEIGHT(%s, %" PRId64 ")", type, weight->offset);
-  return emit_weight_is_union(e, weight) ? arena_printf(e->arena, "%s.v", weight->name) : weight->name;
+  return emit_weight_is_union(e, weight) ? arena_printf(e->arena, "%s.v", weight->name)
+                                         : weight->name;
 }
 
 /* The place of a workspace buffer: a literal, or a variable of the plan. */
@@ -61,7 +62,8 @@ const char *emit_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offs
 static void add_safe(Str *out, const char *text) {
   for (; *text; text++) {
     bool bad = (text[0] == '*' && text[1] == '/') || (text[0] == '/' && text[1] == '*');
-    if ((unsigned char)*text >= ' ' && *text != 127 && !bad && *text != '\\') str_add_n(out, text, 1);
+    if ((unsigned char)*text >= ' ' && *text != 127 && !bad && *text != '\\')
+      str_add_n(out, text, 1);
   }
 }
 
@@ -78,7 +80,8 @@ static void add_values(Emitter *e, Str *out, Value *const *values, int count) {
   }
 }
 
-/* One line before the first step of each node: its name, operator, and the shapes that go in and out. */
+/* One line before the first step of each node: its name, operator, and the shapes that go in and
+ * out. */
 static void add_comment(Emitter *e, Str *out, const Step *step, int depth) {
   const Node *node = step->node;
   if (!node || node == e->last_node) return;
@@ -190,7 +193,8 @@ static void emit_define(Emitter *e, Str *out, const Step *step, int depth) {
   emit_indent(out, depth);
   if (step->buffer)
     str_addf(out, "%s = (int64_t)(%s)[%s];\n", step->symbol->c_name,
-             emit_pointer(e, step->buffer, step->buffer->dtype, NULL, false), emit_dim(e, step->element));
+             emit_pointer(e, step->buffer, step->buffer->dtype, NULL, false),
+             emit_dim(e, step->element));
   else
     str_addf(out, "%s = %s;\n", step->symbol->c_name, emit_dim(e, step->value));
   add_range_check(e, out, step->symbol, depth);
@@ -226,7 +230,8 @@ static void emit_loop(Emitter *e, Str *out, const Step *step, int depth) {
   const CallerDim *caller = step->trips ? emit_caller_dim(e, step->trips) : NULL;
   if (caller && caller->kind == DIM_CAPACITY) {
     emit_indent(out, depth + 1);
-    str_addf(out, "if (%s >= %s) return CTC_CAPACITY_TOO_SMALL;\n", i, emit_dim(e, caller->capacity));
+    str_addf(out, "if (%s >= %s) return CTC_CAPACITY_TOO_SMALL;\n", i,
+             emit_dim(e, caller->capacity));
   }
   emit_block(e, out, step->body, depth + 1);
   emit_indent(out, depth);

@@ -1,7 +1,8 @@
 /* emit_weights.c: the constants of a program.
  *
- * Small tensors are arrays of numbers that people can read. Larger ones are a union of bytes, written as one string literal, and the array: gcc reads
- * such a literal some eight times faster than numbers. With --weights=incbin or file the bytes stand in a file of their own. */
+ * Small tensors are arrays of numbers that people can read. Larger ones are a union of bytes,
+ * written as one string literal, and the array: gcc reads such a literal some eight times faster
+ * than numbers. With --weights=incbin or file the bytes stand in a file of their own. */
 #include "backends/c/emit.h"
 
 #include <inttypes.h>
@@ -25,7 +26,8 @@ static const char *content_key(Emitter *e, const Tensor *tensor) {
   const unsigned char *bytes = tensor->data;
   int64_t count = tensor_bytes(tensor);
   for (int64_t i = 0; i < count; i++) hash = (hash ^ bytes[i]) * 1099511628211u;
-  return arena_printf(e->arena, "%d:%" PRId64 ":%016" PRIx64, (int)tensor->dtype, tensor->count, hash);
+  return arena_printf(e->arena, "%d:%" PRId64 ":%016" PRIx64, (int)tensor->dtype, tensor->count,
+                      hash);
 }
 
 static Weight *add_weight(Emitter *e, const Buffer *buffer) {
@@ -110,8 +112,8 @@ static bool all_finite(const Tensor *tensor) {
 
 /* Whether the tensor is written as numbers. */
 static bool is_readable(const Emitter *e, const Tensor *tensor) {
-  bool number = tensor->dtype == DT_F32 || tensor->dtype == DT_F64 || dtype_is_integer(tensor->dtype) ||
-                tensor->dtype == DT_BOOL;
+  bool number = tensor->dtype == DT_F32 || tensor->dtype == DT_F64 ||
+                dtype_is_integer(tensor->dtype) || tensor->dtype == DT_BOOL;
   if (!number || e->options->weights == WEIGHTS_STRING) return false;
   if (e->options->weights != WEIGHTS_ARRAY && tensor->count > READABLE_COUNT) return false;
   return !dtype_is_float(tensor->dtype) || all_finite(tensor);
@@ -119,8 +121,8 @@ static bool is_readable(const Emitter *e, const Tensor *tensor) {
 
 static void write_numbers(FILE *out, const Weight *weight) {
   const Tensor *tensor = weight->tensor;
-  fprintf(out, "static const %s %s[%" PRId64 "] = {", dtype_info(tensor->dtype)->c_type, weight->name,
-          tensor->count);
+  fprintf(out, "static const %s %s[%" PRId64 "] = {", dtype_info(tensor->dtype)->c_type,
+          weight->name, tensor->count);
   for (int64_t i = 0; i < tensor->count; i++) {
     fputs(i == 0 ? "" : ",", out);
     fputs(i % 8 == 0 ? "\n    " : " ", out);
@@ -134,8 +136,8 @@ static void write_numbers(FILE *out, const Weight *weight) {
 
 /* --- literals --- */
 
-/* How each byte is written inside a literal. An octal escape takes all three digits if a digit follows; '?' is escaped because
- * of trigraphs. */
+/* How each byte is written inside a literal. An octal escape takes all three digits if a digit
+ * follows; '?' is escaped because of trigraphs. */
 typedef struct {
   char text[2][256][4]; /* [a digit follows][byte] */
   uint8_t length[2][256];
@@ -174,8 +176,9 @@ static void write_literal(FILE *out, const unsigned char *bytes, int64_t count) 
 static void write_union(FILE *out, const Weight *weight) {
   const Tensor *tensor = weight->tensor;
   int64_t bytes = tensor_bytes(tensor);
-  fprintf(out, "static const union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64 "];\n} %s = {", bytes,
-          dtype_info(tensor->dtype)->c_type, tensor->count, weight->name);
+  fprintf(out,
+          "static const union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64 "];\n} %s = {",
+          bytes, dtype_info(tensor->dtype)->c_type, tensor->count, weight->name);
   write_literal(out, tensor->data, bytes);
   fputs("};\n\n", out);
 }
@@ -186,7 +189,8 @@ static void write_comment(FILE *out, const Weight *weight) {
   for (const char *ch = weight->label; *ch; ch++)
     if (!(ch[0] == '*' && ch[1] == '/') && !(ch[0] == '/' && ch[1] == '*')) fputc(*ch, out);
   fprintf(out, ": %s[", dtype_info(tensor->dtype)->name);
-  for (int d = 0; d < tensor->rank; d++) fprintf(out, d ? ", %" PRId64 : "%" PRId64, tensor->dims[d]);
+  for (int d = 0; d < tensor->rank; d++)
+    fprintf(out, d ? ", %" PRId64 : "%" PRId64, tensor->dims[d]);
   fputs("] */\n", out);
 }
 

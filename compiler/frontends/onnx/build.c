@@ -257,7 +257,7 @@ static bool read_outputs(Reader *r, Scope *scope, const Onnx__GraphProto *proto)
   return ok;
 }
 
-/* A subgraph if `outer` is given, else the model's graph. NULL after errors. */
+/* A subgraph if `outer` is given, else the model's graph, which is c->graph even after errors, without what they concern. NULL after errors. */
 Graph *graph_read(Reader *r, Scope *outer, const Onnx__GraphProto *proto) {
   Scope scope = {.outer = outer, .prefix = "", .opsets = &r->opsets, .values = map_in(r->arena)};
   if (outer) {
@@ -276,5 +276,7 @@ Graph *graph_read(Reader *r, Scope *outer, const Onnx__GraphProto *proto) {
   ok = (outer ? read_body_inputs(r, &scope, proto) : inputs_read(r, &scope, proto)) && ok;
   ok = nodes_read(r, &scope, proto->node, proto->n_node) && ok;
   ok = read_outputs(r, &scope, proto) && ok;
+  declared_types_read(r, &scope, proto);
+  if (!outer) r->c->graph = scope.graph;
   return ok ? scope.graph : NULL;
 }

@@ -201,7 +201,7 @@ static Value *input_value(Reader *r, Input *input) {
   if (input->rank < 0) {
     input_error(r, "input '%s' (%s) has no shape in the model", input->name,
                 dtype_info(input->dtype)->name);
-    diag_hint(r->c->diag, "give it: --shape %s=1x3x224x224 (-1 for a size that may vary)",
+    diag_hint(r->c->diag, "give it: --shape %s=1x3x224x224 ('?' for a size that may vary)",
               input->name);
     return NULL;
   }

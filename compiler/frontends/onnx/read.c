@@ -129,9 +129,9 @@ static bool read_model(Reader *r) {
   c->producer = producer_text(r);
   c->model_hash = hash_bytes(r->file);
   ok = functions_read(r) && ok;
-  c->graph = graph_read(r, NULL, r->model->graph);
+  ok = graph_read(r, NULL, r->model->graph) && ok;
   if (c->next_node_index < r->node_number) c->next_node_index = r->node_number;
-  return ok && c->graph;
+  return ok;
 }
 
 bool onnx_read_bytes(Compilation *c, const char *path, const void *data, size_t size) {

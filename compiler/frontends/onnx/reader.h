@@ -108,6 +108,10 @@ MUST_CHECK bool check_node(const Site *site, const char *domain, int version, At
  */
 bool inputs_read(Reader *r, Scope *scope, const Onnx__GraphProto *proto);
 
+/* ---- declared.c ---- */
+/* Notes what the file says of the types of the values that nodes compute (see DeclaredType). */
+void declared_types_read(Reader *r, Scope *scope, const Onnx__GraphProto *proto);
+
 /* ---- literal.c ---- */
 /* The text of --set as a tensor of that type: one number a piece between commas, or one for all
  * elements. */

@@ -1,0 +1,145 @@
+/* control.c: test
+ *
+ * Made by ctc; do not edit.
+ * Options: --weights=auto
+ *
+ * C99 and libm, no heap, no globals that change. Compile with optimisation (-O2 or -O3 -march=…).
+ */
+#if defined(__GNUC__) || defined(__clang__)
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#endif
+
+#include "control.h"
+
+/* … */
+
+/* --- weights --- */
+
+
+
+/* --- loop nests of this model --- */
+
+static void nest1_exp_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
+  for (int64_t i0 = 0; i0 < 3; i0++) {
+    const float v0 = x0[i0];
+    const float t0 = ctc_exp_f32(v0);
+    y0[i0] = t0;
+  }
+}
+
+static void nest2_neg_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
+  for (int64_t i0 = 0; i0 < 3; i0++) {
+    const float v0 = x0[i0];
+    const float t0 = ctc_neg_f32(v0);
+    y0[i0] = t0;
+  }
+}
+
+static void nest3_copy(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
+  for (int64_t i0 = 0; i0 < 3; i0++) {
+    const float v0 = x0[i0];
+    y0[i0] = v0;
+  }
+}
+
+static void nest4_add_f32(const float *x0, float *y0) {
+  for (int64_t i0 = 0; i0 < 3; i0++) {
+    const float v0 = x0[i0];
+    const float t0 = ctc_add_f32(v0, v0);
+    y0[i0] = t0;
+  }
+}
+
+
+/* --- the model --- */
+
+#define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
+
+int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes) {
+  char *ws = (char *)workspace;
+  int64_t n = 0;
+  int64_t loop_iteration = 0;
+  if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
+  if (in_c == NULL) return CTC_BAD_ARGUMENT;
+  if (in_n == NULL || (uintptr_t)in_n % 8 != 0) return CTC_BAD_ARGUMENT;
+  if (out_y == NULL || (uintptr_t)out_y % 4 != 0) return CTC_BAD_ARGUMENT;
+  if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;
+  if (workspace_bytes < 64) return CTC_WORKSPACE_TOO_SMALL;
+  n = (int64_t)(in_n)[0];
+
+  /* if: If [] -> [3] */
+  if (*in_c) {
+    nest1_exp_f32(in_x, CTC_AT(float, 0));
+  } else {
+    nest2_neg_f32(in_x, CTC_AT(float, 0));
+  }
+
+  /* loop: Loop [], [3] -> [3] */
+  nest3_copy(CTC_AT(const float, 0), out_y);
+  for (loop_iteration = 0; loop_iteration < ctc_max_dim(n, 0); loop_iteration++) {
+    nest4_add_f32(out_y, out_y);
+  }
+  return CTC_OK;
+}
+
+static int64_t control_workspace_bytes(const int64_t *dims) {
+  (void)dims;
+  return 64;
+}
+
+static void control_bounds(int64_t *dims) { (void)dims; }
+
+void control_shapes(const int64_t *dims, int64_t *shapes) {
+  (void)dims;
+  (void)shapes;
+  shapes[0] = 3;
+  shapes[1] = 3;
+}
+
+const char *control_status_text(int status) {
+  switch (status) {
+  case CTC_OK: return "ok";
+  case CTC_BAD_ARGUMENT: return "a pointer is null or misaligned";
+  case CTC_BAD_SHAPE: return "sizes contradict each other or the model's limits";
+  case CTC_BAD_INDEX: return "an index points outside of its data";
+  case CTC_WORKSPACE_TOO_SMALL: return "the workspace is too small";
+  case CTC_CAPACITY_TOO_SMALL: return "a data-dependent size exceeds its capacity";
+  default: return "unknown status";
+  }
+}
+
+static int control_run_any(const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
+                          int64_t workspace_bytes, const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return control_run((const float *)inputs[0], (const uint8_t *)inputs[1], (const int64_t *)inputs[2], (float *)outputs[0], workspace, (size_t)workspace_bytes);
+}
+
+static const ctc_port control_inputs[] = {
+    {"x", 1, 1, NULL},
+    {"c", 9, 0, NULL},
+    {"n", 7, 0, NULL},
+};
+static const ctc_port control_outputs[] = {
+    {"y", 1, 1, NULL},
+};
+
+const ctc_model control_model = {
+    CTC_MODEL_ABI,
+    "test",
+    3,
+    1,
+    0,
+    control_inputs,
+    control_outputs,
+    NULL,
+    control_bounds,
+    control_shapes,
+    control_workspace_bytes,
+    control_run_any,
+    control_status_text,
+    64,
+    0,
+};

@@ -1,0 +1,150 @@
+/* data_dependent.c: test
+ *
+ * Made by ctc; do not edit.
+ * Options: --weights=auto
+ *
+ * C99 and libm, no heap, no globals that change. Compile with optimisation (-O2 or -O3 -march=…).
+ */
+#if defined(__GNUC__) || defined(__clang__)
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#endif
+
+#include "data_dependent.h"
+
+/* … */
+
+/* --- weights --- */
+
+
+
+/* --- loop nests of this model --- */
+
+static void nest1_cast_f32_bool(const float *CTC_RESTRICT x0, uint8_t *CTC_RESTRICT y0, int64_t n0) {
+  for (int64_t i0 = 0; i0 < n0; i0++) {
+    const float v0 = x0[i0];
+    const uint8_t t0 = ctc_cast_f32_bool(v0);
+    y0[i0] = t0;
+  }
+}
+
+static void nest2_copy(const int64_t *CTC_RESTRICT x0, int64_t *CTC_RESTRICT y0, int64_t n0) {
+  for (int64_t i0 = 0; i0 < n0; i0++) {
+    for (int64_t i1 = 0; i1 < 2; i1++) {
+      const int64_t v0 = x0[i0 + i1 * n0];
+      y0[i0 * 2 + i1] = v0;
+    }
+  }
+}
+
+
+/* --- the model --- */
+
+#define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
+
+/* Where the buffers lie for these dims; returns the bytes needed. */
+static int64_t data_dependent_plan(const int64_t *dims, int64_t *at) {
+  const int64_t N = dims[0];
+  (void)dims;
+  at[0] = ctc_max_dim(64 * N, 64);
+  (void)at;
+  return (64 * ctc_floordiv(N + 15, 16) + ctc_max_dim(64 * N, 64));
+}
+
+int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+  char *ws = (char *)workspace;
+  int64_t at[2];
+  const int64_t N = dims[0];
+  int64_t i_1 = 0;
+  if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
+  if (out_y == NULL || (uintptr_t)out_y % 8 != 0) return CTC_BAD_ARGUMENT;
+  if (dims[0] < 0) return CTC_BAD_SHAPE;
+  if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;
+  if ((uint64_t)data_dependent_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;
+
+  /* n0: NonZero [N, 4] -> [2, i.1] */
+  nest1_cast_f32_bool(in_x, CTC_AT(uint8_t, at[0]), (4 * N));
+  ctc_count_true(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), (4 * N));
+  i_1 = (int64_t)(CTC_AT(const int64_t, 0))[0];
+  if (i_1 < 0) return CTC_BAD_SHAPE;
+  {
+    const ctc_dim a3[2] = {N, 4};
+    ctc_nonzero(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), 2, a3, i_1);
+  }
+
+  /* n1: Transpose [2, i.1] -> [i.1, 2] */
+  nest2_copy(CTC_AT(const int64_t, 0), out_y, i_1);
+  dims[1] = i_1;
+  return CTC_OK;
+}
+
+int64_t data_dependent_workspace_bytes(const int64_t *dims) {
+  int64_t at[2];
+  return data_dependent_plan(dims, at);
+}
+
+void data_dependent_bounds(int64_t *dims) {
+  const int64_t N = dims[0];
+  (void)dims;
+  dims[1] = (4 * N);
+}
+
+void data_dependent_shapes(const int64_t *dims, int64_t *shapes) {
+  const int64_t N = dims[0];
+  const int64_t i_1 = dims[1];
+  (void)dims;
+  (void)shapes;
+  shapes[0] = N;
+  shapes[1] = 4;
+  shapes[2] = i_1;
+  shapes[3] = 2;
+}
+
+const char *data_dependent_status_text(int status) {
+  switch (status) {
+  case CTC_OK: return "ok";
+  case CTC_BAD_ARGUMENT: return "a pointer is null or misaligned";
+  case CTC_BAD_SHAPE: return "sizes contradict each other or the model's limits";
+  case CTC_BAD_INDEX: return "an index points outside of its data";
+  case CTC_WORKSPACE_TOO_SMALL: return "the workspace is too small";
+  case CTC_CAPACITY_TOO_SMALL: return "a data-dependent size exceeds its capacity";
+  default: return "unknown status";
+  }
+}
+
+static int data_dependent_run_any(const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
+                          int64_t workspace_bytes, const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return data_dependent_run((const float *)inputs[0], (int64_t *)outputs[0], dims, workspace, (size_t)workspace_bytes);
+}
+
+static const ctc_port data_dependent_inputs[] = {
+    {"x", 1, 2, NULL},
+};
+static const ctc_port data_dependent_outputs[] = {
+    {"y", 7, 2, NULL},
+};
+static const ctc_dim_info data_dependent_dims[] = {
+    {"N", 0, -1, 0},
+    {"i.1", 0, -1, 2},
+};
+
+const ctc_model data_dependent_model = {
+    CTC_MODEL_ABI,
+    "test",
+    1,
+    1,
+    2,
+    data_dependent_inputs,
+    data_dependent_outputs,
+    data_dependent_dims,
+    data_dependent_bounds,
+    data_dependent_shapes,
+    data_dependent_workspace_bytes,
+    data_dependent_run_any,
+    data_dependent_status_text,
+    64,
+    0,
+};
