@@ -87,6 +87,7 @@ lint: $(BUILD)/ctc $(GEN)/runtime_all.c ## warnings of gcc and clang as errors, 
 	  $$compiler -Wall -Wextra -Wconversion -Wno-unused-function -pedantic -Werror -fsyntax-only \
 	    $(GEN)/runtime_all.c || failed=1; \
 	done; exit $$failed
+	@command -v clang-format >/dev/null || { echo "make: clang-format is missing: apt-get install clang-format" >&2; exit 1; }
 	clang-format --dry-run -Werror $(FORMATTED)
 	python3 tools/lint.py --ctc $(BUILD)/ctc
 

@@ -1,4 +1,5 @@
-/* attention.c: softmax(scale * Q K^T + mask) V, one query row at a time, so that no matrix of all scores is kept. */
+/* attention.c: softmax(scale * Q K^T + mask) V, one query row at a time, so that no matrix of all
+ * scores is kept. */
 
 /* Turns scores into weights that add up to 1; 0 for all if every score is -infinity. */
 //$ for t in f32 f64
@@ -14,16 +15,19 @@ static inline void ctc_attention_weights_$t($T *scores, ctc_dim n) {
 }
 //$ end
 
-/* Y = softmax(softcap(scale * Q K^T) + bias) V for each batch and head; query head h uses key head h / (heads / kv_heads).
+/* Y = softmax(softcap(scale * Q K^T) + bias) V for each batch and head; query head h uses key head
+ * h / (heads / kv_heads).
  *
- * Row i of head h of batch b of Q begins at b * q_step[0] + h * q_step[1] + i * q_step[2] and is contiguous; K, V and Y likewise. The bias is
- * made of mask (added; may be missing), allowed (0: not this key; may be missing), the number of keys of each batch (lengths; may be missing),
- * and of which keys j a query at p = i + past may see: j <= p if causal, p - left <= j <= p + right if these are not negative.
- * With lengths, p = i + lengths[b] - rows. mask and allowed are read at b * mask_step[0] + h * mask_step[1] + i * mask_step[2] + j * mask_step[3], and
- * bar all keys from mask_columns on.
+ * Row i of head h of batch b of Q begins at b * q_step[0] + h * q_step[1] + i * q_step[2] and is
+ * contiguous; K, V and Y likewise. The bias is made of mask (added; may be missing), allowed (0:
+ * not this key; may be missing), the number of keys of each batch (lengths; may be missing), and of
+ * which keys j a query at p = i + past may see: j <= p if causal, p - left <= j <= p + right if
+ * these are not negative. With lengths, p = i + lengths[b] - rows. mask and allowed are read at b *
+ * mask_step[0] + h * mask_step[1] + i * mask_step[2] + j * mask_step[3], and bar all keys from
+ * mask_columns on.
  *
- * qk (may be missing) receives the scores [batch, heads, rows, keys]: scaled (mode 0), after softcap (1), with bias (2), after
- * softmax (3). scores: memory for `keys` numbers. */
+ * qk (may be missing) receives the scores [batch, heads, rows, keys]: scaled (mode 0), after
+ * softcap (1), with bias (2), after softmax (3). scores: memory for `keys` numbers. */
 //$ for t in f32 f64
 static void ctc_attention_$t(const $T *q, const $T *k, const $T *v, const $T *mask,
                              const ctc_bool *allowed, const int64_t *lengths, $T *y, $T *qk,

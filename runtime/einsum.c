@@ -3,8 +3,9 @@
 /* Axes that ctc_einsum can sum over. */
 enum { CTC_EINSUM_AXES = 32 };
 
-/* y[o] = sum over s of a[o, s] * b[o, s]. The index o runs over `kept` axes (y is dense over them), s over `summed` ones; a_kept … hold how far
- * an operand moves along each axis (0: it does not have it; the sum of its strides for an axis named twice). b may be missing. */
+/* y[o] = sum over s of a[o, s] * b[o, s]. The index o runs over `kept` axes (y is dense over them),
+ * s over `summed` ones; a_kept … hold how far an operand moves along each axis (0: it does not have
+ * it; the sum of its strides for an axis named twice). b may be missing. */
 //$ for t in f32 f64 i32 i64 u32 u64
 static void ctc_einsum_$t(const $T *a, const $T *b, $T *y, ctc_dim kept, const ctc_dim *kept_extent,
                           const ctc_dim *a_kept, const ctc_dim *b_kept, ctc_dim summed,

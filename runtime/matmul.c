@@ -1,15 +1,22 @@
 /* matmul.c: products of matrices.
  *
- * The inner loops add multiples of rows of B to rows of Y: they run over contiguous memory, so that compilers turn them into vector
- * instructions at -O2 without any help. Two rows of Y and four of B at a time keep loads, stores and arithmetic in balance;
- * columns and depth are cut into blocks so that the part of B in use (16 KiB in f32) stays in the first-level cache.
- * Every element of Y is summed in order of rising k. */
+ * The inner loops add multiples of rows of B to rows of Y: they run over contiguous memory, so that
+ * compilers turn them into vector instructions at -O2 without any help. Two rows of Y and four of B
+ * at a time keep loads, stores and arithmetic in balance; columns and depth are cut into blocks so
+ * that the part of B in use (16 KiB in f32) stays in the first-level cache. Every element of Y is
+ * summed in order of rising k. */
 
-/* Blocks of B: columns, and rows for one pass. The first loops of the helpers below have constant lengths, which is what lets
- * gcc vectorise them at -O2. */
-enum { CTC_MATMUL_COLUMNS = 256, CTC_MATMUL_DEPTH = 16, CTC_MATMUL_WIDE = 64, CTC_MATMUL_LANES = 16 };
+/* Blocks of B: columns, and rows for one pass. The first loops of the helpers below have constant
+ * lengths, which is what lets gcc vectorise them at -O2. */
+enum {
+  CTC_MATMUL_COLUMNS = 256,
+  CTC_MATMUL_DEPTH = 16,
+  CTC_MATMUL_WIDE = 64,
+  CTC_MATMUL_LANES = 16
+};
 
-/* y[0..n) and y[y_row..] += 4 rows of B, b_row elements apart, times the numbers of the two rows p, q of A. */
+/* y[0..n) and y[y_row..] += 4 rows of B, b_row elements apart, times the numbers of the two rows p,
+ * q of A. */
 //$ for t in f32 f64 i32 i64 u32 u64
 static inline void ctc_add_rows_2x4_$t(const $T *CTC_RESTRICT p, const $T *CTC_RESTRICT q,
                                        const $T *CTC_RESTRICT b0, ctc_dim b_row,
@@ -94,7 +101,8 @@ static inline void ctc_take_row_$t(const $T *a, ctc_dim a_col, $T alpha, ctc_dim
 }
 //$ end
 
-/* Y[m x n] += A[m x k] * B[k x n] for one block of B: rows of Y and B lie y_row and b_row elements apart. */
+/* Y[m x n] += A[m x k] * B[k x n] for one block of B: rows of Y and B lie y_row and b_row elements
+ * apart. */
 //$ for t in f32 f64 i32 i64 u32 u64
 static inline void ctc_matmul_block_$t(const $T *a, const $T *b, $T *y, ctc_dim m, ctc_dim n,
                                        ctc_dim k, ctc_dim a_row, ctc_dim a_col, ctc_dim b_row,
@@ -127,8 +135,8 @@ static inline void ctc_matmul_block_$t(const $T *a, const $T *b, $T *y, ctc_dim 
 }
 //$ end
 
-/* Y[m x n] += alpha * A[m x k] * B[k x n]. Element (i, l) of A is a[i * a_row + l * a_col]; the rows of B and Y are contiguous and
- * b_row and y_row elements apart. */
+/* Y[m x n] += alpha * A[m x k] * B[k x n]. Element (i, l) of A is a[i * a_row + l * a_col]; the
+ * rows of B and Y are contiguous and b_row and y_row elements apart. */
 //$ for t in f32 f64 i32 i64 u32 u64
 static inline void ctc_matmul_add_$t(const $T *a, const $T *b, $T *y, ctc_dim m, ctc_dim n,
                                      ctc_dim k, ctc_dim a_row, ctc_dim a_col, ctc_dim b_row,
@@ -160,9 +168,10 @@ static void ctc_matmul_$t(const $T *a, const $T *b, $T *y, ctc_dim m, ctc_dim n,
 }
 //$ end
 
-/* One product Y[m x n] = alpha * A * B[k x n] for every index of the `rank` dims `batch`. The matrices of A and B at index i
- * begin at sum(i[d] * a_step[d]) and sum(i[d] * b_step[d]) (steps are 0 where broadcast), those of Y follow each other.
- * Element (i, l) of a matrix of A is at i * a_row + l * a_col. */
+/* One product Y[m x n] = alpha * A * B[k x n] for every index of the `rank` dims `batch`. The
+ * matrices of A and B at index i begin at sum(i[d] * a_step[d]) and sum(i[d] * b_step[d]) (steps
+ * are 0 where broadcast), those of Y follow each other. Element (i, l) of a matrix of A is at i *
+ * a_row + l * a_col. */
 //$ for t in f32 f64 i32 i64 u32 u64
 static void ctc_matmul_batch_$t(const $T *a, const $T *b, $T *y, ctc_dim m, ctc_dim n, ctc_dim k,
                                 ctc_dim a_row, ctc_dim a_col, double alpha, ctc_dim rank,
@@ -178,23 +187,20 @@ static void ctc_matmul_batch_$t(const $T *a, const $T *b, $T *y, ctc_dim m, ctc_
       at_b += rest % batch[d] * b_step[d];
       rest /= batch[d];
     }
-    ctc_matmul_add_$t(a + at_a, b + at_b, y + i * m * n, m, n, k, a_row, a_col, n, n,
-                     ($T)alpha);
+    ctc_matmul_add_$t(a + at_a, b + at_b, y + i * m * n, m, n, k, a_row, a_col, n, n, ($T)alpha);
   }
 }
 //$ end
 
-/* Y[m x n] = alpha * A * B[k x n] + beta * C. Element (i, l) of A is a[i * a_row + l * a_col], element (i, j) of C is
- * c[i * c_row + j * c_col]; C may be omitted. */
+/* Y[m x n] = alpha * A * B[k x n] + beta * C. Element (i, l) of A is a[i * a_row + l * a_col],
+ * element (i, j) of C is c[i * c_row + j * c_col]; C may be omitted. */
 //$ for t in f32 f64 i32 i64 u32 u64
 static void ctc_gemm_$t(const $T *a, const $T *b, const $T *c, $T *y, ctc_dim m, ctc_dim n,
                         ctc_dim k, ctc_dim a_row, ctc_dim a_col, ctc_dim c_row, ctc_dim c_col,
                         double alpha, double beta) {
   const $T scale = ($T)beta;
   for (ctc_dim i = 0; i < m; i++)
-    for (ctc_dim j = 0; j < n; j++)
-      y[i * n + j] = c ? ($T)(scale * c[i * c_row + j * c_col]) : 0;
-  ctc_matmul_add_$t(a, b, y, m, n, k, a_row, a_col, n, n,
-                     ($T)alpha);
+    for (ctc_dim j = 0; j < n; j++) y[i * n + j] = c ? ($T)(scale * c[i * c_row + j * c_col]) : 0;
+  ctc_matmul_add_$t(a, b, y, m, n, k, a_row, a_col, n, n, ($T)alpha);
 }
 //$ end

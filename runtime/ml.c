@@ -1,4 +1,5 @@
-/* ml.c: the operators of ai.onnx.ml: tree ensembles, linear models, and what prepares their features and scores. */
+/* ml.c: the operators of ai.onnx.ml: tree ensembles, linear models, and what prepares their
+ * features and scores. */
 
 /* What becomes of raw scores. */
 enum { CTC_ML_NONE, CTC_ML_SOFTMAX, CTC_ML_LOGISTIC, CTC_ML_SOFTMAX_ZERO, CTC_ML_PROBIT };
@@ -18,7 +19,8 @@ static inline $T ctc_ml_logistic_$t($T x) {
 //$ end
 
 /* The quantile of the normal distribution, by Winitzki's approximation of the inverse of erf:
- * erf^-1(u) = sign(u) sqrt(sqrt(v^2 - log(1 - u^2) / a) - v), v = 2 / (pi a) + log(1 - u^2) / 2, a = 0.147. */
+ * erf^-1(u) = sign(u) sqrt(sqrt(v^2 - log(1 - u^2) / a) - v), v = 2 / (pi a) + log(1 - u^2) / 2, a
+ * = 0.147. */
 //$ for t in f32 f64
 static inline $T ctc_ml_probit_$t($T p) {
   const $T a = ($T)0.147, pi = ($T)3.14159;
@@ -59,8 +61,8 @@ static inline void ctc_ml_transform_$t($T *scores, ctc_dim n, ctc_dim function) 
 }
 //$ end
 
-/* Both scores of a binary decision from the only one, scores[0]: the complement of a probability (or of what LOGISTIC makes one), or the
- * negation of a margin. */
+/* Both scores of a binary decision from the only one, scores[0]: the complement of a probability
+ * (or of what LOGISTIC makes one), or the negation of a margin. */
 //$ for t in f32 f64
 static inline void ctc_ml_two_scores_$t($T *scores, ctc_dim function, int is_probability) {
   $T score = scores[0];
@@ -129,14 +131,14 @@ static inline ctc_dim ctc_tree_leaf_$t(const $T *x, const uint8_t *modes, const 
 }
 //$ end
 
-/* Scores of one row from all trees: scores[j], and has[j]: whether any leaf voted for j. A leaf's votes are entries yes[leaf] up to
- * yes[leaf] + no[leaf] of the lists targets and weights. */
+/* Scores of one row from all trees: scores[j], and has[j]: whether any leaf voted for j. A leaf's
+ * votes are entries yes[leaf] up to yes[leaf] + no[leaf] of the lists targets and weights. */
 //$ for t in f32 f64
 static inline void ctc_tree_scores_$t(const $T *x, const int32_t *roots, const uint8_t *modes,
-                                      const int32_t *features, const $T *limits,
-                                      const int32_t *yes, const int32_t *no,
-                                      const int32_t *targets, const $T *weights, $T *scores,
-                                      uint8_t *has, ctc_dim trees, ctc_dim n, ctc_dim aggregate) {
+                                      const int32_t *features, const $T *limits, const int32_t *yes,
+                                      const int32_t *no, const int32_t *targets, const $T *weights,
+                                      $T *scores, uint8_t *has, ctc_dim trees, ctc_dim n,
+                                      ctc_dim aggregate) {
   for (ctc_dim j = 0; j < n; j++) {
     scores[j] = 0;
     has[j] = 0;
@@ -158,7 +160,8 @@ static inline void ctc_tree_scores_$t(const $T *x, const int32_t *roots, const u
 }
 //$ end
 
-/* TreeEnsembleRegressor: y[rows x n] from x[rows x columns]. base [n] may be missing. has: memory for n. */
+/* TreeEnsembleRegressor: y[rows x n] from x[rows x columns]. base [n] may be missing. has: memory
+ * for n. */
 //$ for t in f32 f64
 static void ctc_tree_regressor_$t(const $T *x, const int32_t *roots, const uint8_t *modes,
                                   const int32_t *features, const $T *limits, const int32_t *yes,
@@ -179,9 +182,9 @@ static void ctc_tree_regressor_$t(const $T *x, const int32_t *roots, const uint8
 }
 //$ end
 
-/* The decision between two classes, by onnxruntime's rules. Trees that vote for one class only (`single`) give a probability if no
- * weight is negative (`positive`), otherwise a margin; scores become those of both classes, 0 for one that got no vote. Returns
- * the class. */
+/* The decision between two classes, by onnxruntime's rules. Trees that vote for one class only
+ * (`single`) give a probability if no weight is negative (`positive`), otherwise a margin; scores
+ * become those of both classes, 0 for one that got no vote. Returns the class. */
 //$ for t in f32 f64
 static inline ctc_dim ctc_tree_binary_$t($T *scores, uint8_t *has, const $T *base, ctc_dim bases,
                                          ctc_dim single, ctc_dim positive, ctc_dim function) {
@@ -203,14 +206,14 @@ static inline ctc_dim ctc_tree_binary_$t($T *scores, uint8_t *has, const $T *bas
 }
 //$ end
 
-/* TreeEnsembleClassifier: y[rows x n] and labels[rows] (either may be missing) from x[rows x columns]. base has `bases` numbers: n, or
- * for two classes 1. Memory: scores [n], has [n]. */
+/* TreeEnsembleClassifier: y[rows x n] and labels[rows] (either may be missing) from x[rows x
+ * columns]. base has `bases` numbers: n, or for two classes 1. Memory: scores [n], has [n]. */
 //$ for t in f32 f64
 static void ctc_tree_classifier_$t(const $T *x, const int32_t *roots, const uint8_t *modes,
                                    const int32_t *features, const $T *limits, const int32_t *yes,
                                    const int32_t *no, const int32_t *targets, const $T *weights,
-                                   const $T *base, const int64_t *classes, int64_t *labels,
-                                   $T *y, $T *scores, uint8_t *has, ctc_dim rows, ctc_dim columns,
+                                   const $T *base, const int64_t *classes, int64_t *labels, $T *y,
+                                   $T *scores, uint8_t *has, ctc_dim rows, ctc_dim columns,
                                    ctc_dim trees, ctc_dim n, ctc_dim bases, ctc_dim single,
                                    ctc_dim positive, ctc_dim function) {
   for (ctc_dim i = 0; i < rows; i++) {
@@ -238,8 +241,8 @@ static void ctc_tree_classifier_$t(const $T *x, const int32_t *roots, const uint
 
 /* --- linear models and features --- */
 
-/* Makes the scores of linear models final: rows of n numbers in place. With `second` each row has two places of which the first one
- * holds the score, and becomes a pair. */
+/* Makes the scores of linear models final: rows of n numbers in place. With `second` each row has
+ * two places of which the first one holds the score, and becomes a pair. */
 static void ctc_ml_finish(float *y, ctc_dim rows, ctc_dim n, ctc_dim second, ctc_dim function) {
   for (ctc_dim i = 0; i < rows; i++) {
     if (second)
@@ -249,17 +252,18 @@ static void ctc_ml_finish(float *y, ctc_dim rows, ctc_dim n, ctc_dim second, ctc
   }
 }
 
-/* Labels of rows of n scores: the best one; with a single decisive score (n = 1) whether it is above 0. Rows lie `row` elements apart. */
-static void ctc_ml_labels(const float *scores, const int64_t *classes, int64_t *labels, ctc_dim rows,
-                          ctc_dim n, ctc_dim row) {
+/* Labels of rows of n scores: the best one; with a single decisive score (n = 1) whether it is
+ * above 0. Rows lie `row` elements apart. */
+static void ctc_ml_labels(const float *scores, const int64_t *classes, int64_t *labels,
+                          ctc_dim rows, ctc_dim n, ctc_dim row) {
   for (ctc_dim i = 0; i < rows; i++) {
     const float *score = scores + i * row;
     labels[i] = classes[n == 1 ? *score > 0 : ctc_ml_best_f32(score, n)];
   }
 }
 
-/* Normalizer: rows divided by their largest number (norm 0), the sum of absolute values (1) or the root of the sum of squares (2);
- * as they are where that is 0. */
+/* Normalizer: rows divided by their largest number (norm 0), the sum of absolute values (1) or the
+ * root of the sum of squares (2); as they are where that is 0. */
 static void ctc_ml_normalize(const float *x, float *y, ctc_dim rows, ctc_dim n, ctc_dim norm) {
   for (ctc_dim i = 0; i < rows; i++, x += n, y += n) {
     float size = norm == 0 ? -FLT_MAX : 0;
@@ -274,7 +278,9 @@ static void ctc_ml_normalize(const float *x, float *y, ctc_dim rows, ctc_dim n, 
 }
 
 /* 1 if x is above the threshold. */
-static inline float ctc_ml_binarize_f32(float x, float threshold) { return x > threshold ? 1.0f : 0.0f; }
+static inline float ctc_ml_binarize_f32(float x, float threshold) {
+  return x > threshold ? 1.0f : 0.0f;
+}
 
 /* x, or `by` where x is `what` (or both are NaN). */
 static inline float ctc_ml_impute_f32(float x, float what, float by) {
@@ -287,14 +293,19 @@ static inline int64_t ctc_ml_impute_i64(int64_t x, int64_t what, int64_t by) {
 }
 
 /* Whether two labels are the same; NaN is itself. */
-static inline ctc_bool ctc_ml_same_i64(int64_t a, int64_t b) { return a == b; }
+static inline ctc_bool ctc_ml_same_i64(int64_t a, int64_t b) {
+  return a == b;
+}
 
 /* Likewise. */
 //$ for t in f32 f64
-static inline ctc_bool ctc_ml_same_$t($T a, $T b) { return a == b || (a != a && b != b); }
+static inline ctc_bool ctc_ml_same_$t($T a, $T b) {
+  return a == b || (a != a && b != b);
+}
 //$ end
 
-/* LabelEncoder: y[i] is the value at the first key that equals x[i] (NaN equals NaN), or `missing`[0]. */
+/* LabelEncoder: y[i] is the value at the first key that equals x[i] (NaN equals NaN), or
+ * `missing`[0]. */
 //$ for t in i64 f32 f64
 //$ for u in i64 f32 f64
 static void ctc_label_encode_$t_$u(const $T *x, const $T *keys, const $U *values, const $U *missing,
@@ -308,7 +319,8 @@ static void ctc_label_encode_$t_$u(const $T *x, const $T *keys, const $U *values
 //$ end
 //$ end
 
-/* OneHotEncoder: y[i * count + k] is 1 where x[i] is category k. Without `zeros` every element must be in a category. */
+/* OneHotEncoder: y[i * count + k] is 1 where x[i] is category k. Without `zeros` every element must
+ * be in a category. */
 static int ctc_ml_one_hot(const int64_t *x, const int64_t *categories, float *y, ctc_dim n,
                           ctc_dim count, ctc_dim zeros) {
   for (ctc_dim i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
-/* quantize.c: numbers stored as small integers: real = scale * (level - zero). Rounding is to the nearest level, ties to even;
- * what lies outside of the type's range becomes its nearest end. */
+/* quantize.c: numbers stored as small integers: real = scale * (level - zero). Rounding is to the
+ * nearest level, ties to even; what lies outside of the type's range becomes its nearest end. */
 
 /* Ends of the types' ranges. */
 #define CTC_LOWEST_LEVEL_u8 0
@@ -83,8 +83,8 @@ static inline void ctc_integer_row_$t(const $T *a, $T zero, const int16_t *CTC_R
 }
 //$ end
 
-/* y[m x n] = (A[m x k] - a_zero) * (B[k x n] - b_zero) in integers. Row i of A has the zero point a_zero[i * a_step], column j of B has
- * b_zero[j * b_step]; both may be missing. */
+/* y[m x n] = (A[m x k] - a_zero) * (B[k x n] - b_zero) in integers. Row i of A has the zero point
+ * a_zero[i * a_step], column j of B has b_zero[j * b_step]; both may be missing. */
 //$ for t in u8 i8
 //$ for u in u8 i8
 static inline void ctc_integer_product_$t_$u(const $T *a, const $U *b, const $T *a_zero,
@@ -101,16 +101,16 @@ static inline void ctc_integer_product_$t_$u(const $T *a, const $U *b, const $T 
       ctc_integer_panel_$u(b + l * n + j, b_zero ? b_zero + j * b_step : b_zero, b_step, panel,
                            depth, width, n);
       for (ctc_dim i = 0; i < m; i++)
-        ctc_integer_row_$t(a + i * k + l, a_zero ? a_zero[i * a_step] : ($T)0, panel,
-                           y + i * n + j, depth, width);
+        ctc_integer_row_$t(a + i * k + l, a_zero ? a_zero[i * a_step] : ($T)0, panel, y + i * n + j,
+                           depth, width);
     }
   }
 }
 //$ end
 //$ end
 
-/* The product of integer matrices above for every index of the `rank` dims `batch`, with steps as in ctc_matmul_batch; the zero
- * points of the matrices move with a_zero_step and b_zero_step. */
+/* The product of integer matrices above for every index of the `rank` dims `batch`, with steps as
+ * in ctc_matmul_batch; the zero points of the matrices move with a_zero_step and b_zero_step. */
 //$ for t in u8 i8
 //$ for u in u8 i8
 static void ctc_matmul_integer_$t_$u(const $T *a, const $U *b, const $T *a_zero, const $U *b_zero,

@@ -1,8 +1,9 @@
 /* rnn.c: recurrent layers: RNN, GRU and LSTM, one direction a call.
  *
- * The products of all inputs with W are made beforehand by one matrix product; a kernel here runs over the time steps, adds h * R and
- * applies the gates. Step s of a sequence handles time s, or length - 1 - s when reversed; sequences that are shorter than the longest
- * have 0 as their outputs from their length on. */
+ * The products of all inputs with W are made beforehand by one matrix product; a kernel here runs
+ * over the time steps, adds h * R and applies the gates. Step s of a sequence handles time s, or
+ * length - 1 - s when reversed; sequences that are shorter than the longest have 0 as their outputs
+ * from their length on. */
 
 /* Activation functions of the gates; alpha and beta are parameters of some. */
 enum {
@@ -52,13 +53,14 @@ static inline $T ctc_rnn_function_$t($T x, ctc_dim code, $T alpha, $T beta) {
 }
 //$ end
 
-/* x[i] = activation number `which` of x[i], limited to [-clip, clip] before that if clip > 0. `tuning` holds alpha and beta of
- * each activation and may be missing where none has any. */
+/* x[i] = activation number `which` of x[i], limited to [-clip, clip] before that if clip > 0.
+ * `tuning` holds alpha and beta of each activation and may be missing where none has any. */
 //$ for t in f32 f64
 static inline void ctc_rnn_activate_$t($T *x, ctc_dim n, $T clip, const ctc_dim *functions,
                                        const $T *tuning, ctc_dim which) {
   ctc_dim code = functions[which];
-  for (ctc_dim i = 0; clip > 0 && i < n; i++) x[i] = x[i] > clip ? clip : x[i] < -clip ? -clip : x[i];
+  for (ctc_dim i = 0; clip > 0 && i < n; i++)
+    x[i] = x[i] > clip ? clip : x[i] < -clip ? -clip : x[i];
   if (code == CTC_RNN_SIGMOID) {
     for (ctc_dim i = 0; i < n; i++) x[i] = 1 / (1 + CTC_EXP_$t(-x[i]));
   } else if (code == CTC_RNN_TANH) {
@@ -70,7 +72,8 @@ static inline void ctc_rnn_activate_$t($T *x, ctc_dim n, $T clip, const ctc_dim 
 }
 //$ end
 
-/* The time that step s of sequence b handles, or -1 after its end. Without lengths all are `steps` long. */
+/* The time that step s of sequence b handles, or -1 after its end. Without lengths all are `steps`
+ * long. */
 static inline ctc_dim ctc_rnn_time(const int32_t *lengths, ctc_dim b, ctc_dim s, ctc_dim steps,
                                    ctc_dim reverse) {
   ctc_dim length = lengths ? lengths[b] : steps;
@@ -83,8 +86,7 @@ static inline ctc_dim ctc_rnn_time(const int32_t *lengths, ctc_dim b, ctc_dim s,
 static inline void ctc_rnn_start_$t($T *state, const $T *given, ctc_dim batch, ctc_dim hidden,
                                     ctc_dim row) {
   for (ctc_dim b = 0; b < batch; b++)
-    for (ctc_dim j = 0; j < hidden; j++)
-      state[b * hidden + j] = given ? given[b * row + j] : 0;
+    for (ctc_dim j = 0; j < hidden; j++) state[b * hidden + j] = given ? given[b * row + j] : 0;
 }
 //$ end
 
@@ -97,7 +99,8 @@ static inline void ctc_rnn_finish_$t($T *out, const $T *state, ctc_dim batch, ct
 }
 //$ end
 
-/* Writes the output of step s, which handled `time` of sequence b: the state, or 0 after the end of the sequence. */
+/* Writes the output of step s, which handled `time` of sequence b: the state, or 0 after the end of
+ * the sequence. */
 //$ for t in f32 f64
 static inline void ctc_rnn_put_$t($T *y, const $T *state, ctc_dim time, ctc_dim s, ctc_dim hidden,
                                   ctc_dim y_time) {
@@ -114,7 +117,8 @@ static inline void ctc_rnn_bias_$t($T *sum, const $T *bias, ctc_dim n) {
 }
 //$ end
 
-/* gates[b] = xw[time, b] + bias for each sequence at step s; 0 after its end. A gate row has n numbers. */
+/* gates[b] = xw[time, b] + bias for each sequence at step s; 0 after its end. A gate row has n
+ * numbers. */
 //$ for t in f32 f64
 static inline void ctc_rnn_inputs_$t($T *gates, const $T *xw, const $T *bias,
                                      const int32_t *lengths, ctc_dim s, ctc_dim steps,
@@ -130,9 +134,10 @@ static inline void ctc_rnn_inputs_$t($T *gates, const $T *xw, const $T *bias,
 
 /* RNN: h = f(x W + h R + bias).
  *
- * xw: X * W transposed, time t of sequence b at t * x_time + b * x_batch, `hidden` numbers. rt: R transposed [hidden x hidden]. bias [2 *
- * hidden] may be missing, as may lengths [batch], h0, y and yh. Time t of sequence b of y is at t * y_time + b * y_batch; h0 and
- * yh hold sequence b at b * state_row. scratch: (2 * batch + 1) * hidden numbers. */
+ * xw: X * W transposed, time t of sequence b at t * x_time + b * x_batch, `hidden` numbers. rt: R
+ * transposed [hidden x hidden]. bias [2 * hidden] may be missing, as may lengths [batch], h0, y and
+ * yh. Time t of sequence b of y is at t * y_time + b * y_batch; h0 and yh hold sequence b at b *
+ * state_row. scratch: (2 * batch + 1) * hidden numbers. */
 //$ for t in f32 f64
 static void ctc_rnn_$t(const $T *xw, const $T *rt, const $T *bias, const int32_t *lengths,
                        const $T *h0, $T *y, $T *yh, $T *scratch, ctc_dim steps, ctc_dim batch,
@@ -163,8 +168,8 @@ static void ctc_rnn_$t(const $T *xw, const $T *rt, const $T *bias, const int32_t
  *   z = f(x Wz + h Rz + bz)     r = f(x Wr + h Rr + br)     h' = (1 - z) * n + z * h
  *   n = g(x Wh + (r * h) Rh + bh), or with linear_before_reset g(x Wh + wbh + r * (h Rh + rbh))
  *
- * Arguments as for RNN, with 3 * hidden numbers a row of xw, rt [hidden x 3 * hidden] and bias [6 * hidden]. scratch: (6 * batch +
- * 3) * hidden numbers. */
+ * Arguments as for RNN, with 3 * hidden numbers a row of xw, rt [hidden x 3 * hidden] and bias [6 *
+ * hidden]. scratch: (6 * batch + 3) * hidden numbers. */
 //$ for t in f32 f64
 static void ctc_gru_$t(const $T *xw, const $T *rt, const $T *bias, const int32_t *lengths,
                        const $T *h0, $T *y, $T *yh, $T *scratch, ctc_dim steps, ctc_dim batch,
@@ -185,11 +190,13 @@ static void ctc_gru_$t(const $T *xw, const $T *rt, const $T *bias, const int32_t
       $T *g = gates + b * n;
       ctc_rnn_activate_$t(g, 2 * hidden, ($T)clip, functions, tuning, 0);
       for (ctc_dim j = 0; j < hidden; j++) {
-        reset[b * hidden + j] = linear_before_reset ? h[b * hidden + j] : g[hidden + j] * h[b * hidden + j];
+        reset[b * hidden + j] =
+            linear_before_reset ? h[b * hidden + j] : g[hidden + j] * h[b * hidden + j];
         inner[b * hidden + j] = inner_bias ? inner_bias[j] : 0;
       }
     }
-    ctc_matmul_add_$t(reset, rt + 2 * hidden, inner, batch, hidden, hidden, hidden, 1, n, hidden, 1);
+    ctc_matmul_add_$t(reset, rt + 2 * hidden, inner, batch, hidden, hidden, hidden, 1, n, hidden,
+                      1);
     for (ctc_dim b = 0; b < batch; b++) {
       $T *g = gates + b * n, *next = g + 2 * hidden, *state = h + b * hidden;
       ctc_dim time = ctc_rnn_time(lengths, b, s, steps, reverse);
@@ -205,7 +212,8 @@ static void ctc_gru_$t(const $T *xw, const $T *rt, const $T *bias, const int32_t
 }
 //$ end
 
-/* One sequence's step of an LSTM: gates (i, o, f, c; 4 * hidden numbers before activation) update the states c and h. */
+/* One sequence's step of an LSTM: gates (i, o, f, c; 4 * hidden numbers before activation) update
+ * the states c and h. */
 //$ for t in f32 f64
 static inline void ctc_lstm_cell_$t($T *gates, $T *c, $T *h, ctc_dim hidden, const $T *peephole,
                                     $T clip, const ctc_dim *functions, const $T *tuning,
@@ -230,8 +238,8 @@ static inline void ctc_lstm_cell_$t($T *gates, $T *c, $T *h, ctc_dim hidden, con
 }
 //$ end
 
-/* q[i] = x[i] rounded to the nearest of 256 levels that cover the range of x and 0 (what DynamicQuantizeLinear and
- * DequantizeLinear make of x). */
+/* q[i] = x[i] rounded to the nearest of 256 levels that cover the range of x and 0 (what
+ * DynamicQuantizeLinear and DequantizeLinear make of x). */
 //$ for t in f32 f64
 static inline void ctc_rnn_round_$t($T *q, const $T *x, ctc_dim n) {
   $T low = 0, high = 0;
@@ -251,11 +259,13 @@ static inline void ctc_rnn_round_$t($T *q, const $T *x, ctc_dim n) {
 
 /* LSTM, gates in the order i, o, f, c:
  *
- *   i = f(x Wi + h Ri + Pi * c + bi)   f = f(x Wf + h Rf + Pf * c + bf)   c' = f * c + i * g(x Wc + h Rc + bc)
- *   o = f(x Wo + h Ro + Po * c' + bo)  h' = o * h(c')                     with input_forget: f = 1 - i
+ *   i = f(x Wi + h Ri + Pi * c + bi)   f = f(x Wf + h Rf + Pf * c + bf)   c' = f * c + i * g(x Wc +
+ * h Rc + bc) o = f(x Wo + h Ro + Po * c' + bo)  h' = o * h(c')                     with
+ * input_forget: f = 1 - i
  *
- * Arguments as for RNN, with 4 * hidden numbers a row of xw, rt [hidden x 4 * hidden], bias [8 * hidden] and peephole [3 * hidden]
- * (order i, o, f; may be missing). With `rounded` h enters the product rounded to 256 levels. scratch: (7 * batch + 4) * hidden numbers. */
+ * Arguments as for RNN, with 4 * hidden numbers a row of xw, rt [hidden x 4 * hidden], bias [8 *
+ * hidden] and peephole [3 * hidden] (order i, o, f; may be missing). With `rounded` h enters the
+ * product rounded to 256 levels. scratch: (7 * batch + 4) * hidden numbers. */
 //$ for t in f32 f64
 static void ctc_lstm_$t(const $T *xw, const $T *rt, const $T *bias, const int32_t *lengths,
                         const $T *h0, const $T *c0, const $T *peephole, $T *y, $T *yh, $T *yc,

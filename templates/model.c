@@ -80,7 +80,7 @@ $run_results
 //$ if static_workspace
 int $model_run_static($static_signature) {
   static union {
-    char bytes[$workspace_bytes + 1];
+    char bytes[$workspace_bytes + 64]; /* the start is rounded up to 64 */
     double aligned;
   } space;
   char *start = space.bytes;

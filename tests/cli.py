@@ -266,7 +266,10 @@ def check_inspect(folder):
     memory = ctc_ok("inspect", path, "--memory", "--dim", "N=2").out
     found = re.search(r"workspace: (\d+) bytes, lower bound: (\d+) bytes", memory)
     assert found and int(found[1]) >= int(found[2]) > 0
-    assert "no stage" in ctc("inspect", path, "--stage=nosuch").err
+    for stop in ("infer", "clean", "lower", "fuse", "plan"):
+        for stage in ("graph", "program", "summary"):
+            result = ctc("inspect", path, "--stage", stage, "--stop-after", stop)
+            assert (result.status == 0) == bool(result.out) and result.status in (0, 1), f"{stage} {stop}: {result.err}"
 
 
 def check_ops(folder):

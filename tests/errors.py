@@ -156,6 +156,8 @@ COMMANDS = {
     "weights-mode": [*COMPILE, "--weights", "gold"],
     "pass-misspelt": [*COMPILE, "--stop-after", "infre"],
     "passes-unknown": [*COMPILE, "--dump-after", "nosuch", "--disable-pass", "fold"],
+    "pass-required": [*COMPILE, "--disable-pass", "infer"],
+    "stage-too-early": ["inspect", "m.onnx", "--stop-after", "infer"],
     "output-folder-missing": ["compile", "m.onnx", "-o", "no/such/folder/m.c"],
     "output-is-a-folder": ["compile", "m.onnx", "-o", "."],
     "output-is-the-model": ["compile", "m.onnx", "-o", "m.onnx"],

@@ -8,22 +8,24 @@
 
 enum { EXIT_OK = 0, EXIT_MODEL = 1, EXIT_USAGE = 2 };
 
-/* One option of a subcommand; rows of a table from which parsing, --help, the man page and shell completion follow. */
+/* One option of a subcommand; rows of a table from which parsing, --help, the man page and shell
+ * completion follow. */
 typedef enum {
-  OPTION_TEXT,  /* const char **target */
-  OPTION_FLAG,  /* bool *target */
-  OPTION_REAL,  /* double *target */
-  OPTION_CALL,  /* handler(cli, value) */
+  OPTION_TEXT, /* const char **target */
+  OPTION_FLAG, /* bool *target */
+  OPTION_REAL, /* double *target */
+  OPTION_CALL, /* handler(cli, value) */
 } OptionKind;
 
 typedef struct Cli Cli;
 
 typedef struct {
-  const char *name;     /* "--output" */
+  const char *name;       /* "--output" */
   const char *short_name; /* "-o" or NULL */
-  const char *value;    /* "FILE": what stands behind it; NULL for flags. Starts with FILE or DIR where it is one */
+  const char *value; /* "FILE": what stands behind it; NULL for flags. Starts with FILE or DIR where
+                        it is one */
   OptionKind kind;
-  size_t offset;        /* of the target in Cli */
+  size_t offset; /* of the target in Cli */
   bool (*handler)(Cli *cli, const char *value);
   const char *help;
   const char *words; /* the values there are, separated by blanks, for completion; NULL: any */
@@ -50,8 +52,8 @@ struct Cli {
 
 typedef struct {
   const char *name;
-  const char *arguments;        /* "MODEL.onnx"; "" if there is none */
-  const char *summary;          /* one line */
+  const char *arguments; /* "MODEL.onnx"; "" if there is none */
+  const char *summary;   /* one line */
   int (*run)(Cli *cli);
   const OptionRow *const *groups; /* ended by NULL; each group ended by a row without a name */
   const char *example;
@@ -63,8 +65,8 @@ extern const int cli_command_count;
 
 /* Groups of options (cli/options.c). */
 extern const OptionRow cli_general_options[], cli_model_options[], cli_emit_options[],
-    cli_output_options[], cli_ops_options[], cli_pass_options[], cli_data_options[], cli_verify_options[], cli_build_options[], cli_cc_options[],
-    cli_inspect_options[];
+    cli_output_options[], cli_ops_options[], cli_pass_options[], cli_data_options[],
+    cli_verify_options[], cli_build_options[], cli_cc_options[], cli_inspect_options[];
 
 /* Parses argv behind the subcommand into `cli`. False (after a message) on a usage error. */
 MUST_CHECK bool cli_parse(Cli *cli, const Command *command, int argc, char **argv);
@@ -80,7 +82,8 @@ MUST_CHECK bool cli_compile(Cli *cli, Compilation **c, Program **program);
 /* EXIT_MODEL after errors, else EXIT_OK; prints how many were not shown. */
 int cli_finish(Cli *cli);
 
-/* Whether a file can be made at `path`: reports a folder that is not there, before any long work. */
+/* Whether a file can be made at `path`: reports a folder that is not there, before any long work.
+ */
 MUST_CHECK bool cli_check_output(Cli *cli, const char *path);
 
 /* Names given to --dump-after, --stop-after and --disable-pass: reports those that are none. */
@@ -89,8 +92,8 @@ MUST_CHECK bool cli_check_passes(Cli *cli);
 /* A line about what is going on, on a terminal only; "%s" of "" takes it away. */
 void cli_progress(Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The program's inputs, in order, from --inputs/--reference archives and -i files; keys `NAME` or `in:NAME`. Reports names that no input has, missing
- * inputs, and wrong types. */
+/* The program's inputs, in order, from --inputs/--reference archives and -i files; keys `NAME` or
+ * `in:NAME`. Reports names that no input has, missing inputs, and wrong types. */
 MUST_CHECK bool cli_inputs(Cli *cli, const Program *program, const TensorList *archive,
                            const Tensor ***inputs);
 

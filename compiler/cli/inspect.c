@@ -42,25 +42,72 @@ static void print_summary(Cli *cli, const Program *program) {
   printf("workspace %s bytes\n", str_text(&bytes));
 }
 
+static void print_graph(Cli *cli, const Compilation *c, const Program *program) {
+  (void)program;
+  Str text = str_in(cli->arena);
+  graph_print(&text, c->graph);
+  fputs(str_text(&text), stdout);
+}
+
+static void print_program(Cli *cli, const Compilation *c, const Program *program) {
+  (void)c;
+  Str text = str_in(cli->arena);
+  program_print(&text, program);
+  fputs(str_text(&text), stdout);
+}
+
+static void print_all(Cli *cli, const Compilation *c, const Program *program) {
+  (void)c;
+  print_summary(cli, program);
+}
+
+typedef enum { NEEDS_GRAPH, NEEDS_PROGRAM, NEEDS_PLAN } Need;
+
+typedef struct {
+  const char *name;
+  void (*print)(Cli *cli, const Compilation *c, const Program *program);
+  Need need; /* what the passes must have made */
+} Stage;
+
+static const Stage stages[] = {
+    {"graph", print_graph, NEEDS_GRAPH},
+    {"program", print_program, NEEDS_PROGRAM},
+    {"summary", print_all, NEEDS_PLAN},
+};
+enum { STAGE_COUNT = sizeof stages / sizeof *stages };
+
+static const Stage *find_stage(Cli *cli, const char *name) {
+  const char *names[STAGE_COUNT];
+  for (int i = 0; i < STAGE_COUNT; i++) {
+    if (strcmp(stages[i].name, name) == 0) return &stages[i];
+    names[i] = stages[i].name;
+  }
+  const char *near = str_nearest(name, names, STAGE_COUNT);
+  diag_error(&cli->diag, "ctc", "there is no stage '%s'", name);
+  if (near)
+    diag_hint(&cli->diag, "did you mean '%s'?", near);
+  else
+    diag_hint(&cli->diag, "stages are graph, program and summary");
+  return NULL;
+}
+
+static bool check_made(Cli *cli, const Program *program, Need need) {
+  Need made = !program ? NEEDS_GRAPH : program->workspace_bytes ? NEEDS_PLAN : NEEDS_PROGRAM;
+  return made >= need ||
+         diag_error(&cli->diag, "ctc", "--stop-after %s: there is nothing to print yet",
+                    cli->options.stop_after);
+}
+
 int cli_inspect_command(Cli *cli) {
   Compilation *c;
   Program *program;
-  const char *stage = cli->stage ? cli->stage : cli->memory ? "memory" : "summary";
-  if (strcmp(stage, "graph") == 0) cli->options.stop_after = "clean";
-  if (!cli_compile(cli, &c, &program)) return cli_finish(cli);
-  Str text = str_in(cli->arena);
-  if (strcmp(stage, "graph") == 0)
-    graph_print(&text, c->graph);
-  else if (strcmp(stage, "program") == 0)
-    program_print(&text, program);
-  else if (strcmp(stage, "summary") == 0)
-    print_summary(cli, program);
-  else if (strcmp(stage, "memory") != 0) {
-    diag_error(&cli->diag, "ctc", "there is no stage '%s'", stage);
-    diag_hint(&cli->diag, "stages are graph, program and summary");
-    return EXIT_USAGE;
-  }
-  fputs(str_text(&text), stdout);
+  const Stage *stage = find_stage(cli, cli->stage ? cli->stage : "summary");
+  if (!stage) return EXIT_USAGE;
+  bool print_stage = cli->stage || !cli->memory;
+  Need need = cli->memory ? NEEDS_PLAN : stage->need;
+  if (need == NEEDS_GRAPH && !cli->options.stop_after) cli->options.stop_after = "clean";
+  if (!cli_compile(cli, &c, &program) || !check_made(cli, program, need)) return cli_finish(cli);
+  if (print_stage) stage->print(cli, c, program);
   if (cli->memory) memory_report(stdout, program);
   return cli_finish(cli);
 }

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool shows_progress(const Cli *cli) { return !cli->quiet && isatty(STDERR_FILENO); }
+static bool shows_progress(const Cli *cli) {
+  return !cli->quiet && isatty(STDERR_FILENO);
+}
 
 void cli_progress(Cli *cli, const char *format, ...) {
   if (!shows_progress(cli)) return;
@@ -56,13 +58,19 @@ static bool check_pass(Cli *cli, const char *option, const char *name) {
   return diag_hint(&cli->diag, "the passes are %s", str_text(&list));
 }
 
+static bool check_optional(Cli *cli, const char *name) {
+  return !pass_is_required(name) ||
+         diag_error(&cli->diag, "ctc", "--disable-pass: %s cannot be left out", name);
+}
+
 bool cli_check_passes(Cli *cli) {
   const Options *o = &cli->options;
   bool ok = !o->stop_after || check_pass(cli, "--stop-after", o->stop_after);
   for (size_t i = 0; i < o->dump_after_count; i++)
     ok = check_pass(cli, "--dump-after", o->dump_after[i]) && ok;
   for (size_t i = 0; i < o->disabled_pass_count; i++)
-    ok = check_pass(cli, "--disable-pass", o->disabled_passes[i]) && ok;
+    ok = check_pass(cli, "--disable-pass", o->disabled_passes[i]) &&
+         check_optional(cli, o->disabled_passes[i]) && ok;
   return ok;
 }
 
@@ -95,9 +103,11 @@ bool cli_check_output(Cli *cli, const char *path) {
     diag_error(&cli->diag, path, "cannot write it: there is no folder '%s'", folder);
     return diag_hint(&cli->diag, "make it first: mkdir -p %s", folder);
   }
-  if (!S_ISDIR(info.st_mode)) return diag_error(&cli->diag, path, "cannot write it: '%s' is not a folder", folder);
+  if (!S_ISDIR(info.st_mode))
+    return diag_error(&cli->diag, path, "cannot write it: '%s' is not a folder", folder);
   if (access(folder, W_OK) != 0)
-    return diag_error(&cli->diag, path, "cannot write it: the folder '%s' may not be written to", folder);
+    return diag_error(&cli->diag, path, "cannot write it: the folder '%s' may not be written to",
+                      folder);
   if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
     return diag_error(&cli->diag, path, "cannot write it: it is a folder");
   if (cli->arguments.count && same_file(path, cli->arguments.items[0])) {
@@ -106,4 +116,3 @@ bool cli_check_output(Cli *cli, const char *path) {
   }
   return true;
 }
-

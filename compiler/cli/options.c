@@ -118,7 +118,8 @@ const OptionRow cli_output_options[] = {
 };
 
 const OptionRow cli_emit_options[] = {
-    {"--prefix", NULL, "NAME", TEXT(options.prefix), "prefix of the emitted symbols (from the file's name)"},
+    {"--prefix", NULL, "NAME", TEXT(options.prefix),
+     "prefix of the emitted symbols (from the file's name)"},
     {"--weights", NULL, "MODE", CALL(handle_weights),
      "where the weights go: auto, array, string, incbin, file", "auto array string incbin file"},
     {"--static-workspace", NULL, NULL, FLAG(options.static_workspace),
@@ -128,32 +129,40 @@ const OptionRow cli_emit_options[] = {
 };
 
 const OptionRow cli_pass_options[] = {
-    {"--dump-after", NULL, "PASS", CALL(handle_dump), "print the graph or program after a pass; repeatable", PASSES},
+    {"--dump-after", NULL, "PASS", CALL(handle_dump),
+     "print the graph or program after a pass; repeatable", PASSES},
     {"--stop-after", NULL, "PASS", TEXT(options.stop_after), "run no pass behind this one", PASSES},
-    {"--disable-pass", NULL, "PASS", CALL(handle_disable), "leave an optional pass out; repeatable", PASSES},
+    {"--disable-pass", NULL, "PASS", CALL(handle_disable), "leave an optional pass out; repeatable",
+     PASSES},
     {"--time-passes", NULL, NULL, FLAG(options.time_passes), "print the time of each pass"},
     {0},
 };
 
 const OptionRow cli_data_options[] = {
     {"--inputs", NULL, "FILE.npz", TEXT(inputs_file), "inputs by name (also as 'in:NAME')"},
-    {"--input", "-i", "NAME=FILE", CALL(handle_input), "one input from a .npy or .pb file; repeatable"},
+    {"--input", "-i", "NAME=FILE", CALL(handle_input),
+     "one input from a .npy or .pb file; repeatable"},
     {0},
 };
 
 const OptionRow cli_verify_options[] = {
-    {"--reference", NULL, "FILE.npz", TEXT(reference), "inputs as 'in:NAME' and expected outputs as 'out:NAME'"},
+    {"--reference", NULL, "FILE.npz", TEXT(reference),
+     "inputs as 'in:NAME' and expected outputs as 'out:NAME'"},
     {"--rtol", NULL, "X", REAL(rtol), "relative tolerance (1e-3)"},
     {"--atol", NULL, "X", REAL(atol), "absolute tolerance (1e-4)"},
-    {"--dynamic", NULL, NULL, FLAG(dynamic), "leave symbolic dims open: do not take them from the reference"},
-    {"--every-step", NULL, NULL, FLAG(every_step), "compare what every step writes, even if the outputs agree"},
+    {"--dynamic", NULL, NULL, FLAG(dynamic),
+     "leave symbolic dims open: do not take them from the reference"},
+    {"--every-step", NULL, NULL, FLAG(every_step),
+     "compare what every step writes, even if the outputs agree"},
     {"--json", NULL, NULL, FLAG(json), "print the result as one line of JSON"},
     {0},
 };
 
 const OptionRow cli_build_options[] = {
-    {"--shared", NULL, NULL, FLAG(shared), "a shared library instead of a program (as does -o FILE.so)"},
-    {"--target", NULL, "TRIPLE", TEXT(target), "cross compile: uses TRIPLE-gcc, or clang --target=TRIPLE"},
+    {"--shared", NULL, NULL, FLAG(shared),
+     "a shared library instead of a program (as does -o FILE.so)"},
+    {"--target", NULL, "TRIPLE", TEXT(target),
+     "cross compile: uses TRIPLE-gcc, or clang --target=TRIPLE"},
     {0},
 };
 
@@ -165,7 +174,8 @@ const OptionRow cli_cc_options[] = {
 };
 
 const OptionRow cli_inspect_options[] = {
-    {"--stage", NULL, "STAGE", TEXT(stage), "what to print: graph, program, summary", "graph program summary"},
+    {"--stage", NULL, "STAGE", TEXT(stage), "what to print: graph, program, summary",
+     "graph program summary"},
     {"--memory", NULL, NULL, FLAG(memory), "the memory plan, its peak and the lower bound"},
     {0},
 };
@@ -234,7 +244,8 @@ static bool parse_option(Cli *cli, const Command *command, int argc, char **argv
     return apply_option(cli, row, NULL);
   }
   if (inline_value) return apply_option(cli, row, text + length + 1);
-  if (*i + 1 >= argc) return diag_error(&cli->diag, "ctc", "%s needs a value: %s", row->name, row->value);
+  if (*i + 1 >= argc)
+    return diag_error(&cli->diag, "ctc", "%s needs a value: %s", row->name, row->value);
   return apply_option(cli, row, argv[++*i]);
 }
 

@@ -126,6 +126,7 @@ bool toolchain_compile(Cli *cli, const char *source, const char *extra, const ch
   else if (status != 0) {
     diag_error(&cli->diag, source, "the C compiler '%s' failed (status %d)", argv[0], status);
     print_log(cli, log);
+    if (!cli->keep) diag_hint(&cli->diag, "--keep leaves the emitted files there");
   }
   unlink(log);
   return status == 0;

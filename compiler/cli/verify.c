@@ -1,4 +1,5 @@
-/* verify.c: `ctc verify`: the emitted C, compiled and run, against the interpreter and, if there is one, a reference. */
+/* verify.c: `ctc verify`: the emitted C, compiled and run, against the interpreter and, if there is
+ * one, a reference. */
 #include "backends/c/emit_c.h"
 #include "base/file.h"
 #include "cli/diverge.h"
@@ -17,8 +18,8 @@ typedef struct {
   TensorList reference;
   const Tensor **inputs, **interpreted, **emitted; /* one a port */
   const int64_t *symbols;
-  json_t *json; /* the result, for --json */
-  bool diverged; /* a step does, with --every-step */
+  json_t *json;                           /* the result, for --json */
+  bool diverged;                          /* a step does, with --every-step */
   int wrong_reference, wrong_interpreter; /* outputs that differ from one or the other */
 } Verify;
 
@@ -39,12 +40,13 @@ static bool make_library(Verify *v, const char *folder, bool trace, Loaded *load
   const char *source = arena_printf(cli->arena, "%s/model.c", folder);
   const char *hook = trace ? arena_printf(cli->arena, "%s/trace.c", folder) : NULL;
   bool external = cli->options.weights == WEIGHTS_FILE;
-  *loaded = (Loaded){.path = arena_printf(cli->arena, "%s/model.so", folder),
-                     .prefix = "model",
-                     .program = v->program,
-                     .inputs = v->inputs,
-                     .symbols = v->symbols,
-                     .weights = external ? arena_printf(cli->arena, "%s/model.weights", folder) : NULL};
+  *loaded =
+      (Loaded){.path = arena_printf(cli->arena, "%s/model.so", folder),
+               .prefix = "model",
+               .program = v->program,
+               .inputs = v->inputs,
+               .symbols = v->symbols,
+               .weights = external ? arena_printf(cli->arena, "%s/model.weights", folder) : NULL};
   cli->options.output = source;
   cli->options.prefix = "model";
   cli->options.trace = trace;
@@ -75,9 +77,12 @@ static const char *type_text(Cli *cli, const Tensor *tensor) {
   return str_text(&out);
 }
 
-static json_t *json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+static json_t *json_number(double value) {
+  return isfinite(value) ? json_real(value) : json_null();
+}
 
-static void report_json(Verify *v, const char *name, const char *against, bool ok, const Comparison *result) {
+static void report_json(Verify *v, const char *name, const char *against, bool ok,
+                        const Comparison *result) {
   json_t *entry = json_object();
   json_object_set_new(entry, "name", json_string(name));
   json_object_set_new(entry, "against", json_string(against));
@@ -95,8 +100,8 @@ static void report_text(Verify *v, const char *name, const char *against, const 
            type_text(v->cli, wanted));
     return;
   }
-  printf("%s: %s, against the %s: %s, largest difference %.3g", name, type_text(v->cli, got), against,
-         result->wrong ? "DIFFERS" : "ok", result->difference);
+  printf("%s: %s, against the %s: %s, largest difference %.3g", name, type_text(v->cli, got),
+         against, result->wrong ? "DIFFERS" : "ok", result->difference);
   if (result->wrong)
     printf("; %" PRId64 " of %" PRId64 " elements are out of tolerance, worst at %" PRId64
            ": %.9g instead of %.9g",
@@ -105,7 +110,8 @@ static void report_text(Verify *v, const char *name, const char *against, const 
 }
 
 /* Compares one output; true if it is right. */
-static bool report(Verify *v, const char *name, const char *against, const Tensor *got, const Tensor *wanted) {
+static bool report(Verify *v, const char *name, const char *against, const Tensor *got,
+                   const Tensor *wanted) {
   Comparison result = compare_tensors(got, wanted, v->cli->rtol, v->cli->atol, NULL);
   bool ok = result.same_type && result.wrong == 0;
   if (v->cli->json)
@@ -120,7 +126,8 @@ static bool agrees(const Verify *v, const Tensor *got, const Tensor *wanted) {
   return result.same_type && result.wrong == 0;
 }
 
-/* Every output against the reference; against the interpreter where there is none, or where they differ. */
+/* Every output against the reference; against the interpreter where there is none, or where they
+ * differ. */
 static void compare_all(Verify *v) {
   for (size_t i = 0; i < v->program->outputs.count; i++) {
     const Port *port = &v->program->outputs.items[i];
@@ -147,7 +154,8 @@ static void divergence_json(Verify *v, const Divergence *d) {
   if (d->step) {
     const Node *node = d->step->node;
     json_object_set_new(entry, "step", json_integer(d->step->number + 1));
-    if (node) json_object_set_new(entry, "node", json_string(node_where(v->program->compilation, node)));
+    if (node)
+      json_object_set_new(entry, "node", json_string(node_where(v->program->compilation, node)));
     json_object_set_new(entry, "difference", json_number(d->comparison.difference));
   }
   json_object_set_new(v->json, "first_step", entry);
@@ -166,17 +174,22 @@ static void divergence_text(Verify *v, const Divergence *d) {
   if (node) printf("  %s\n", node_where(v->program->compilation, node));
   const char *name = d->buffer && d->buffer->name ? d->buffer->name : "a buffer";
   if (d->kind == DIVERGE_PATH)
-    puts("  the emitted program did not come to it: it took another branch, another number of turns, or it ended before");
+    puts("  the emitted program did not come to it: it took another branch, another number of "
+         "turns, or it ended before");
   else if (d->kind == DIVERGE_SIZE)
-    printf("  the emitted program wrote %" PRId64 " elements of '%s', the interpreter another number\n", d->count, name);
+    printf("  the emitted program wrote %" PRId64
+           " elements of '%s', the interpreter another number\n",
+           d->count, name);
   else
     printf("  it writes '%s' (%s, %" PRId64 " elements): %" PRId64
-           " are out of tolerance, worst at %" PRId64 ": %.9g instead of %.9g, largest difference %.3g\n",
-           name, dtype_info(d->buffer->dtype)->name, d->count, d->comparison.wrong, d->comparison.worst,
-           d->comparison.got, d->comparison.wanted, d->comparison.difference);
+           " are out of tolerance, worst at %" PRId64
+           ": %.9g instead of %.9g, largest difference %.3g\n",
+           name, dtype_info(d->buffer->dtype)->name, d->count, d->comparison.wrong,
+           d->comparison.worst, d->comparison.got, d->comparison.wanted, d->comparison.difference);
 }
 
-/* Emits the model once more, with a hook behind every step, and finds the first one that differs. */
+/* Emits the model once more, with a hook behind every step, and finds the first one that differs.
+ */
 static void explain_interpreter(Verify *v) {
   Loaded loaded;
   Divergence divergence;
@@ -193,8 +206,10 @@ static void explain_interpreter(Verify *v) {
 static void explain(Verify *v) {
   if (v->wrong_interpreter || v->cli->every_step) explain_interpreter(v);
   if (!v->wrong_interpreter && v->wrong_reference && !v->cli->json)
-    puts("only the reference differs: the interpreter agrees with the emitted program, so the C is what ctc\n"
-         "understood of the model. Either an operator does something else here than where the reference was made,\n"
+    puts("only the reference differs: the interpreter agrees with the emitted program, so the C is "
+         "what ctc\n"
+         "understood of the model. Either an operator does something else here than where the "
+         "reference was made,\n"
          "or the reference is of another model or of other inputs.");
 }
 
@@ -226,7 +241,8 @@ static bool verify(Verify *v) {
   TensorList archive;
   if (!read_archives(v, &archive) || !cli_compile(v->cli, &c, &program)) return false;
   if (!program || v->cli->options.stop_after)
-    return diag_error(&v->cli->diag, "ctc", "verify needs the whole program: leave --stop-after out");
+    return diag_error(&v->cli->diag, "ctc",
+                      "verify needs the whole program: leave --stop-after out");
   v->program = program;
   if (!take_inputs(v, &archive) || !run_interpreter(v) || !run_emitted(v)) return false;
   compare_all(v);
@@ -250,7 +266,8 @@ static void print_json(Verify *v, bool ok) {
 }
 
 int cli_verify_command(Cli *cli) {
-  Verify v = {.cli = cli, .json = json_pack("{s:s, s:[]}", "name", cli->arguments.items[0], "outputs")};
+  Verify v = {.cli = cli,
+              .json = json_pack("{s:s, s:[]}", "name", cli->arguments.items[0], "outputs")};
   bool ok = verify(&v) && cli->diag.errors == 0;
   if (cli->json) print_json(&v, ok);
   json_decref(v.json);

@@ -122,6 +122,7 @@ typedef struct Compilation {
   int next_value_id, next_node_index;
   const struct Options *options; /* options.h */
   const char *producer;          /* metadata of the model, may be "" */
+  const char **output_names;     /* of the graph's outputs as the file has them; values may be replaced by others */
   uint64_t model_hash;           /* FNV-1a of the model file's bytes */
   Vec(NodeCheck) assumptions;    /* about sizes of inputs, made by inference; the program checks them first */
 } Compilation;

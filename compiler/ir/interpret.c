@@ -322,7 +322,10 @@ static bool run_define(Machine *m, const Step *step) {
                                             eval(m, step->element))
                                : eval(m, step->value);
   define(m, step->symbol, value);
-  if (value >= step->symbol->low && value <= step->symbol->high) return true;
+  Dim bound = step->buffer ? step->symbol->bound : NULL;
+  bool bounded = bound && !dim_any_symbol(bound, undefined_symbol, m);
+  int64_t high = bounded ? eval(m, bound) : step->symbol->high;
+  if (value >= step->symbol->low && value <= step->symbol->high && value <= high) return true;
   return fail(m, step, STATUS_BAD_SHAPE,
               arena_printf(m->arena, "%s is %" PRId64 ", outside of [%" PRId64 ", %" PRId64 "]",
                            step->symbol->name, value, step->symbol->low, step->symbol->high));

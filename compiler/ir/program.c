@@ -194,7 +194,8 @@ void program_print(Str *out, const Program *program) {
     print_port(out, "output", &program->outputs.items[i]);
   for (size_t i = 0; i < program->buffers.count; i++) {
     const Buffer *buffer = program->buffers.items[i];
-    if (buffer->kind != BUFFER_WORKSPACE) continue;
+    bool unused = program->workspace_bytes && buffer->first < 0;
+    if (buffer->kind != BUFFER_WORKSPACE || unused) continue;
     str_addf(out, "buffer %%b%d %s[", buffer->id, dtype_info(buffer->dtype)->name);
     dim_print(out, buffer->count);
     str_add(out, "]");

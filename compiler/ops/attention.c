@@ -1,7 +1,9 @@
-/* attention.c: Attention (opset 23 and later): multi-head, grouped and cross attention, with masks and key-value caches.
+/* attention.c: Attention (opset 23 and later): multi-head, grouped and cross attention, with masks
+ * and key-value caches.
  *
- * Q, K and V are [batch, heads, length, size] or [batch, length, heads * size]; the kernel reads both by strides. With past keys and values the
- * whole cache (present_key, present_value) is put together first. */
+ * Q, K and V are [batch, heads, length, size] or [batch, length, heads * size]; the kernel reads
+ * both by strides. With past keys and values the whole cache (present_key, present_value) is put
+ * together first. */
 #include "ops/matmul.h"
 
 #include <math.h>
@@ -11,7 +13,7 @@ enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_LENGTHS };
 enum { OUT_Y, OUT_PRESENT_KEY, OUT_PRESENT_VALUE, OUT_SCORES };
 
 typedef struct {
-  bool flat;     /* rank 3 */
+  bool flat;                          /* rank 3 */
   Dim batch, rows, fresh, past, keys; /* queries; keys of K, before it, and both */
   Dim heads, kv_heads, size, v_size;
 } Shapes;
@@ -60,7 +62,8 @@ static bool infer_attention(Compilation *c, Node *node) {
     return node_error(c, node, "attn_mask must have one to four dims");
   Dim y[] = {s.batch, s.heads, s.rows, s.v_size};
   Dim flat[] = {s.batch, s.rows, dim_mul(c->dims, s.heads, s.v_size)};
-  Dim key[] = {s.batch, s.kv_heads, s.keys, s.size}, value[] = {s.batch, s.kv_heads, s.keys, s.v_size};
+  Dim key[] = {s.batch, s.kv_heads, s.keys, s.size},
+      value[] = {s.batch, s.kv_heads, s.keys, s.v_size};
   Dim scores[] = {s.batch, s.heads, s.rows, s.keys};
   value_set_type(c, node_out(node, OUT_Y), q->dtype, s.flat ? 3 : 4, s.flat ? flat : y);
   if (node_out(node, OUT_PRESENT_KEY))
@@ -74,7 +77,8 @@ static bool infer_attention(Compilation *c, Node *node) {
 
 /* --- lowering --- */
 
-/* Strides over batch, head and row of a tensor with `heads` heads of `rows` rows of `size` numbers. */
+/* Strides over batch, head and row of a tensor with `heads` heads of `rows` rows of `size` numbers.
+ */
 static void head_steps(Compilation *c, bool flat, Dim heads, Dim rows, Dim size, Dim *steps) {
   DimPool *p = c->dims;
   steps[0] = dim_mul(p, heads, dim_mul(p, rows, size));
@@ -82,9 +86,10 @@ static void head_steps(Compilation *c, bool flat, Dim heads, Dim rows, Dim size,
   steps[2] = flat ? dim_mul(p, heads, size) : size;
 }
 
-/* Copies `rows` rows of each head of `value` to row `first` and following of a cache [batch, heads, all, size]. */
-static void copy_to_cache(Lower *l, const Shapes *s, const Value *value, bool flat, Dim rows, Dim size,
-                          Dim first, Buffer *cache) {
+/* Copies `rows` rows of each head of `value` to row `first` and following of a cache [batch, heads,
+ * all, size]. */
+static void copy_to_cache(Lower *l, const Shapes *s, const Value *value, bool flat, Dim rows,
+                          Dim size, Dim first, Buffer *cache) {
   DimPool *p = l->c->dims;
   Dim one = dim_const(p, 1), extent[] = {s->batch, s->kv_heads, rows, size};
   Dim read[4] = {0}, write[4] = {0};
@@ -114,8 +119,10 @@ static Source take_source(Lower *l, const Node *node, const Shapes *s, int input
     return source;
   }
   Dim count = dim_product(l->c->dims, (Dim[]){s->batch, s->kv_heads, s->keys, size}, 4);
-  source.buffer = present ? compute_output(l, present, dtype) : lower_scratch(l, dtype, count, "cache");
-  if (past) copy_to_cache(l, s, past, false, s->past, size, dim_const(l->c->dims, 0), source.buffer);
+  source.buffer =
+      present ? compute_output(l, present, dtype) : lower_scratch(l, dtype, count, "cache");
+  if (past)
+    copy_to_cache(l, s, past, false, s->past, size, dim_const(l->c->dims, 0), source.buffer);
   copy_to_cache(l, s, fresh, s->flat, s->fresh, size, s->past, source.buffer);
   if (present) compute_done(l, present, source.buffer);
   return source;
@@ -178,7 +185,8 @@ static bool read_scale(Lower *l, const Node *node, const Shapes *s, double *scal
   const Attr *attr = node_attr(node, "scale");
   if (attr) return *scale = attr->f, true;
   if (!dim_is_const(s->size))
-    return node_error(l->c, node, "the size of the heads must be known when compiling, or scale be given");
+    return node_error(l->c, node,
+                      "the size of the heads must be known when compiling, or scale be given");
   *scale = 1.0 / sqrt((double)dim_value(s->size));
   return true;
 }

@@ -1,7 +1,8 @@
 /* check_types.c: the element types of a node's inputs against the operator table.
  *
- * An operator's own code may rely on what the standard promises: that its inputs are of types that it names, and that inputs which
- * share a type variable have one type. Types that a newer version of the operator allows are allowed in older ones too. */
+ * An operator's own code may rely on what the standard promises: that its inputs are of types that
+ * it names, and that inputs which share a type variable have one type. Types that a newer version
+ * of the operator allows are allowed in older ones too. */
 #include "ops/op.h"
 
 #include "ops/schema.h"
@@ -32,7 +33,8 @@ static const char *list_types(Arena *arena, uint64_t dtypes) {
   return str_text(&out);
 }
 
-static bool check_allowed(Compilation *c, const Node *node, const OperatorSchema *schema, int input) {
+static bool check_allowed(Compilation *c, const Node *node, const OperatorSchema *schema,
+                          int input) {
   DType dtype = node->inputs[input]->dtype;
   const OperatorSchema *newest = schema_find(node->domain, node->op_type, NEWEST);
   if (allows(schema, input, dtype) || allows(newest, input, dtype)) return true;
@@ -62,8 +64,7 @@ bool check_input_types(Compilation *c, const Node *node) {
   const OperatorSchema *schema = schema_find(node->domain, node->op_type, node->version);
   if (!schema || !is_standard(node->domain)) return true;
   for (int i = 0; i < node->input_count; i++)
-    if (node->inputs[i] &&
-        (!check_allowed(c, node, schema, i) || !check_equal(c, node, schema, i)))
+    if (node->inputs[i] && (!check_allowed(c, node, schema, i) || !check_equal(c, node, schema, i)))
       return false;
   return true;
 }

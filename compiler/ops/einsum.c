@@ -1,9 +1,11 @@
 /* einsum.c: Einsum.
  *
- *   "bij,bjk->bik"    operands are taken in pairs from the left; an axis is summed as soon as no later operand and not the result has it
+ *   "bij,bjk->bik"    operands are taken in pairs from the left; an axis is summed as soon as no
+ * later operand and not the result has it
  *
- * The axes of a pair are of four kinds: those of both operands that stay (batch), those of one that stay (m, n), and those of both that are summed (k).
- * With no others, the pair is a batch of matrix products [batch, m, k] x [batch, k, n], for which the operands are transposed if they must be.
+ * The axes of a pair are of four kinds: those of both operands that stay (batch), those of one that
+ * stay (m, n), and those of both that are summed (k). With no others, the pair is a batch of matrix
+ * products [batch, m, k] x [batch, k, n], for which the operands are transposed if they must be.
  * Everything else goes to a general kernel with strides over all axes. */
 #include "ops/matmul.h"
 
@@ -12,7 +14,8 @@
 
 enum { MAX_AXES = 32, MAX_OPERANDS_EINSUM = 16, ELLIPSIS = 128 };
 
-/* An operand or the result: its axes by label (a letter, or ELLIPSIS + i for axis i of the ellipsis, counted from the right). */
+/* An operand or the result: its axes by label (a letter, or ELLIPSIS + i for axis i of the
+ * ellipsis, counted from the right). */
 typedef struct {
   int rank;
   int labels[MAX_AXES];
@@ -29,7 +32,8 @@ typedef struct {
   int label_count;
   int labels[MAX_AXES];
   Dim extents[MAX_AXES];
-  Buffer *target; /* lowering: where the result may be computed directly; NULL before the last pair */
+  Buffer
+      *target; /* lowering: where the result may be computed directly; NULL before the last pair */
 } Equation;
 
 /* --- labels --- */
@@ -251,7 +255,8 @@ static void copy_term(Lower *l, const Equation *e, const Term *term, const int *
 
 static Dim label_product(const Equation *e, const int *labels, int count) {
   Dim product = dim_const(e->c->dims, 1);
-  for (int i = 0; i < count; i++) product = dim_mul(e->c->dims, product, label_extent(e, labels[i]));
+  for (int i = 0; i < count; i++)
+    product = dim_mul(e->c->dims, product, label_extent(e, labels[i]));
   return product;
 }
 
@@ -266,7 +271,8 @@ static Buffer *ordered_term(Lower *l, const Equation *e, const Term *term, const
         if (term->labels[k] == labels[d]) perm[d] = k;
     return lower_constant(l, tensor_transposed(l->c->arena, term->constant, perm), "transposed");
   }
-  Buffer *copy = lower_scratch(l, term->buffer->dtype, label_product(e, labels, rank), "transposed");
+  Buffer *copy =
+      lower_scratch(l, term->buffer->dtype, label_product(e, labels, rank), "transposed");
   copy_term(l, e, term, labels, rank, copy);
   return copy;
 }
@@ -323,7 +329,8 @@ static int join_labels(int *out, const int *a, int na, const int *b, int nb, con
   return na + nb + nc;
 }
 
-/* The pair as a batch of matrix products; sets *y to the result, with axes in the order batch, m, n. */
+/* The pair as a batch of matrix products; sets *y to the result, with axes in the order batch, m,
+ * n. */
 static void lower_products(Lower *l, const Equation *e, const Term *a, const Term *b,
                            const Kinds *k, Term *y) {
   int a_labels[MAX_AXES * 3], b_labels[MAX_AXES * 3], turned[MAX_AXES * 3], y_labels[MAX_AXES * 3];

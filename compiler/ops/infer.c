@@ -14,6 +14,19 @@ static bool broadcast_dim(DimPool *pool, Dim a, Dim b, Dim *result) {
   return *result = dim_max(pool, a, b), true;
 }
 
+/* Demands while the program runs what broadcast_dim could only assume: a == b, or one of them is 1 and the other not 0. */
+static void check_broadcast(Compilation *c, const Node *node, Dim a, Dim b) {
+  DimPool *pool = c->dims;
+  if (a == b || dim_is(a, 1) || dim_is(b, 1)) return;
+  Dim zero = dim_const(pool, 0), one = dim_const(pool, 1);
+  Dim spread_a = dim_mul(pool, dim_equal(pool, a, one), dim_less(pool, zero, b));
+  Dim spread_b = dim_mul(pool, dim_equal(pool, b, one), dim_less(pool, zero, a));
+  Dim fits = dim_max(pool, dim_equal(pool, a, b), dim_max(pool, spread_a, spread_b));
+  if (dim_is(fits, 1)) return;
+  NodeCheck check = {fits, "the shapes cannot be broadcast together"};
+  vec_push(c->arena, &((Node *)(uintptr_t)node)->checks, check);
+}
+
 bool infer_broadcast(Compilation *c, const Node *node, Value *const *values, int count, int *rank,
                      Dim *shape) {
   *rank = 0;
@@ -25,6 +38,7 @@ bool infer_broadcast(Compilation *c, const Node *node, Value *const *values, int
       if (!values[i]) continue;
       int own = d - (*rank - values[i]->rank);
       if (own < 0) continue;
+      check_broadcast(c, node, shape[d], values[i]->shape[own]);
       if (!broadcast_dim(c->dims, shape[d], values[i]->shape[own], &shape[d]))
         return node_error(c, node, "the shapes cannot be broadcast together: axis %d is %" PRId64 " and %" PRId64,
                           d - *rank, dim_value(shape[d]), dim_value(values[i]->shape[own]));

@@ -417,7 +417,7 @@ static void lower_outputs(Lower *l, const Graph *graph) {
       buffer = copy;
     }
     buffer->index = (int)i;
-    Port port = {.name = value->name,
+    Port port = {.name = l->c->output_names ? l->c->output_names[i] : value->name,
                  .dtype = value->dtype,
                  .rank = value->rank,
                  .shape = value->shape,

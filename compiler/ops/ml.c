@@ -1,6 +1,8 @@
-/* ml.c: the operators of ai.onnx.ml apart from trees: linear models, and what prepares features and scores.
+/* ml.c: the operators of ai.onnx.ml apart from trees: linear models, and what prepares features and
+ * scores.
  *
- * Emitted programs know no strings: classes that are named by texts are numbered, and the texts are told in model.h. */
+ * Emitted programs know no strings: classes that are named by texts are numbered, and the texts are
+ * told in model.h. */
 #include "ops/ml.h"
 
 #include "ops/matmul.h"
@@ -82,7 +84,8 @@ static bool check_per_feature(Compilation *c, const Node *node, const char *name
   if (!attr || attr->count <= 1) return true;
   if (x->rank < 1) return node_error(c, node, "the input must have at least one dim");
   Dim count = dim_const(c->dims, (int64_t)attr->count);
-  return infer_require_equal(c, node, x->shape[x->rank - 1], count, "the features and the numbers for them");
+  return infer_require_equal(c, node, x->shape[x->rank - 1], count,
+                             "the features and the numbers for them");
 }
 
 /* The attribute's number for the feature of the nest's last dim. */
@@ -148,13 +151,15 @@ static bool lower_imputer(Lower *l, const Node *node) {
   bool whole = dtype_is_integer(x->dtype);
   DType dtype = whole ? DT_I64 : DT_F32;
   LoopNest *nest = lower_nest(l, x->rank, x->shape);
-  Operand what = whole ? operand_int(DT_I64, dim_const(l->c->dims,
-                                                       node_int(node, "replaced_value_int64", 0)))
-                       : operand_real(DT_F32, node_float(node, "replaced_value_float", 0.0f));
+  Operand what =
+      whole ? operand_int(DT_I64, dim_const(l->c->dims, node_int(node, "replaced_value_int64", 0)))
+            : operand_real(DT_F32, node_float(node, "replaced_value_float", 0.0f));
   Operand args[] = {nest_load(l, nest, x), what,
                     feature_number(l, nest, node,
-                                   whole ? "imputed_value_int64s" : "imputed_value_floats", dtype, 0)};
-  nest_store(l, nest, y, nest_cast(l, nest, nest_apply(l, nest, "ml_impute", dtype, args, 3), y->dtype));
+                                   whole ? "imputed_value_int64s" : "imputed_value_floats", dtype,
+                                   0)};
+  nest_store(l, nest, y,
+             nest_cast(l, nest, nest_apply(l, nest, "ml_impute", dtype, args, 3), y->dtype));
   return true;
 }
 
@@ -217,8 +222,10 @@ static bool read_linear(Compilation *c, const Node *node, int64_t targets, Linea
   if (!ml_features(c, node, &linear->rows, &linear->columns)) return false;
   int64_t count = linear->coefficients ? (int64_t)linear->coefficients->count : 0;
   if (targets < 1 || count == 0 || count % targets)
-    return node_error(c, node, "%" PRId64 " coefficients cannot be shared by %" PRId64 " targets", count, targets);
-  if (linear->intercepts && linear->intercepts->count && (int64_t)linear->intercepts->count != targets)
+    return node_error(c, node, "%" PRId64 " coefficients cannot be shared by %" PRId64 " targets",
+                      count, targets);
+  if (linear->intercepts && linear->intercepts->count &&
+      (int64_t)linear->intercepts->count != targets)
     return node_error(c, node, "there must be one intercept for each target");
   return infer_require_equal(c, node, linear->columns, dim_const(c->dims, count / targets),
                              "the features and the coefficients of a target");
@@ -227,7 +234,7 @@ static bool read_linear(Compilation *c, const Node *node, int64_t targets, Linea
 /* The coefficients as [columns, stride], `targets` of each row in use; 0 beyond. */
 static Buffer *linear_matrix(Lower *l, const Linear *linear, int64_t width) {
   int64_t columns = (int64_t)linear->coefficients->count / linear->targets;
-  double *values = ARENA_ARRAY(l->c->arena, double, columns * width);
+  double *values = ARENA_ARRAY(l->c->arena, double, columns *width);
   for (int64_t j = 0; j < linear->targets; j++)
     for (int64_t i = 0; i < columns; i++)
       values[i * width + j] = (double)linear->coefficients->floats[j * columns + i];
@@ -242,7 +249,8 @@ static Buffer *linear_intercepts(Lower *l, const Linear *linear, int64_t width) 
 }
 
 /* y[rows x width] = the scores; columns beyond the targets become 0. */
-static void lower_scores(Lower *l, const Node *node, const Linear *linear, Buffer *y, int64_t width) {
+static void lower_scores(Lower *l, const Node *node, const Linear *linear, Buffer *y,
+                         int64_t width) {
   Buffer *x = compute_input(l, node_in(node, 0), DT_F32);
   Step *step = lower_kernel(l, "gemm", DT_F32);
   arg_buffer(l, step, x);
@@ -340,10 +348,10 @@ static bool lower_linear_classifier(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(LinearRegressor) =
-    ML_OPERATOR("LinearRegressor", infer_linear_regressor, lower_linear_regressor);
-DEFINE_OP(LinearClassifier) =
-    ML_OPERATOR("LinearClassifier", infer_linear_classifier, lower_linear_classifier);
+DEFINE_OP(LinearRegressor) = ML_OPERATOR("LinearRegressor", infer_linear_regressor,
+                                         lower_linear_regressor);
+DEFINE_OP(LinearClassifier) = ML_OPERATOR("LinearClassifier", infer_linear_classifier,
+                                          lower_linear_classifier);
 
 /* --- ArrayFeatureExtractor, FeatureVectorizer, ZipMap --- */
 
@@ -373,8 +381,8 @@ static bool lower_extract(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(ArrayFeatureExtractor) =
-    ML_OPERATOR("ArrayFeatureExtractor", infer_extract, lower_extract);
+DEFINE_OP(ArrayFeatureExtractor) = ML_OPERATOR("ArrayFeatureExtractor", infer_extract,
+                                               lower_extract);
 
 static bool infer_vectorizer(Compilation *c, Node *node) {
   Dim columns = dim_const(c->dims, 0), rows = NULL;
@@ -408,8 +416,7 @@ static bool lower_vectorizer(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(FeatureVectorizer) =
-    ML_OPERATOR("FeatureVectorizer", infer_vectorizer, lower_vectorizer);
+DEFINE_OP(FeatureVectorizer) = ML_OPERATOR("FeatureVectorizer", infer_vectorizer, lower_vectorizer);
 
 /* A map for each row, from label to score, is the row of scores; the labels are told in model.h. */
 static bool infer_zip_map(Compilation *c, Node *node) {
@@ -496,7 +503,8 @@ static bool lower_label_encoder(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0);
   LabelList keys = find_labels(l->c, node, "keys"), values = find_labels(l->c, node, "values");
   Step *step = lower_kernel(
-      l, arena_printf(l->c->arena, "label_encode_%s", dtype_info(keys.dtype)->short_name), values.dtype);
+      l, arena_printf(l->c->arena, "label_encode_%s", dtype_info(keys.dtype)->short_name),
+      values.dtype);
   arg_in(l, step, x);
   arg_buffer(l, step, label_constant(l, keys, "keys"));
   arg_buffer(l, step, label_constant(l, values, "values"));
@@ -532,7 +540,8 @@ static bool lower_one_hot(Lower *l, const Node *node) {
   Buffer *in = lower_converted(l, x, DT_I64);
   Step *step = lower_kernel(l, "ml_one_hot", DT_NONE);
   arg_buffer(l, step, in);
-  arg_buffer(l, step, lower_constant(l, tensor_i64(l->c->arena, categories, (int64_t)count), "categories"));
+  arg_buffer(l, step,
+             lower_constant(l, tensor_i64(l->c->arena, categories, (int64_t)count), "categories"));
   arg_out(l, step, node_out(node, 0));
   arg_dim(l, step, value_count(l->c, x));
   arg_int(l, step, (int64_t)count);

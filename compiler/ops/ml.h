@@ -4,7 +4,8 @@
 
 #include "ops/op.h"
 
-/* Codes of post_transform, as CTC_ML_… of runtime/ml.c. A single score is only changed by PROBIT, as in onnxruntime. */
+/* Codes of post_transform, as CTC_ML_… of runtime/ml.c. A single score is only changed by PROBIT,
+ * as in onnxruntime. */
 enum { ML_NONE, ML_PROBIT = 4 };
 
 /* The code of attribute post_transform. Reports unknown ones. */
@@ -13,8 +14,8 @@ MUST_CHECK bool ml_post_transform(Compilation *c, const Node *node, int64_t *cod
 Buffer *ml_constant(Lower *l, DType dtype, const double *values, int64_t count, const char *name);
 /* The features as [rows, columns]: a tensor of rank 1 is one row. */
 MUST_CHECK bool ml_features(Compilation *c, const Node *node, Dim *rows, Dim *columns);
-/* The labels of a classifier, for `count` classes: attributes `ints` or `strings` (then 0, 1, 2 … stand for them). Sets the note of the node's
- * outputs to their text. */
+/* The labels of a classifier, for `count` classes: attributes `ints` or `strings` (then 0, 1, 2 …
+ * stand for them). Sets the note of the node's outputs to their text. */
 const int64_t *ml_labels(Compilation *c, const Node *node, const char *ints, const char *strings,
                          int64_t *count);
 

@@ -1,7 +1,8 @@
 /* trees.c: TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble of ai.onnx.ml.
  *
- * The attributes' lists become tables of nodes, numbered over all trees: a kind, a feature, a limit and two successors; a leaf has, in their
- * place, the range of its votes. The kernels walk through these tables. */
+ * The attributes' lists become tables of nodes, numbered over all trees: a kind, a feature, a limit
+ * and two successors; a leaf has, in their place, the range of its votes. The kernels walk through
+ * these tables. */
 #include "ops/ml.h"
 
 #include <inttypes.h>
@@ -63,7 +64,9 @@ static int64_t list_int(const List *list, size_t i) {
   return list->ints ? list->ints[i] : (int64_t)list->floats[i];
 }
 
-static bool is_f64(const List *list) { return list->tensor && list->tensor->dtype == DT_F64; }
+static bool is_f64(const List *list) {
+  return list->tensor && list->tensor->dtype == DT_F64;
+}
 
 /* --- opset 1 and 3: nodes named by tree and number --- */
 
@@ -108,8 +111,8 @@ static const struct {
   const char *name;
   uint8_t mode;
 } mode_names[] = {
-    {"LEAF", TREE_LEAF},       {"BRANCH_LEQ", TREE_LE}, {"BRANCH_LT", TREE_LT},
-    {"BRANCH_GTE", TREE_GE},   {"BRANCH_GT", TREE_GT},  {"BRANCH_EQ", TREE_EQ},
+    {"LEAF", TREE_LEAF},     {"BRANCH_LEQ", TREE_LE}, {"BRANCH_LT", TREE_LT},
+    {"BRANCH_GTE", TREE_GE}, {"BRANCH_GT", TREE_GT},  {"BRANCH_EQ", TREE_EQ},
     {"BRANCH_NEQ", TREE_NE},
 };
 
@@ -137,7 +140,8 @@ static bool read_node_lists(Compilation *c, const Node *node, NodeLists *lists) 
   size_t count = lists->trees.count;
   const List *same[] = {&lists->numbers, &lists->features, &lists->limits, &lists->yes, &lists->no};
   for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-    if (same[i]->count != count) return node_error(c, node, "the lists nodes_… have different lengths");
+    if (same[i]->count != count)
+      return node_error(c, node, "the lists nodes_… have different lengths");
   if (!lists->modes || lists->modes->kind != ATTR_STRINGS || lists->modes->count != count)
     return node_error(c, node, "nodes_modes must have as many texts as there are nodes");
   if (lists->missing.count && lists->missing.count != count)
@@ -146,10 +150,11 @@ static bool read_node_lists(Compilation *c, const Node *node, NodeLists *lists) 
 }
 
 /* Appends the node at index i. `is_child` marks those that another one points to. */
-static bool read_node(Compilation *c, const Node *node, const NodeLists *lists,
-                      const Place *places, size_t i, Forest *forest, bool *is_child) {
+static bool read_node(Compilation *c, const Node *node, const NodeLists *lists, const Place *places,
+                      size_t i, Forest *forest, bool *is_child) {
   int mode = find_mode(lists->modes->strings[i]);
-  if (mode < 0) return node_error(c, node, "the node mode '%s' is unknown", lists->modes->strings[i]);
+  if (mode < 0)
+    return node_error(c, node, "the node mode '%s' is unknown", lists->modes->strings[i]);
   TreeNode result = {.mode = (uint8_t)mode, .limit = list_real(&lists->limits, i)};
   if (mode != TREE_LEAF) {
     int64_t tree = list_int(&lists->trees, i), feature = list_int(&lists->features, i);
@@ -183,7 +188,8 @@ static bool read_votes(Compilation *c, const Node *node, const char *stem, const
     int32_t leaf = find_place(nodes, forest->nodes.count, votes[i].tree, votes[i].number);
     int64_t target = list_int(&targets, votes[i].index);
     if (leaf < 0 || target < 0 || target > INT32_MAX)
-      return node_error(c, node, "%s_ids or %s_nodeids holds a number that does not exist", stem, stem);
+      return node_error(c, node, "%s_ids or %s_nodeids holds a number that does not exist", stem,
+                        stem);
     TreeNode *at = &forest->nodes.items[leaf];
     Vote vote = {(int32_t)target, list_real(&weights, votes[i].index)};
     if (vote.target > forest->most_target) forest->most_target = vote.target;
@@ -255,7 +261,8 @@ static bool push_split(Compilation *c, const Node *node, SplitLists *lists, size
   for (size_t k = 0; k < count; k++) {
     split.no = k + 1 < count ? (int32_t)forest->nodes.count + 1 : no;
     split.limit = list_real(&lists->limits, i);
-    if (mode == 6 && start + k < lists->members.count) split.limit = list_real(&lists->members, start + k);
+    if (mode == 6 && start + k < lists->members.count)
+      split.limit = list_real(&lists->members, start + k);
     vec_push(c->arena, &forest->nodes, split);
   }
   return true;
@@ -273,7 +280,7 @@ static bool read_split_lists(Compilation *c, const Node *node, SplitLists *lists
                         .members = read_list(c, node, "membership_values"),
                         .targets = read_list(c, node, "leaf_targetids"),
                         .weights = read_list(c, node, "leaf_weights")};
-  const List *same[] = {&lists->modes, &lists->limits, &lists->yes,
+  const List *same[] = {&lists->modes, &lists->limits,    &lists->yes,
                         &lists->no,    &lists->yes_leafs, &lists->no_leafs};
   for (size_t i = 0; i < sizeof same / sizeof *same; i++)
     if (same[i]->count != lists->features.count)
@@ -306,7 +313,8 @@ static bool push_leaf(Compilation *c, const Node *node, const SplitLists *lists,
   return true;
 }
 
-/* A root whose both successors are the same leaf stands for a tree that is only a leaf; it needs no special care. */
+/* A root whose both successors are the same leaf stands for a tree that is only a leaf; it needs no
+ * special care. */
 static bool read_split_forest(Compilation *c, const Node *node, Forest *forest) {
   SplitLists lists;
   List roots = read_list(c, node, "tree_roots");
@@ -328,7 +336,8 @@ static bool read_split_forest(Compilation *c, const Node *node, Forest *forest) 
 
 /* --- checks --- */
 
-/* Nodes from which no leaf may be reached would make a kernel walk forever: each walk must be shorter than there are nodes. */
+/* Nodes from which no leaf may be reached would make a kernel walk forever: each walk must be
+ * shorter than there are nodes. */
 static bool check_ends(Compilation *c, const Node *node, const Forest *forest) {
   size_t count = forest->nodes.count;
   uint8_t *state = ARENA_ARRAY(c->arena, uint8_t, count); /* 1: on the way, 2: done */
@@ -455,7 +464,8 @@ static bool lower_classifier(Lower *l, const Node *node) {
   if (!ml_features(l->c, node, &rows, &columns) || !ml_post_transform(l->c, node, &code) ||
       !read_named_forest(l->c, node, "class", &forest))
     return false;
-  const int64_t *labels = ml_labels(l->c, node, "classlabels_int64s", "classlabels_strings", &classes);
+  const int64_t *labels =
+      ml_labels(l->c, node, "classlabels_int64s", "classlabels_strings", &classes);
   double *base = base_values(l->c, node, &bases);
   look_at_votes(&forest, &single, &positive);
   const Value *label = node_out(node, 0), *scores = node_out(node, 1);

@@ -43,16 +43,17 @@ bool pass_infer(Compilation *c) {
   return infer_graph(c, c->graph);
 }
 
-bool pass_clean(Compilation *c) {
-  graph_remove_dead(c, c->graph);
-  return true;
-}
-
 const char *const *passes_names(int *count) {
   static const char *names[PASS_COUNT];
   for (int i = 0; i < PASS_COUNT; i++) names[i] = passes[i].name;
   *count = PASS_COUNT;
   return names;
+}
+
+bool pass_is_required(const char *name) {
+  for (int i = 0; i < PASS_COUNT; i++)
+    if (strcmp(passes[i].name, name) == 0) return passes[i].required;
+  return false;
 }
 
 static bool listed(const char *name, const char *const *names, size_t count) {

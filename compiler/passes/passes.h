@@ -11,6 +11,9 @@ MUST_CHECK bool passes_run(Compilation *c, Program **program);
 /* The names of the passes, in order, for --help. */
 const char *const *passes_names(int *count);
 
+/* Whether the pass of that name must run: the ones behind it need what it makes. */
+bool pass_is_required(const char *name);
+
 /* On the graph. */
 bool pass_infer(Compilation *c);
 bool pass_fold_batchnorm(Compilation *c);

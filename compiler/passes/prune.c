@@ -77,6 +77,9 @@ static bool is_needed(const Live *live, const Step *step) {
   return needed;
 }
 
+/* The caller gives an open symbol's capacity, which the loop has to keep to. */
+static bool is_open(const DimSymbol *symbol) { return !symbol->bound && symbol->high == INT64_MAX; }
+
 static bool prune_block(const Live *live, Block *block) {
   size_t kept = 0;
   bool changed = false;
@@ -85,12 +88,32 @@ static bool prune_block(const Live *live, Block *block) {
     if (step->then_block) changed |= prune_block(live, step->then_block);
     if (step->else_block) changed |= prune_block(live, step->else_block);
     if (step->body) changed |= prune_block(live, step->body);
-    if (step->trips && !live->symbols[step->trips->index]) step->trips = NULL;
+    if (step->trips && !live->symbols[step->trips->index] && !is_open(step->trips)) step->trips = NULL;
     if (is_needed(live, step)) block->steps.items[kept++] = step;
   }
   changed |= kept < block->steps.count;
   block->steps.count = kept;
   return changed;
+}
+
+/* A check whose condition was checked earlier in the same block, its symbols unchanged since, tells nothing. */
+static void drop_repeated_checks(Compilation *c, Block *block) {
+  Vec(Dim) seen = {0};
+  size_t kept = 0;
+  for (size_t i = 0; i < block->steps.count; i++) {
+    Step *step = block->steps.items[i];
+    bool repeated = false;
+    if (step->then_block) drop_repeated_checks(c, step->then_block);
+    if (step->else_block) drop_repeated_checks(c, step->else_block);
+    if (step->body) drop_repeated_checks(c, step->body);
+    if (step->kind == STEP_DEFINE || step->kind == STEP_IF || step->kind == STEP_LOOP) seen.count = 0;
+    if (step->kind == STEP_CHECK) {
+      for (size_t k = 0; k < seen.count; k++) repeated = repeated || seen.items[k] == step->value;
+      if (!repeated) vec_push(c->arena, &seen, step->value);
+    }
+    if (!repeated) block->steps.items[kept++] = step;
+  }
+  block->steps.count = kept;
 }
 
 static void mark_ports(Live *live, const Program *program) {
@@ -102,6 +125,7 @@ static void mark_ports(Live *live, const Program *program) {
 bool pass_prune(Program *program) {
   Compilation *c = program->compilation;
   bool changed = true;
+  drop_repeated_checks(c, program->body);
   while (changed) {
     Live live = {ARENA_ARRAY(c->arena, bool, dim_symbol_count(c->dims) + 1),
                  ARENA_ARRAY(c->arena, bool, program->buffers.count + 1)};

@@ -66,6 +66,7 @@ int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *w
   ctc_count_true(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), (4 * N));
   i_1 = (int64_t)(CTC_AT(const int64_t, 0))[0];
   if (i_1 < 0) return CTC_BAD_SHAPE;
+  if (i_1 > (4 * N)) return CTC_CAPACITY_TOO_SMALL;
   {
     const ctc_dim a3[2] = {N, 4};
     ctc_nonzero(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), 2, a3, i_1);

@@ -75,6 +75,8 @@ void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);
 
 /* emit_steps.c: the body of the run function. */
 void emit_block(Emitter *e, Str *out, const Block *block, int depth);
+/* Whether the number of iterations of a loop is stored: someone reads it. */
+bool emit_sets_trips(const Emitter *e, const Step *step);
 /* A pointer to a buffer: `AT(float, 128)`, `in_x`, `w_3`; writable or not. `offset` (elements) may
  * be NULL. */
 const char *emit_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset, bool writable);

@@ -305,7 +305,7 @@ static void bind_checks(Emitter *e, Scope *scope, bool uses_workspace) {
 static void add_data_locals(Emitter *e, Str *out, const Block *block, Map *done) {
   for (size_t i = 0; i < block->steps.count; i++) {
     const Step *step = block->steps.items[i];
-    const DimSymbol *symbols[] = {step->symbol, step->trips};
+    const DimSymbol *symbols[] = {step->symbol, emit_sets_trips(e, step) ? step->trips : NULL};
     for (int k = 0; k < 2; k++) {
       if (!symbols[k] || map_get(done, symbols[k]->c_name)) continue;
       map_set(done, symbols[k]->c_name, e);

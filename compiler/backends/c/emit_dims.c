@@ -47,6 +47,13 @@ static void collect_ports(Collector *collector, const Port *ports, size_t count)
     for (int d = 0; d < ports[i].rank; d++) dim_any_symbol(ports[i].shape[d], collect, collector);
 }
 
+/* The bounds of data-dependent sizes may mention open ones. */
+static void collect_bounds(Collector *collector, const Port *ports, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    for (int d = 0; d < ports[i].rank; d++)
+      dim_any_symbol(dim_upper(collector->e->c->dims, ports[i].shape[d]), collect, collector);
+}
+
 void emit_collect_dims(Emitter *e) {
   const Program *p = e->program;
   for (int kind = DIM_GIVEN; kind <= DIM_RESULT; kind++) {
@@ -55,6 +62,7 @@ void emit_collect_dims(Emitter *e) {
     if (kind == DIM_RESULT) collect_ports(&collector, p->outputs.items, p->outputs.count);
     if (kind == DIM_CAPACITY) {
       collect_ports(&collector, p->outputs.items, p->outputs.count);
+      collect_bounds(&collector, p->outputs.items, p->outputs.count);
       for (size_t i = 0; i < p->plan.count; i++)
         dim_any_symbol(p->plan.items[i].value, collect, &collector);
       if (p->workspace_bytes) dim_any_symbol(p->workspace_bytes, collect, &collector);
@@ -84,7 +92,19 @@ static bool mentions_word(const char *text, const char *word) {
   return false;
 }
 
+/* `text` with blanks in place of its comments, which name sizes too. */
+static const char *without_comments(Emitter *e, const char *text) {
+  char *copy = arena_strdup(e->arena, text);
+  for (char *at = strstr(copy, "/*"); at; at = strstr(at, "/*")) {
+    const char *end = strstr(at, "*/");
+    size_t length = end ? (size_t)(end + 2 - at) : strlen(at);
+    memset(at, ' ', length);
+  }
+  return copy;
+}
+
 void emit_dim_locals(Emitter *e, Str *out, const char *text, bool capacities_as_values) {
+  text = without_comments(e, text);
   for (size_t i = 0; i < e->dims.count; i++) {
     const CallerDim *entry = &e->dims.items[i];
     const char *name = entry->symbol->c_name;

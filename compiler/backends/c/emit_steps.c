@@ -172,8 +172,9 @@ static void emit_kernel(Emitter *e, Str *out, const Step *step, int depth) {
 
 /* --- symbols --- */
 
-/* Stops the run if a data symbol has left its range or the caller's capacity. */
-static void add_range_check(Emitter *e, Str *out, const DimSymbol *symbol, int depth) {
+/* Stops the run if a data symbol has left its range or the caller's capacity. Bounds of computed symbols are proven, those of symbols that
+ * are `loaded` from a tensor are not. */
+static void add_range_check(Emitter *e, Str *out, const DimSymbol *symbol, bool loaded, int depth) {
   const CallerDim *caller = emit_caller_dim(e, symbol);
   const char *name = symbol->c_name;
   if (symbol->low > INT64_MIN) {
@@ -183,6 +184,8 @@ static void add_range_check(Emitter *e, Str *out, const DimSymbol *symbol, int d
   }
   const char *most = NULL;
   if (symbol->high != INT64_MAX) most = emit_dim(e, dim_const(e->c->dims, symbol->high));
+  if (loaded && symbol->bound)
+    most = emit_dim(e, emit_with_capacities(e, dim_upper(e->c->dims, symbol->bound)));
   if (caller && caller->kind == DIM_CAPACITY) most = emit_dim(e, caller->capacity);
   if (!most) return;
   emit_indent(out, depth);
@@ -197,12 +200,12 @@ static void emit_define(Emitter *e, Str *out, const Step *step, int depth) {
              emit_dim(e, step->element));
   else
     str_addf(out, "%s = %s;\n", step->symbol->c_name, emit_dim(e, step->value));
-  add_range_check(e, out, step->symbol, depth);
+  add_range_check(e, out, step->symbol, step->buffer != NULL, depth);
 }
 
 static void emit_check(Emitter *e, Str *out, const Step *step, int depth) {
   emit_indent(out, depth);
-  str_addf(out, "if (!(%s)) return CTC_BAD_SHAPE; /* ", emit_dim(e, step->value));
+  str_addf(out, "if ((%s) == 0) return CTC_BAD_SHAPE; /* ", emit_dim(e, step->value));
   add_safe(out, step->comment ? step->comment : "");
   str_add(out, " */\n");
 }
@@ -218,6 +221,11 @@ static void emit_if(Emitter *e, Str *out, const Step *step, int depth) {
   emit_block(e, out, step->else_block, depth + 1);
   emit_indent(out, depth);
   str_add(out, "}\n");
+}
+
+bool emit_sets_trips(const Emitter *e, const Step *step) {
+  const DimSymbol *trips = step->trips;
+  return trips && (trips->bound || trips->high != INT64_MAX || emit_caller_dim(e, trips));
 }
 
 static void emit_loop(Emitter *e, Str *out, const Step *step, int depth) {
@@ -236,7 +244,7 @@ static void emit_loop(Emitter *e, Str *out, const Step *step, int depth) {
   emit_block(e, out, step->body, depth + 1);
   emit_indent(out, depth);
   str_add(out, "}\n");
-  if (step->trips) {
+  if (emit_sets_trips(e, step)) {
     emit_indent(out, depth);
     str_addf(out, "%s = %s;\n", step->trips->c_name, i);
   }
