@@ -344,7 +344,7 @@ static void bound_changes(Compilation *c, LoopPlan *plan, Dim trips_bound) {
   for (int i = 0; i < plan->carried_count; i++) {
     Carried *carried = &plan->carried[i];
     if (carried->invariant || !trips_bound) continue;
-    bound_counter(c, carried, trips_bound);
+    if (trips_bound != plan->trips || plan->exact) bound_counter(c, carried, trips_bound);
     for (int d = 0; d < carried->in->rank; d++) {
       Dim s = carried->changing[d], step;
       if (!s || !is_induction(c, s, carried->out->shape[d], &step) || varies(plan, step)) continue;

@@ -146,12 +146,31 @@ static bool lower_quantize(Lower *l, const Node *node) {
   return true;
 }
 
+/* The type in which constants of 4 and 2 bits are stored, one element a byte; others are as they
+ * are. */
+static DType stored_dtype(DType dtype) {
+  if (dtype == DT_I4 || dtype == DT_I2) return DT_I8;
+  return dtype == DT_U4 || dtype == DT_U2 ? DT_U8 : dtype;
+}
+
+/* A constant of 4 or 2 bits as one of bytes; other values are as they are. */
+static const Value *as_stored(Compilation *c, const Value *value) {
+  if (!value || stored_dtype(value->dtype) == value->dtype) return value;
+  Tensor *bytes = arena_copy(c->arena, value->constant, sizeof *bytes);
+  bytes->dtype = stored_dtype(value->dtype);
+  return value_constant(c, value->name, bytes);
+}
+
 static bool infer_dequantize(Compilation *c, Node *node) {
-  const Value *x = node_in(node, 0);
+  const Value *x = node_in(node, 0), *zero = node_in(node, 2);
   Grid grid;
   DType to = dtype_from_onnx((int)node_int(node, "output_dtype", 0));
   if (to == DT_NONE) to = node_in(node, 1)->dtype;
-  bool known = quantized_dtype(x->dtype) || x->dtype == DT_I32;
+  bool narrow = stored_dtype(x->dtype) != x->dtype;
+  bool known = quantized_dtype(stored_dtype(x->dtype)) || x->dtype == DT_I32;
+  if (narrow && known && (!x->constant || (zero && !zero->constant)))
+    return node_error(c, node, "%s tensors that are not constant are not supported",
+                      dtype_info(x->dtype)->name);
   if (!known || !dtype_is_float(to) || to == DT_F64)
     return node_error(c, node, "dequantising %s to %s is not supported", dtype_info(x->dtype)->name,
                       dtype_info(to)->name);
@@ -161,14 +180,15 @@ static bool infer_dequantize(Compilation *c, Node *node) {
 }
 
 static bool lower_dequantize(Lower *l, const Node *node) {
-  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  const Value *x = as_stored(l->c, node_in(node, 0)), *y = node_out(node, 0);
+  const Value *zero = as_stored(l->c, node_in(node, 2));
   Grid grid;
   Dim stride[MAX_RANK];
   if (!make_grid(l->c, node, &grid)) return false;
   nest_strides(l->c, grid.rank, grid.extent, stride);
   LoopNest *nest = lower_nest(l, grid.rank, grid.extent);
   Operand level = nest_load_at(l, nest, lower_buffer(l, x), NULL, stride);
-  Operand real = nest_dequantize(l, nest, level, node_in(node, 1), node_in(node, 2),
+  Operand real = nest_dequantize(l, nest, level, node_in(node, 1), zero,
                                  grid.single ? NULL : grid.scale_stride, y->dtype);
   nest_store_at(l, nest, lower_buffer(l, y), NULL, stride, real);
   return true;
