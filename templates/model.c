@@ -72,6 +72,7 @@ int $model_run($signature) {
 //$ end
 $run_locals
 $run_checks
+$run_sizes
 $body
 $run_results
   return CTC_OK;

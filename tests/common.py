@@ -1,4 +1,5 @@
 """What the Python checks share: running ctc, small models, compiled libraries, onnxruntime, and counting."""
+
 import os
 import pathlib
 import re
@@ -23,47 +24,76 @@ class Result:
 
 def ctc(*arguments, cwd=None, seconds=300):
     """Runs ctc; a crash (a signal, or exit status 70) raises."""
-    done = subprocess.run([CTC, *map(str, arguments)], capture_output=True, text=True, errors="replace", cwd=cwd, timeout=seconds)
+    done = subprocess.run(
+        [CTC, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        cwd=cwd,
+        timeout=seconds,
+    )
     if done.returncode < 0 or done.returncode == 70 or "Sanitizer" in done.stderr:
-        raise AssertionError(f"ctc {' '.join(map(str, arguments))} crashed ({done.returncode}): {done.stderr[-500:]}")
+        raise AssertionError(
+            f"ctc {' '.join(map(str, arguments))} crashed ({done.returncode}): {done.stderr[-500:]}"
+        )
     return Result(done)
 
 
 def ctc_ok(*arguments, cwd=None):
     result = ctc(*arguments, cwd=cwd)
-    assert result.status == 0, f"ctc {' '.join(map(str, arguments))}: exit {result.status}: {result.err[:500]}"
+    assert (
+        result.status == 0
+    ), f"ctc {' '.join(map(str, arguments))}: exit {result.status}: {result.err[:500]}"
     return result
 
 
 def compile_c(command, cwd):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace", cwd=cwd)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, errors="replace", cwd=cwd
+    )
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr[:800]}"
 
 
 # --- models ---
 
-TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7, np.dtype(np.int32): 6, np.dtype(np.float64): 11, np.dtype(bool): 9,
-         np.dtype(np.uint8): 2, np.dtype(np.int8): 3}
+TYPES = {
+    np.dtype(np.float32): 1,
+    np.dtype(np.int64): 7,
+    np.dtype(np.int32): 6,
+    np.dtype(np.float64): 11,
+    np.dtype(bool): 9,
+    np.dtype(np.uint8): 2,
+    np.dtype(np.int8): 3,
+}
 
 
 def value(name, shape, dtype=np.float32):
     """A graph input or output; dims are numbers or names; shape None leaves it unknown."""
     from onnx import helper
+
     return helper.make_tensor_value_info(name, TYPES[np.dtype(dtype)], shape)
 
 
 def model(nodes, inputs, outputs, constants=None, opset=OPSET, **more):
     """A model of (operator, inputs, outputs, attributes) tuples or ready nodes; constants {name: array}."""
     from onnx import helper, numpy_helper
+
     made = []
     for i, node in enumerate(nodes):
         if isinstance(node, tuple):
             op, ins, outs, *attributes = node
-            node = helper.make_node(op, ins, outs, name=f"n{i}", **(attributes[0] if attributes else {}))
+            node = helper.make_node(
+                op, ins, outs, name=f"n{i}", **(attributes[0] if attributes else {})
+            )
         made.append(node)
-    initializers = [numpy_helper.from_array(np.asarray(array), name) for name, array in (constants or {}).items()]
+    initializers = [
+        numpy_helper.from_array(np.asarray(array), name)
+        for name, array in (constants or {}).items()
+    ]
     graph = helper.make_graph(made, "test", inputs, outputs, initializers)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8, **more)
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8, **more
+    )
 
 
 def save(made, folder, name="m.onnx"):
@@ -75,15 +105,25 @@ def save(made, folder, name="m.onnx"):
 def conv_net():
     """A small convolutional network with weights, over a batch of any size."""
     rng = np.random.default_rng(1)
-    weights = {"w1": rng.standard_normal((8, 3, 3, 3)).astype(np.float32) * 0.2, "b1": rng.standard_normal(8).astype(np.float32),
-               "w2": rng.standard_normal((8 * 8 * 8, 10)).astype(np.float32) * 0.05, "b2": rng.standard_normal(10).astype(np.float32)}
-    nodes = [("Conv", ["x", "w1", "b1"], ["c"], {"pads": [1, 1, 1, 1]}), ("Relu", ["c"], ["r"]),
-             ("MaxPool", ["r"], ["p"], {"kernel_shape": [2, 2], "strides": [2, 2]}), ("Flatten", ["p"], ["f"]),
-             ("Gemm", ["f", "w2", "b2"], ["g"]), ("Softmax", ["g"], ["y"], {"axis": -1})]
+    weights = {
+        "w1": rng.standard_normal((8, 3, 3, 3)).astype(np.float32) * 0.2,
+        "b1": rng.standard_normal(8).astype(np.float32),
+        "w2": rng.standard_normal((8 * 8 * 8, 10)).astype(np.float32) * 0.05,
+        "b2": rng.standard_normal(10).astype(np.float32),
+    }
+    nodes = [
+        ("Conv", ["x", "w1", "b1"], ["c"], {"pads": [1, 1, 1, 1]}),
+        ("Relu", ["c"], ["r"]),
+        ("MaxPool", ["r"], ["p"], {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("Flatten", ["p"], ["f"]),
+        ("Gemm", ["f", "w2", "b2"], ["g"]),
+        ("Softmax", ["g"], ["y"], {"axis": -1}),
+    ]
     return model(nodes, [value("x", ["N", 3, 16, 16])], [value("y", ["N", 10])], weights)
 
 
 # --- running ---
+
 
 def library(made, folder, name="net", options=(), cc="gcc", flags=("-O1", "-w")):
     """The model compiled by ctc and `cc` into a loaded library."""
@@ -96,10 +136,13 @@ def library(made, folder, name="net", options=(), cc="gcc", flags=("-O1", "-w"))
 
 def onnxruntime_outputs(made, inputs):
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        made.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return session.run(None, {name: np.asarray(array) for name, array in inputs.items()})
 
 
@@ -107,10 +150,13 @@ def same(actual, expected, rtol=1e-4, atol=1e-5):
     for a, e in zip(actual, expected, strict=True):
         assert a.shape == e.shape, f"shape {a.shape}, expected {e.shape}"
         assert a.dtype == e.dtype, f"type {a.dtype}, expected {e.dtype}"
-        np.testing.assert_allclose(a.astype(np.float64), e.astype(np.float64), rtol=rtol, atol=atol, equal_nan=True)
+        np.testing.assert_allclose(
+            a.astype(np.float64), e.astype(np.float64), rtol=rtol, atol=atol, equal_nan=True
+        )
 
 
 # --- counting ---
+
 
 class Count:
     def __init__(self, passed=0, failed=0, skipped=0):
@@ -142,10 +188,16 @@ def run_checks(checks):
             except Exception as error:
                 count.failed += 1
                 where = traceback.extract_tb(error.__traceback__)[-1]
-                print(f"FAIL {name}: {type(error).__name__}: {str(error)[:600]} ({where.name}:{where.lineno})")
+                print(
+                    f"FAIL {name}: {type(error).__name__}: {str(error)[:600]} ({where.name}:{where.lineno})"
+                )
     return count
 
 
 def checks_of(module):
     """The functions of a module called check_…, in the order in which they stand."""
-    return {name[6:]: member for name, member in vars(module).items() if name.startswith("check_") and callable(member)}
+    return {
+        name[6:]: member
+        for name, member in vars(module).items()
+        if name.startswith("check_") and callable(member)
+    }

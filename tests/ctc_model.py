@@ -4,10 +4,12 @@
     y, = model.run([x])                              # one array an output
     model.inputs[0].name, model.dims                 # what the descriptor says
 
-Dims that the model leaves open are taken from the shapes of the inputs. A size that depends on data is given a capacity, which
-grows until the run succeeds. Outputs and workspace are filled with a pattern before each run and have a guard behind them, so that a
-result that was not written, and a write past the end, do not go unnoticed.
+Dims that the model leaves open are taken from the shapes of the inputs. A size that depends on
+data is given a capacity, which grows until the run succeeds. Outputs and workspace are filled
+with a pattern before each run and have a guard behind them, so that a result that was not
+written, and a write past the end, do not go unnoticed.
 """
+
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int32, c_int64, c_uint32, c_void_p
 
@@ -19,10 +21,34 @@ GUARD = 64
 PATTERN = 0xCB
 
 # numpy's type for each ONNX TensorProto code; what numpy lacks is seen as its bits.
-NUMPY_TYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64,
-               8: np.uintp, 9: np.bool_, 10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64,
-               14: np.complex64, 15: np.complex128, 16: np.uint16, 17: np.uint8, 18: np.uint8, 19: np.uint8,
-               20: np.uint8, 21: np.uint8, 22: np.int8, 23: np.uint8, 24: np.uint8, 25: np.uint8, 26: np.int8}
+NUMPY_TYPES = {
+    1: np.float32,
+    2: np.uint8,
+    3: np.int8,
+    4: np.uint16,
+    5: np.int16,
+    6: np.int32,
+    7: np.int64,
+    8: np.uintp,
+    9: np.bool_,
+    10: np.float16,
+    11: np.float64,
+    12: np.uint32,
+    13: np.uint64,
+    14: np.complex64,
+    15: np.complex128,
+    16: np.uint16,
+    17: np.uint8,
+    18: np.uint8,
+    19: np.uint8,
+    20: np.uint8,
+    21: np.uint8,
+    22: np.int8,
+    23: np.uint8,
+    24: np.uint8,
+    25: np.uint8,
+    26: np.int8,
+}
 BITS_ONLY = {16, 17, 18, 19, 20, 23, 24}
 SMALL_INTEGERS = {21, 22, 25, 26}  # one a byte, as the number that it is
 STRING = 8
@@ -37,13 +63,34 @@ class CDim(ctypes.Structure):
 
 
 class CModel(ctypes.Structure):
-    _fields_ = [("abi_version", c_uint32), ("name", c_char_p), ("input_count", c_int32), ("output_count", c_int32),
-                ("dim_count", c_int32), ("inputs", POINTER(CPort)), ("outputs", POINTER(CPort)), ("dims", POINTER(CDim)),
-                ("bounds", CFUNCTYPE(None, POINTER(c_int64))),
-                ("shapes", CFUNCTYPE(None, POINTER(c_int64), POINTER(c_int64))),
-                ("workspace_bytes", CFUNCTYPE(c_int64, POINTER(c_int64))),
-                ("run", CFUNCTYPE(c_int, POINTER(c_void_p), POINTER(c_void_p), POINTER(c_int64), c_void_p, c_int64, c_void_p)),
-                ("status_text", CFUNCTYPE(c_char_p, c_int)), ("alignment", c_int32), ("weights_bytes", c_int64)]
+    _fields_ = [
+        ("abi_version", c_uint32),
+        ("name", c_char_p),
+        ("input_count", c_int32),
+        ("output_count", c_int32),
+        ("dim_count", c_int32),
+        ("inputs", POINTER(CPort)),
+        ("outputs", POINTER(CPort)),
+        ("dims", POINTER(CDim)),
+        ("bounds", CFUNCTYPE(None, POINTER(c_int64))),
+        ("shapes", CFUNCTYPE(None, POINTER(c_int64), POINTER(c_int64))),
+        ("workspace_bytes", CFUNCTYPE(c_int64, POINTER(c_int64))),
+        (
+            "run",
+            CFUNCTYPE(
+                c_int,
+                POINTER(c_void_p),
+                POINTER(c_void_p),
+                POINTER(c_int64),
+                c_void_p,
+                c_int64,
+                c_void_p,
+            ),
+        ),
+        ("status_text", CFUNCTYPE(c_char_p, c_int)),
+        ("alignment", c_int32),
+        ("weights_bytes", c_int64),
+    ]
 
 
 class ModelError(Exception):
@@ -64,7 +111,10 @@ class Port:
 class Dim:
     def __init__(self, c):
         self.name, self.low, self.high = c.name.decode(), c.low, c.high
-        self.is_given, self.is_capacity = c.kind == 0, c.kind == 1  # others: bounded by the model itself
+        self.is_given, self.is_capacity = (
+            c.kind == 0,
+            c.kind == 1,
+        )  # others: bounded by the model itself
 
 
 class Memory:
@@ -123,9 +173,9 @@ class Model:
         self._c.shapes((c_int64 * max(1, len(dims)))(*dims), flat)
         shapes, at = [], 0
         for port in ports:
-            shapes.append(tuple(flat[at:at + port.rank]))
+            shapes.append(tuple(flat[at : at + port.rank]))
             at += port.rank
-        return shapes[:len(self.inputs)], shapes[len(self.inputs):]
+        return shapes[: len(self.inputs)], shapes[len(self.inputs) :]
 
     def workspace_bytes(self, dims):
         return self._c.workspace_bytes((c_int64 * max(1, len(dims)))(*dims))
@@ -147,39 +197,55 @@ class Model:
             if not dim.is_given:
                 dims.append(0)
                 continue
-            places = [i for i in range(len(wanted)) if all(s[i] == p[k] for s, p in zip(seen, probes))]
+            places = [
+                i for i in range(len(wanted)) if all(s[i] == p[k] for s, p in zip(seen, probes))
+            ]
             dims.append(wanted[places[0]] if places else max(dim.low, 1))
         made = self.shapes(dims)[0]
         if [tuple(s) for s in shapes] != made:
             raise ModelError(f"inputs have shapes {shapes}, the model wants {made}")
         bounded = (c_int64 * max(1, len(dims)))(*dims)
         self._c.bounds(bounded)
-        return list(bounded)[:len(dims)]
+        return list(bounded)[: len(dims)]
 
     def run(self, inputs, capacity=4, most=1 << 26):
         """The outputs for `inputs` (a list in the model's order, or a dict by name)."""
         if isinstance(inputs, dict):
             inputs = [inputs[port.name] for port in self.inputs]
-        arrays = [self._as_input(port, value) for port, value in zip(self.inputs, inputs, strict=True)]
+        arrays = [
+            self._as_input(port, value) for port, value in zip(self.inputs, inputs, strict=True)
+        ]
         shapes = [array.shape for array in arrays]
         while True:
             try:
                 return self._run_once(arrays, self.solve_dims(shapes, capacity))
             except ModelError as error:
-                if error.status != CAPACITY_TOO_SMALL or capacity >= most or not any(d.is_capacity for d in self.dims):
+                if (
+                    error.status != CAPACITY_TOO_SMALL
+                    or capacity >= most
+                    or not any(d.is_capacity for d in self.dims)
+                ):
                     raise
                 capacity *= 2
 
     def _as_input(self, port, value):
         value = np.asarray(value)
         if port.code == STRING:
-            texts = [c_char_p(t if isinstance(t, bytes) else str(t).encode()) for t in value.ravel()]
-            pointers = np.array([ctypes.cast(t, c_void_p).value for t in texts], np.uintp).reshape(value.shape)
+            texts = [
+                c_char_p(t if isinstance(t, bytes) else str(t).encode()) for t in value.ravel()
+            ]
+            pointers = np.array([ctypes.cast(t, c_void_p).value for t in texts], np.uintp).reshape(
+                value.shape
+            )
             self._kept_texts = texts
             return pointers
         if port.code in SMALL_INTEGERS:
             value = value.astype(port.dtype)
-        if value.dtype != port.dtype and port.code in BITS_ONLY and value.dtype.itemsize == port.dtype.itemsize:
+        if (
+            value.dtype != port.dtype
+            and port.code in BITS_ONLY
+            and value.dtype.itemsize == port.dtype.itemsize
+        ):
             value = value.view(port.dtype)
         if value.dtype != port.dtype:
             raise ModelError(f"input {port.name} is {value.dtype}, the model wants {port.dtype}")
@@ -188,16 +254,24 @@ class Model:
     def _run_once(self, arrays, dims):
         # A size that subtracts may come out negative for a capacity that is too small; the run will say so.
         out_shapes = [tuple(max(0, d) for d in shape) for shape in self.shapes(dims)[1]]
-        outputs = [Memory(int(np.prod(s, dtype=np.int64)) * p.dtype.itemsize) for s, p in zip(out_shapes, self.outputs)]
+        outputs = [
+            Memory(int(np.prod(s, dtype=np.int64)) * p.dtype.itemsize)
+            for s, p in zip(out_shapes, self.outputs)
+        ]
         size = self.workspace_bytes(dims)
         if size < 0:
             raise ModelError(f"workspace of {size} bytes")
         workspace = Memory(size)
         before = [array.tobytes() for array in arrays]
         c_dims = (c_int64 * max(1, len(dims)))(*dims)
-        status = self._c.run((c_void_p * max(1, len(arrays)))(*[a.ctypes.data for a in arrays]),
-                             (c_void_p * max(1, len(outputs)))(*[o.address for o in outputs]),
-                             c_dims, workspace.address, size, self._weights)
+        status = self._c.run(
+            (c_void_p * max(1, len(arrays)))(*[a.ctypes.data for a in arrays]),
+            (c_void_p * max(1, len(outputs)))(*[o.address for o in outputs]),
+            c_dims,
+            workspace.address,
+            size,
+            self._weights,
+        )
         if not workspace.guard_intact():
             raise ModelError("wrote behind the workspace")
         for port, memory in zip(self.outputs, outputs):
@@ -207,8 +281,12 @@ class Model:
             raise ModelError("changed an input")
         if status:
             raise ModelError(self.status_text(status), status)
-        return [self._as_output(port, memory, shape)
-                for port, memory, shape in zip(self.outputs, outputs, self.shapes(list(c_dims)[:len(dims)])[1])]
+        return [
+            self._as_output(port, memory, shape)
+            for port, memory, shape in zip(
+                self.outputs, outputs, self.shapes(list(c_dims)[: len(dims)])[1]
+            )
+        ]
 
     @staticmethod
     def _as_output(port, memory, shape):

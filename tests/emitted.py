@@ -1,4 +1,5 @@
 """What docs/generated-code.md promises of the emitted C, checked on small models."""
+
 import ctypes
 import re
 import subprocess
@@ -8,14 +9,35 @@ import threading
 import numpy as np
 
 import ctc_model
-from common import (STRICT, compile_c, conv_net, ctc_ok, library, model, onnxruntime_outputs, same, save, value)
+from common import (
+    STRICT,
+    compile_c,
+    conv_net,
+    ctc_ok,
+    library,
+    model,
+    onnxruntime_outputs,
+    same,
+    save,
+    value,
+)
 
-OPTIONAL_PASSES = ["fold-batchnorm", "clean", "prune", "collapse", "fuse", "collapse-fused", "schedule"]
+OPTIONAL_PASSES = [
+    "fold-batchnorm",
+    "clean",
+    "prune",
+    "collapse",
+    "fuse",
+    "collapse-fused",
+    "schedule",
+]
 # What a program may ask of the system: libm, and what C compilers call by themselves for copies.
 MEMORY_FUNCTIONS = {"memcpy", "memset", "memmove", "memcmp"}
-MATH_FUNCTIONS = set("""acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor
+MATH_FUNCTIONS = set(
+    """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor
     fma fmax fmin fmod frexp hypot ilogb ldexp lgamma llrint llround log log10 log1p log2 logb lrint lround modf nearbyint nextafter
-    pow remainder rint round scalbn sin sincos sinh sqrt tan tanh tgamma trunc""".split())
+    pow remainder rint round scalbn sin sincos sinh sqrt tan tanh tgamma trunc""".split()
+)
 
 
 def array(*shape, seed=3):
@@ -25,23 +47,54 @@ def array(*shape, seed=3):
 def branch_net():
     """An If whose branches really differ, and a Loop that doubles until it has run n times."""
     from onnx import helper
-    yes = helper.make_graph([helper.make_node("Exp", ["x"], ["a"])], "yes", [], [value("a", [3, "N"])])
-    no = helper.make_graph([helper.make_node("Neg", ["x"], ["b"])], "no", [], [value("b", [3, "N"])])
-    body = helper.make_graph([helper.make_node("Add", ["v", "v"], ["v2"]), helper.make_node("Identity", ["go"], ["on"])], "body",
-                             [value("i", [], np.int64), value("go", [], bool), value("v", [3, "N"])],
-                             [value("on", [], bool), value("v2", [3, "N"])])
-    nodes = [("ReduceSum", ["x"], ["s"], {"keepdims": 0}), ("Greater", ["s", "zero"], ["c"]),
-             helper.make_node("If", ["c"], ["z"], name="if", then_branch=yes, else_branch=no),
-             helper.make_node("Loop", ["n", "", "z"], ["y"], name="loop", body=body)]
-    return model(nodes, [value("x", [3, "N"]), value("n", [], np.int64)], [value("y", [3, "N"])], {"zero": np.float32(0)})
+
+    yes = helper.make_graph(
+        [helper.make_node("Exp", ["x"], ["a"])], "yes", [], [value("a", [3, "N"])]
+    )
+    no = helper.make_graph(
+        [helper.make_node("Neg", ["x"], ["b"])], "no", [], [value("b", [3, "N"])]
+    )
+    body = helper.make_graph(
+        [helper.make_node("Add", ["v", "v"], ["v2"]), helper.make_node("Identity", ["go"], ["on"])],
+        "body",
+        [value("i", [], np.int64), value("go", [], bool), value("v", [3, "N"])],
+        [value("on", [], bool), value("v2", [3, "N"])],
+    )
+    nodes = [
+        ("ReduceSum", ["x"], ["s"], {"keepdims": 0}),
+        ("Greater", ["s", "zero"], ["c"]),
+        helper.make_node("If", ["c"], ["z"], name="if", then_branch=yes, else_branch=no),
+        helper.make_node("Loop", ["n", "", "z"], ["y"], name="loop", body=body),
+    ]
+    return model(
+        nodes,
+        [value("x", [3, "N"]), value("n", [], np.int64)],
+        [value("y", [3, "N"])],
+        {"zero": np.float32(0)},
+    )
 
 
 def norm_net():
     """Chains of elementwise operators, a batch normalisation to fold, an unused branch."""
-    channels = {name: np.abs(array(4, seed=i)) + 0.5 for i, name in enumerate(["scale", "shift", "mean", "var"])}
-    nodes = [("Conv", ["x", "w"], ["c"]), ("BatchNormalization", ["c", "scale", "shift", "mean", "var"], ["b"]), ("Relu", ["b"], ["r"]),
-             ("Sigmoid", ["r"], ["s"]), ("Mul", ["r", "s"], ["m"]), ("Exp", ["m"], ["unused"]), ("Add", ["m", "c"], ["y"])]
-    return model(nodes, [value("x", [2, 3, 9, 9])], [value("y", [2, 4, 7, 7])], {"w": array(4, 3, 3, 3) * np.float32(0.2), **channels})
+    channels = {
+        name: np.abs(array(4, seed=i)) + 0.5
+        for i, name in enumerate(["scale", "shift", "mean", "var"])
+    }
+    nodes = [
+        ("Conv", ["x", "w"], ["c"]),
+        ("BatchNormalization", ["c", "scale", "shift", "mean", "var"], ["b"]),
+        ("Relu", ["b"], ["r"]),
+        ("Sigmoid", ["r"], ["s"]),
+        ("Mul", ["r", "s"], ["m"]),
+        ("Exp", ["m"], ["unused"]),
+        ("Add", ["m", "c"], ["y"]),
+    ]
+    return model(
+        nodes,
+        [value("x", [2, 3, 9, 9])],
+        [value("y", [2, 4, 7, 7])],
+        {"w": array(4, 3, 3, 3) * np.float32(0.2), **channels},
+    )
 
 
 def emit(made, folder, *options, name="net"):
@@ -52,9 +105,12 @@ def emit(made, folder, *options, name="net"):
 
 # --- compilers ---
 
+
 def check_strict_c99(folder):
     for i, made in enumerate([conv_net(), branch_net(), norm_net()]):
-        source = emit(made, folder, "--static-workspace", *(["--dim", "N=2"] if i < 2 else []), name=f"m{i}")
+        source = emit(
+            made, folder, "--static-workspace", *(["--dim", "N=2"] if i < 2 else []), name=f"m{i}"
+        )
         emit(made, folder, name=f"d{i}")
         for cc in ("gcc", "clang"):
             for name in (source.name, f"d{i}.c"):
@@ -64,12 +120,17 @@ def check_strict_c99(folder):
 def check_cplusplus(folder):
     for i, made in enumerate([conv_net(), branch_net(), norm_net()]):
         emit(made, folder, name=f"m{i}")
-        compile_c(["g++", "-x", "c++", "-Wall", "-Wextra", "-Werror", "-c", f"m{i}.c", "-o", "m.o"], folder)
+        compile_c(
+            ["g++", "-x", "c++", "-Wall", "-Wextra", "-Werror", "-c", f"m{i}.c", "-o", "m.o"],
+            folder,
+        )
 
 
 def symbols_of(folder, name):
     """[(kind letter of nm, name)] of an object file."""
-    text = subprocess.run(["nm", name], cwd=folder, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["nm", name], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
     return re.findall(r"^[0-9a-f ]{16} (\w) (\S+)$", text, re.M)
 
 
@@ -85,8 +146,14 @@ def check_needs_only_libm(folder):
     for made in (conv_net(), branch_net(), norm_net()):
         emit(made, folder, name="net")
         compile_c(["gcc", "-std=c99", "-O2", "-c", "net.c"], folder)
-        wanted = {name for kind, name in symbols_of(folder, "net.o") if kind == "U"} - MEMORY_FUNCTIONS
-        unknown = {name for name in wanted if name not in MATH_FUNCTIONS and name.rstrip("fl") not in MATH_FUNCTIONS}
+        wanted = {
+            name for kind, name in symbols_of(folder, "net.o") if kind == "U"
+        } - MEMORY_FUNCTIONS
+        unknown = {
+            name
+            for name in wanted
+            if name not in MATH_FUNCTIONS and name.rstrip("fl") not in MATH_FUNCTIONS
+        }
         assert not unknown - {"_GLOBAL_OFFSET_TABLE_"}, unknown
 
 
@@ -99,13 +166,16 @@ def check_only_prefixed_names(folder):
 
 def check_optimisation_levels_agree(folder):
     x = array(2, 3, 16, 16)
-    results = [library(conv_net(), folder, f"net{i}", flags=flags, cc=cc).run([x])[0]
-               for i, (cc, flags) in enumerate([("gcc", ["-O0"]), ("gcc", ["-O3"]), ("clang", ["-O2"])])]
+    results = [
+        library(conv_net(), folder, f"net{i}", flags=flags, cc=cc).run([x])[0]
+        for i, (cc, flags) in enumerate([("gcc", ["-O0"]), ("gcc", ["-O3"]), ("clang", ["-O2"])])
+    ]
     assert results[0].tobytes() == results[1].tobytes(), "gcc -O0 and -O3 give other bytes"
     same([results[2]], [results[0]], rtol=1e-5)
 
 
 # --- emission ---
+
 
 def check_same_bytes_again(folder):
     texts = []
@@ -138,11 +208,18 @@ def check_two_models_in_one_program(folder):
     emit(norm_net(), folder, name="two")
     compile_c(["gcc", "-O1", "-shared", "-fPIC", "one.c", "two.c", "-o", "both.so", "-lm"], folder)
     x, z = array(1, 3, 16, 16), array(2, 3, 9, 9)
-    same(ctc_model.load(folder / "both.so", "one").run([x]), onnxruntime_outputs(conv_net(), {"x": x}))
-    same(ctc_model.load(folder / "both.so", "two").run([z]), onnxruntime_outputs(norm_net(), {"x": z}))
+    same(
+        ctc_model.load(folder / "both.so", "one").run([x]),
+        onnxruntime_outputs(conv_net(), {"x": x}),
+    )
+    same(
+        ctc_model.load(folder / "both.so", "two").run([z]),
+        onnxruntime_outputs(norm_net(), {"x": z}),
+    )
 
 
 # --- running ---
+
 
 def check_static_workspace(folder):
     net = library(conv_net(), folder, options=["--dim", "N=2", "--static-workspace"])
@@ -193,7 +270,9 @@ def check_bounded_dim(folder):
     for batch in (1, 4):
         x = array(batch, 3, 16, 16)
         same(net.run([x]), onnxruntime_outputs(conv_net(), {"x": x}))
-    assert net.workspace_bytes([1]) == net.workspace_bytes([4]), "the workspace of bounded dims is no constant"
+    assert net.workspace_bytes([1]) == net.workspace_bytes(
+        [4]
+    ), "the workspace of bounded dims is no constant"
     try:
         net.run([array(5, 3, 16, 16)])
     except ctc_model.ModelError as error:
@@ -203,15 +282,30 @@ def check_bounded_dim(folder):
 
 
 def check_data_dependent_size(folder):
-    made = model([("NonZero", ["x"], ["i"]), ("Transpose", ["i"], ["y"])], [value("x", [4, "N"])], [value("y", ["k", 2], np.int64)])
+    made = model(
+        [("NonZero", ["x"], ["i"]), ("Transpose", ["i"], ["y"])],
+        [value("x", [4, "N"])],
+        [value("y", ["k", 2], np.int64)],
+    )
     net = library(made, folder)
-    for x in (np.zeros((4, 3), np.float32), np.eye(4, 9, dtype=np.float32), np.ones((4, 50), np.float32)):
+    for x in (
+        np.zeros((4, 3), np.float32),
+        np.eye(4, 9, dtype=np.float32),
+        np.ones((4, 50), np.float32),
+    ):
         same(net.run([x]), onnxruntime_outputs(made, {"x": x}))
 
 
 def raw_run(net, inputs, outputs, dims, workspace, size):
     """The status of one run with these very addresses."""
-    return net._c.run((ctypes.c_void_p * 1)(inputs), (ctypes.c_void_p * 1)(outputs), (ctypes.c_int64 * 1)(*dims), workspace, size, None)
+    return net._c.run(
+        (ctypes.c_void_p * 1)(inputs),
+        (ctypes.c_void_p * 1)(outputs),
+        (ctypes.c_int64 * 1)(*dims),
+        workspace,
+        size,
+        None,
+    )
 
 
 def check_status_codes(folder):
@@ -238,6 +332,7 @@ def check_status_codes(folder):
 
 # --- passes ---
 
+
 def check_each_pass_switched_off(folder):
     x, z = array(2, 3, 16, 16), array(2, 3, 9, 9)
     expected = onnxruntime_outputs(conv_net(), {"x": x}), onnxruntime_outputs(norm_net(), {"x": z})
@@ -249,5 +344,13 @@ def check_each_pass_switched_off(folder):
 
 if __name__ == "__main__":
     from common import checks_of, run_checks
-    print(run_checks({name: check for name, check in checks_of(sys.modules[__name__]).items()
-                      if not sys.argv[1:] or name in sys.argv[1:]}))
+
+    print(
+        run_checks(
+            {
+                name: check
+                for name, check in checks_of(sys.modules[__name__]).items()
+                if not sys.argv[1:] or name in sys.argv[1:]
+            }
+        )
+    )

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Every operator that ctc supports against the ONNX backend test cases (PyPI package onnx), through emitted and compiled C.
+"""Every operator that ctc supports against the ONNX backend test cases (PyPI package onnx),
+through emitted and compiled C.
 
     node_suite.py [--filter REGEX] [--cc clang] [--strict] [--sanitize] [--jobs N] [--list-failing] [--skipped]
 
-Each case is compiled by `ctc compile`; the C files of about a hundred cases become one shared library, which a process of its own
-loads and runs, so that a crash costs one case. Results must have the expected type and shape; integers must be equal, other numbers
-within the tolerances of the suite. A case with an operator that ctc does not have is skipped. Cases that are known to fail stand
-in node_failures.txt as `name: reason`; that list may only shrink: a listed case that passes is an error, too.
+Each case is compiled by `ctc compile`; the C files of about a hundred cases become one shared
+library, which a process of its own loads and runs, so that a crash costs one case. Results must
+have the expected type and shape; integers must be equal, other numbers within the tolerances of
+the suite. A case with an operator that ctc does not have is skipped. Cases that are known to
+fail stand in node_failures.txt as `name: reason`; that list may only shrink: a listed case that
+passes is an error, too.
 """
+
 import argparse
 import collections
 import concurrent.futures
@@ -33,7 +37,7 @@ DATA_GROUPS = ("pytorch-converted", "pytorch-operator", "simple", "light")
 BATCH = 60
 CASE_SECONDS = 30
 # The suite's tolerance is finer than bfloat16 itself: a result may be off by one unit in the last place.
-BFLOAT16, BFLOAT16_ULP = 16, 2.0 ** -7
+BFLOAT16, BFLOAT16_ULP = 16, 2.0**-7
 STRICT_FLAGS = "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror"
 SANITIZE_FLAGS = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
 
@@ -42,9 +46,11 @@ Case = collections.namedtuple("Case", "name model inputs outputs rtol atol")
 
 # --- the cases ---
 
+
 def to_array(value):
     """A tensor of a data set as an array; None for sequences, maps and absent optionals."""
     import onnx
+
     if isinstance(value, onnx.TensorProto):
         return onnx.numpy_helper.to_array(value)
     if isinstance(value, (np.ndarray, np.generic)):
@@ -54,13 +60,22 @@ def to_array(value):
 
 def generated_cases():
     from onnx.backend.test.case.node import collect_testcases
+
     for case in collect_testcases(None):
         inputs, outputs = case.data_sets[0]
-        yield Case(case.name, case.model, [to_array(v) for v in inputs], [to_array(v) for v in outputs], case.rtol, case.atol)
+        yield Case(
+            case.name,
+            case.model,
+            [to_array(v) for v in inputs],
+            [to_array(v) for v in outputs],
+            case.rtol,
+            case.atol,
+        )
 
 
 def read_tensor(path, value_info):
     import onnx
+
     if value_info.type.WhichOneof("value") != "tensor_type":
         return None
     tensor = onnx.TensorProto()
@@ -72,6 +87,7 @@ def stored_cases():
     """Cases that lie in the package as files."""
     import onnx
     import onnx.backend.test
+
     data = pathlib.Path(onnx.backend.test.__file__).parent / "data"
     for group in DATA_GROUPS:
         for folder in sorted((data / group).glob("test_*")):
@@ -82,7 +98,10 @@ def stored_cases():
             known = {tensor.name for tensor in model.graph.initializer}
             given = [i for i in model.graph.input if i.name not in known]
             inputs = [read_tensor(values / f"input_{i}.pb", info) for i, info in enumerate(given)]
-            outputs = [read_tensor(values / f"output_{i}.pb", info) for i, info in enumerate(model.graph.output)]
+            outputs = [
+                read_tensor(values / f"output_{i}.pb", info)
+                for i, info in enumerate(model.graph.output)
+            ]
             yield Case(folder.name, model, inputs, outputs, 1e-3, 1e-7)
 
 
@@ -128,6 +147,7 @@ def reason_to_skip(case, supported):
 
 # --- compiling ---
 
+
 def last_lines(text, count=1):
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return " | ".join(lines[-count:])
@@ -144,7 +164,7 @@ class Suite:
     def __init__(self, args):
         self.args = args
         self.build = args.build
-        self.failed = {}   # name: message
+        self.failed = {}  # name: message
         self.passed = set()
 
     def emit(self, item):
@@ -153,8 +173,12 @@ class Suite:
         model, source = self.build / f"{prefix}.onnx", self.build / f"{prefix}.c"
         model.write_bytes(case.model.SerializeToString())
         try:
-            done = subprocess.run([self.args.ctc, "compile", model, "-o", source, "--prefix", prefix, "--quiet"],
-                                  capture_output=True, text=True, timeout=60)
+            done = subprocess.run(
+                [self.args.ctc, "compile", model, "-o", source, "--prefix", prefix, "--quiet"],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
         except subprocess.TimeoutExpired:
             self.failed[case.name] = "ctc took more than 60 s"
             return None
@@ -175,7 +199,9 @@ class Suite:
     def compile_objects(self, chunk):
         """Object files of a chunk of (prefix, case, source), in one call of the compiler; one by one if that fails."""
         command = self.args.cc.split() + self.flags() + ["-c"]
-        done = subprocess.run(command + [c[2].name for c in chunk], cwd=self.build, capture_output=True, text=True)
+        done = subprocess.run(
+            command + [c[2].name for c in chunk], cwd=self.build, capture_output=True, text=True
+        )
         if done.returncode == 0:
             return chunk
         if len(chunk) == 1:
@@ -189,8 +215,12 @@ class Suite:
             return
         library = self.build / f"batch_{number}.so"
         link = self.args.cc.split() + self.flags() + ["-shared", "-o", library.name]
-        done = subprocess.run(link + [c[2].with_suffix(".o").name for c in chunk] + ["-lm"], cwd=self.build,
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            link + [c[2].with_suffix(".o").name for c in chunk] + ["-lm"],
+            cwd=self.build,
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             for _, case, _ in chunk:
                 self.failed[case.name] = "linker: " + first_error(done.stderr)
@@ -201,7 +231,9 @@ class Suite:
         environment = dict(os.environ)
         if self.args.sanitize:
             name = "libclang_rt.asan-x86_64.so" if "clang" in self.args.cc else "libasan.so"
-            found = subprocess.run(self.args.cc.split() + [f"-print-file-name={name}"], capture_output=True, text=True)
+            found = subprocess.run(
+                self.args.cc.split() + [f"-print-file-name={name}"], capture_output=True, text=True
+            )
             environment["LD_PRELOAD"] = found.stdout.strip()
             environment["ASAN_OPTIONS"] = "detect_leaks=0"
         return environment
@@ -213,8 +245,13 @@ class Suite:
             work = self.build / f"batch_{number}.pickle"
             plain = [(prefix, case._replace(model=None)) for prefix, case in todo]
             work.write_bytes(pickle.dumps((str(library), plain)))
-            done = subprocess.run([sys.executable, __file__, "--worker", work], env=self.environment(), capture_output=True,
-                                  text=True, errors="replace")
+            done = subprocess.run(
+                [sys.executable, __file__, "--worker", work],
+                env=self.environment(),
+                capture_output=True,
+                text=True,
+                errors="replace",
+            )
             answered = 0
             for line in done.stdout.splitlines():
                 if not line.startswith("{"):
@@ -227,26 +264,47 @@ class Suite:
                     self.passed.add(result["name"])
             if answered >= len(todo):
                 return
-            what = "took too long" if done.returncode == -signal.SIGALRM else f"crashed ({done.returncode})"
-            detail = next((line for line in done.stderr.splitlines() if "ERROR" in line or "runtime error" in line), "")
+            what = (
+                "took too long"
+                if done.returncode == -signal.SIGALRM
+                else f"crashed ({done.returncode})"
+            )
+            detail = next(
+                (
+                    line
+                    for line in done.stderr.splitlines()
+                    if "ERROR" in line or "runtime error" in line
+                ),
+                "",
+            )
             self.failed[todo[answered][1].name] = f"{what} {detail}".strip()
-            todo = todo[answered + 1:]
+            todo = todo[answered + 1 :]
 
     def run(self, cases):
         prefixed = [(f"case_{i}", case) for i, case in enumerate(cases)]
         with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as pool:
             sources = list(pool.map(self.emit, prefixed))
-            ready = [(prefix, case, source) for (prefix, case), source in zip(prefixed, sources) if source]
-            batches = [ready[i:i + BATCH] for i in range(0, len(ready), BATCH)]
+            ready = [
+                (prefix, case, source)
+                for (prefix, case), source in zip(prefixed, sources)
+                if source
+            ]
+            batches = [ready[i : i + BATCH] for i in range(0, len(ready), BATCH)]
             list(pool.map(lambda pair: self.run_batch(*pair), enumerate(batches)))
 
 
 # --- running (in the worker) ---
 
+
 def difference(code, expected, actual, rtol, atol):
     """What is wrong with `actual` of ONNX type `code`, or None."""
     import onnx
-    wanted = onnx.helper.np_dtype_to_tensor_dtype(expected.dtype) if expected.dtype != object else ctc_model.STRING
+
+    wanted = (
+        onnx.helper.np_dtype_to_tensor_dtype(expected.dtype)
+        if expected.dtype != object
+        else ctc_model.STRING
+    )
     if expected.dtype.kind in "US":
         wanted = ctc_model.STRING
     if wanted != code:
@@ -260,11 +318,17 @@ def difference(code, expected, actual, rtol, atol):
     if code in ctc_model.BITS_ONLY:
         actual = actual.view(expected.dtype)
         actual, expected = actual.astype(np.float32), expected.astype(np.float32)
-    if code == ctc_model.STRING or np.issubdtype(expected.dtype, np.integer) or expected.dtype == bool:
+    if (
+        code == ctc_model.STRING
+        or np.issubdtype(expected.dtype, np.integer)
+        or expected.dtype == bool
+    ):
         wrong = actual != expected
     else:
         wide = np.complex128 if np.iscomplexobj(expected) else np.float64
-        wrong = ~np.isclose(actual.astype(wide), expected.astype(wide), rtol=rtol, atol=atol, equal_nan=True)
+        wrong = ~np.isclose(
+            actual.astype(wide), expected.astype(wide), rtol=rtol, atol=atol, equal_nan=True
+        )
     if not np.any(wrong):
         return None
     place = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -299,6 +363,7 @@ def worker(path):
 
 # --- the report ---
 
+
 def read_failures():
     if not FAILURES.exists():
         return {}
@@ -331,13 +396,17 @@ def report(args, suite, cases, skipped):
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--filter", help="only cases whose name matches this regular expression")
     parser.add_argument("--ctc", type=pathlib.Path, default=ROOT / "build" / "ctc")
     parser.add_argument("--cc", default="gcc")
     parser.add_argument("--opt", default="-O1")
     parser.add_argument("--strict", action="store_true", help=STRICT_FLAGS)
-    parser.add_argument("--sanitize", action="store_true", help="address and undefined behaviour sanitizers")
+    parser.add_argument(
+        "--sanitize", action="store_true", help="address and undefined behaviour sanitizers"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="only each N-th case")
     parser.add_argument("--list-failing", action="store_true", help="known failures, too")
@@ -355,9 +424,11 @@ def main():
     if args.worker:
         worker(args.worker)
         return 0
-    supported = set(subprocess.run([args.ctc, "ops"], capture_output=True, text=True, check=True).stdout.split())
+    supported = set(
+        subprocess.run([args.ctc, "ops"], capture_output=True, text=True, check=True).stdout.split()
+    )
     skipped, cases = {}, []
-    for case in all_cases()[::args.every]:
+    for case in all_cases()[:: args.every]:
         if args.filter and not re.search(args.filter, case.name):
             continue
         reason = reason_to_skip(case, supported)

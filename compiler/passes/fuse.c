@@ -281,6 +281,18 @@ typedef struct {
   int *writer; /* by buffer id: index of the nest in the block that writes it, else -1 */
 } Writers;
 
+/* The nodes of the producer stand before those that the step took in earlier: producers are found from the end. */
+static void note_fused(Compilation *c, Step *step, const Step *producer) {
+  Step earlier = *step;
+  memset(&step->fused, 0, sizeof step->fused);
+  for (size_t i = 0; i < producer->fused.count; i++)
+    vec_push(c->arena, &step->fused, producer->fused.items[i]);
+  if (producer->node && producer->node != step->node)
+    vec_push(c->arena, &step->fused, producer->node);
+  for (size_t i = 0; i < earlier.fused.count; i++)
+    vec_push(c->arena, &step->fused, earlier.fused.items[i]);
+}
+
 /* Takes producers into the nest at `to` until none is left to take. */
 static bool fuse_into(Fuser *f, Block *block, size_t to, Writers *writers) {
   Step *step = block->steps.items[to];
@@ -291,6 +303,7 @@ static bool fuse_into(Fuser *f, Block *block, size_t to, Writers *writers) {
     LoopNest *joined = try_fuse(f, block, (size_t)from, to);
     if (!joined) continue;
     step->nest = joined;
+    note_fused(f->c, step, block->steps.items[from]);
     block->steps.items[from] = NULL;
     return true;
   }

@@ -23,6 +23,12 @@ typedef struct {
   int64_t offset;    /* in the weights file; -1: an array of its own */
 } Weight;
 
+/* An expression in the caller's dims that the run function computes once. */
+typedef struct {
+  Dim dim;
+  const char *name;
+} SizeName;
+
 typedef struct Emitter {
   Compilation *c;
   const Program *program;
@@ -32,6 +38,8 @@ typedef struct Emitter {
   Vec(CallerDim) dims;
   Map names; /* C identifiers taken */
   const char **input_names, **output_names;
+  bool name_sizes; /* emit_dim gives expressions a name */
+  Vec(SizeName) sizes;
   /* Weights: one entry a distinct constant, and which one a buffer uses. */
   Vec(Weight) weights;
   Weight **weight_of; /* by buffer id */
@@ -49,6 +57,8 @@ typedef struct Emitter {
 const char *emit_name(Emitter *e, const char *wanted);
 /* `dim` as a C expression. */
 const char *emit_dim(Emitter *e, Dim dim);
+/* The variable of the run function that holds `dim`, or NULL. */
+const char *emit_size_name(const Emitter *e, Dim dim);
 /* Marks a runtime definition and everything it needs. */
 void emit_need_chunk(Emitter *e, int chunk);
 

@@ -58,7 +58,7 @@ static const char *comment_safe(Emitter *e, const char *text) {
   return copy;
 }
 
-const char *emit_dim(Emitter *e, Dim dim) {
+static const char *plain_dim(Emitter *e, Dim dim) {
   Str out = str_in(e->arena);
   dim_print_c(&out, dim);
   static const char *const helpers[] = {"ctc_floordiv", "ctc_mod", "ctc_min_dim", "ctc_max_dim"};
@@ -67,6 +67,33 @@ const char *emit_dim(Emitter *e, Dim dim) {
     if (helper) emit_need_chunk(e, helper->chunk);
   }
   return str_text(&out);
+}
+
+static bool is_data_symbol(const DimSymbol *symbol, void *context) {
+  (void)context;
+  return symbol->kind == SYMBOL_DATA;
+}
+
+const char *emit_size_name(const Emitter *e, Dim dim) {
+  for (size_t i = 0; i < e->sizes.count; i++)
+    if (e->sizes.items[i].dim == dim) return e->sizes.items[i].name;
+  return NULL;
+}
+
+/* Inside the run function, expressions in the caller's dims are computed once, before the steps. */
+static const char *named_size(Emitter *e, Dim dim) {
+  const char *name = emit_size_name(e, dim);
+  if (name) return name;
+  SizeName made = {dim, emit_name(e, arena_printf(e->arena, "size_%zu", e->sizes.count + 1))};
+  vec_push(e->arena, &e->sizes, made);
+  return made.name;
+}
+
+const char *emit_dim(Emitter *e, Dim dim) {
+  bool simple = dim_is_const(dim) || dim_symbol(dim);
+  if (e->name_sizes && !simple && !dim_any_symbol(dim, is_data_symbol, NULL))
+    return named_size(e, dim);
+  return plain_dim(e, dim);
 }
 
 void emit_need_chunk(Emitter *e, int chunk) {
@@ -264,15 +291,15 @@ static void add_pointer_checks(Emitter *e, Str *out, const Port *ports, size_t c
   (void)e;
 }
 
+/* Sizes beyond int32 are refused even where the model has no limit, so that products of a few of them do not overflow. */
 static void add_dim_checks(Emitter *e, Str *out) {
   for (size_t i = 0; i < e->dims.count; i++) {
     const CallerDim *entry = &e->dims.items[i];
     if (entry->kind == DIM_RESULT) continue;
     str_addf(out, "  if (dims[%zu] < %" PRId64, i,
              entry->kind == DIM_GIVEN && entry->symbol->low > 0 ? entry->symbol->low : 0);
-    if (entry->symbol->high != INT64_MAX)
-      str_addf(out, " || dims[%zu] > %s", i,
-               emit_dim(e, dim_const(e->c->dims, entry->symbol->high)));
+    int64_t high = entry->symbol->high < INT32_MAX ? entry->symbol->high : INT32_MAX;
+    str_addf(out, " || dims[%zu] > %s", i, emit_dim(e, dim_const(e->c->dims, high)));
     str_add(out, ") return CTC_BAD_SHAPE;\n");
   }
 }
@@ -323,11 +350,19 @@ static void bind_run(Emitter *e, Scope *scope) {
   e->defined = map_in(e->arena);
   add_data_locals(e, &data, e->program->body, &e->defined);
   if (e->options->trace) program_number_steps(e->program);
+  Str sizes = str_in(e->arena);
+  e->name_sizes = true;
   emit_block(e, &body, e->program->body, 1);
+  e->name_sizes = false;
+  for (size_t i = 0; i < e->sizes.count; i++)
+    str_addf(&sizes, "  const int64_t %s = %s;\n", e->sizes.items[i].name,
+             plain_dim(e, e->sizes.items[i].dim));
   for (size_t i = 0; i < e->dims.count; i++)
     if (e->dims.items[i].kind != DIM_GIVEN)
       str_addf(&results, "  dims[%zu] = %s;\n", i, e->dims.items[i].symbol->c_name);
-  emit_dim_locals(e, &locals, str_text(&body), false);
+  emit_dim_locals(e, &locals, arena_printf(e->arena, "%s%s", str_text(&sizes), str_text(&body)),
+                  false);
+  scope_text(scope, "run_sizes", str_text(&sizes));
   str_add(&locals, str_text(&data));
   bool uses_workspace = strstr(str_text(&body), "CTC_AT(") != NULL;
   scope_bool(scope, "uses_workspace", uses_workspace);

@@ -67,26 +67,33 @@ static void add_safe(Str *out, const char *text) {
   }
 }
 
+/* `[1, N, size_3]`: long expressions by the name of the variable that holds them. */
+static void add_shape(Emitter *e, Str *out, const Value *value) {
+  enum { LONG = 16 };
+  str_add(out, "[");
+  for (int d = 0; d < value->rank; d++) {
+    Str text = str_in(e->arena);
+    dim_print(&text, value->shape[d]);
+    const char *name = emit_size_name(e, value->shape[d]);
+    if (d) str_add(out, ", ");
+    add_safe(out, text.length <= LONG ? str_text(&text) : name ? name : "?");
+  }
+  str_add(out, "]");
+}
+
 static void add_values(Emitter *e, Str *out, Value *const *values, int count) {
   const char *comma = "";
   for (int i = 0; i < count; i++) {
     if (!values[i]) continue;
     str_add(out, comma);
     if (values[i]->rank < 0) continue;
-    Str shape = str_in(e->arena);
-    dims_print(&shape, values[i]->shape, values[i]->rank);
-    add_safe(out, str_text(&shape));
+    add_shape(e, out, values[i]);
     comma = ", ";
   }
 }
 
-/* One line before the first step of each node: its name, operator, and the shapes that go in and
- * out. */
-static void add_comment(Emitter *e, Str *out, const Step *step, int depth) {
-  const Node *node = step->node;
-  if (!node || node == e->last_node) return;
-  e->last_node = node;
-  str_add(out, "\n");
+/* `name: Operator [shapes in] -> [shapes out]` */
+static void add_node_line(Emitter *e, Str *out, const Node *node, int depth) {
   emit_indent(out, depth);
   str_add(out, "/* ");
   if (node->name[0]) {
@@ -98,6 +105,15 @@ static void add_comment(Emitter *e, Str *out, const Step *step, int depth) {
   str_add(out, " -> ");
   add_values(e, out, node->outputs, node->output_count);
   str_add(out, " */\n");
+}
+
+/* A line for each node whose first step this is. */
+static void add_comment(Emitter *e, Str *out, const Step *step, int depth) {
+  if (!step->node || (step->node == e->last_node && !step->fused.count)) return;
+  str_add(out, "\n");
+  for (size_t i = 0; i < step->fused.count; i++) add_node_line(e, out, step->fused.items[i], depth);
+  if (step->node != e->last_node) add_node_line(e, out, step->node, depth);
+  e->last_node = step->node;
 }
 
 /* --- kernel calls --- */
@@ -283,18 +299,28 @@ static void emit_trace(Emitter *e, Str *out, const Step *step, int depth) {
   if (e->options->trace) step_visit_buffers(step, trace_buffer, &trace);
 }
 
+static void emit_step(Emitter *e, Str *out, const Step *step, int depth) {
+  switch (step->kind) {
+  case STEP_KERNEL: emit_kernel(e, out, step, depth); break;
+  case STEP_NEST: emit_nest_call(e, out, step, depth); break;
+  case STEP_DEFINE: emit_define(e, out, step, depth); break;
+  case STEP_CHECK: emit_check(e, out, step, depth); break;
+  case STEP_IF: emit_if(e, out, step, depth); break;
+  case STEP_LOOP: emit_loop(e, out, step, depth); break;
+  }
+}
+
+/* The comment of a step is made after its text, which gives names to its sizes. */
 void emit_block(Emitter *e, Str *out, const Block *block, int depth) {
   for (size_t i = 0; i < block->steps.count; i++) {
     const Step *step = block->steps.items[i];
+    Str text = str_in(e->arena);
+    const Node *before = e->last_node;
+    e->last_node = step->node;
+    emit_step(e, &text, step, depth);
+    e->last_node = before;
     add_comment(e, out, step, depth);
-    switch (step->kind) {
-    case STEP_KERNEL: emit_kernel(e, out, step, depth); break;
-    case STEP_NEST: emit_nest_call(e, out, step, depth); break;
-    case STEP_DEFINE: emit_define(e, out, step, depth); break;
-    case STEP_CHECK: emit_check(e, out, step, depth); break;
-    case STEP_IF: emit_if(e, out, step, depth); break;
-    case STEP_LOOP: emit_loop(e, out, step, depth); break;
-    }
+    str_add(out, str_text(&text));
     emit_trace(e, out, step, depth);
   }
 }
