@@ -417,39 +417,36 @@ static void type_carried_outputs(Compilation *c, const Node *node, const LoopPla
 /* Fills the plan for a fresh copy of the body; the operator's own rules. */
 typedef bool (*PlanFiller)(Compilation *c, const Node *node, LoopPlan *plan);
 
-/* Infers the body until the dims of the carried values settle; stores the inferred copy and the
- * plan with the node. */
+/* A fresh copy of the body, with what is known already of changing dims. */
+static bool restart_plan(Compilation *c, const Node *node, LoopPlan *plan, PlanFiller fill) {
+  const Carried *before = plan->carried;
+  plan->body = graph_clone(c, node_body(node, "body"), NULL);
+  if (!fill(c, node, plan)) return false;
+  for (int i = 0; before && i < plan->carried_count; i++)
+    memcpy(plan->carried[i].changing, before[i].changing, sizeof before[i].changing);
+  return true;
+}
+
+/* Infers the body until the dims of the carried values settle. */
 static bool infer_loop_plan(Compilation *c, Node *node, PlanFiller fill, int first_output,
                             LoopPlan **result) {
   enum { MOST_ROUNDS = 8 };
-  LoopPlan *plan = ARENA_NEW(c->arena, LoopPlan);
+  LoopPlan *plan = *result = ARENA_NEW(c->arena, LoopPlan);
+  const char *name = node->name[0] ? node->name : "loop";
   plan->iteration =
-      dim_data(c->dims, arena_printf(c->arena, "%s.iteration", node->name[0] ? node->name : "loop"),
-               0, INT64_MAX, NULL);
-  plan->body = graph_clone(c, node_body(node, "body"), NULL);
-  if (!fill(c, node, plan)) return false;
-  Dim changing[64][MAX_RANK] = {{NULL}};
-  if (plan->carried_count > 64) return node_error(c, node, "more than 64 carried values");
-  for (int round = 0; round < MOST_ROUNDS; round++) {
-    bool changed = false;
+      dim_data(c->dims, arena_printf(c->arena, "%s.iteration", name), 0, INT64_MAX, NULL);
+  bool changed = true;
+  for (int round = 0; changed && round < MOST_ROUNDS; round++) {
+    if (!restart_plan(c, node, plan, fill)) return false;
     drop_invariants(plan, first_output);
     type_counters(c, plan);
     if (!infer_body(c, plan)) return false;
     for (int i = 0; i < plan->carried_count; i++)
       plan->carried[i].out = plan->body->outputs.items[first_output + i];
+    changed = false;
     if (!find_changes(c, node, plan, &changed)) return false;
-    if (!changed) {
-      *result = plan;
-      return true;
-    }
-    for (int i = 0; i < plan->carried_count; i++)
-      memcpy(changing[i], plan->carried[i].changing, sizeof changing[i]);
-    plan->body = graph_clone(c, node_body(node, "body"), NULL);
-    if (!fill(c, node, plan)) return false;
-    for (int i = 0; i < plan->carried_count; i++)
-      memcpy(plan->carried[i].changing, changing[i], sizeof changing[i]);
   }
-  return node_error(c, node, "the shapes of the carried values do not settle");
+  return !changed || node_error(c, node, "the shapes of the carried values do not settle");
 }
 
 static void finish_trips(Compilation *c, const Node *node, LoopPlan *plan) {

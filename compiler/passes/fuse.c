@@ -219,21 +219,49 @@ static void check_block(const Block *block, Overwrite *overwrite) {
   }
 }
 
-static bool is_defined_symbol(const DimSymbol *symbol, void *context) {
+static bool is_that_symbol(const DimSymbol *symbol, void *context) {
   return symbol == context;
 }
 
-/* Whether a size of the nest mentions the symbol. */
-static bool nest_mentions(const LoopNest *nest, const DimSymbol *symbol) {
-  void *wanted = (void *)(uintptr_t)symbol;
+static bool dim_has(Dim dim, const DimSymbol *symbol) {
+  return dim && dim_any_symbol(dim, is_that_symbol, (void *)(uintptr_t)symbol);
+}
+
+static bool access_has(const Access *access, int rank, const DimSymbol *symbol) {
+  for (int d = 0; d < rank; d++)
+    if (dim_has(access->stride[d], symbol)) return true;
+  return dim_has(access->offset, symbol);
+}
+
+/* Whether a size that the nest uses mentions the symbol. */
+static bool nest_has(const LoopNest *nest, const DimSymbol *symbol) {
   for (int d = 0; d < nest->rank; d++)
-    if (dim_any_symbol(nest->extent[d], is_defined_symbol, wanted)) return true;
-  for (size_t i = 0; i < nest->loads.count; i++) {
-    if (dim_any_symbol(nest->loads.items[i].offset, is_defined_symbol, wanted)) return true;
-    for (int d = 0; d < nest->rank; d++)
-      if (dim_any_symbol(nest->loads.items[i].stride[d], is_defined_symbol, wanted)) return true;
-  }
+    if (dim_has(nest->extent[d], symbol)) return true;
+  for (size_t i = 0; i < nest->loads.count; i++)
+    if (access_has(&nest->loads.items[i], nest->rank, symbol)) return true;
+  for (size_t i = 0; i < nest->ops.count; i++)
+    for (int k = 0; k < nest->ops.items[i].arg_count; k++)
+      if (dim_has(nest->ops.items[i].args[k].dim, symbol)) return true;
+  for (size_t i = 0; i < nest->stores.count; i++)
+    if (access_has(&nest->stores.items[i].access, nest->rank, symbol) ||
+        dim_has(nest->stores.items[i].value.dim, symbol))
+      return true;
   return false;
+}
+
+/* Whether a step, or one inside of it, gives a value to a symbol that the nest uses. */
+static bool step_defines(const Step *step, const LoopNest *nest);
+
+static bool block_defines(const Block *block, const LoopNest *nest) {
+  for (size_t i = 0; block && i < block->steps.count; i++)
+    if (step_defines(block->steps.items[i], nest)) return true;
+  return false;
+}
+
+static bool step_defines(const Step *step, const LoopNest *nest) {
+  return (step->symbol && nest_has(nest, step->symbol)) || (step->trips && nest_has(nest, step->trips)) ||
+         block_defines(step->then_block, nest) || block_defines(step->else_block, nest) ||
+         block_defines(step->body, nest);
 }
 
 /* Whether the producer at `from` may as well run at `to`: nobody between them overwrites what it
@@ -247,7 +275,7 @@ static bool can_move(const Block *block, size_t from, size_t to) {
     if (step->then_block) check_block(step->then_block, &overwrite);
     if (step->else_block) check_block(step->else_block, &overwrite);
     if (step->body) check_block(step->body, &overwrite);
-    if (step->kind == STEP_DEFINE && nest_mentions(overwrite.nest, step->symbol)) return false;
+    if (step_defines(step, overwrite.nest)) return false;
   }
   return !overwrite.hit;
 }
@@ -276,11 +304,6 @@ static LoopNest *try_fuse(Fuser *f, const Block *block, size_t from, size_t to) 
   return stores_are_safe(joined) ? joined : NULL;
 }
 
-/* The step of the block (before `to`) that writes the buffer, or -1. */
-typedef struct {
-  int *writer; /* by buffer id: index of the nest in the block that writes it, else -1 */
-} Writers;
-
 /* The nodes of the producer stand before those that the step took in earlier: producers are found from the end. */
 static void note_fused(Compilation *c, Step *step, const Step *producer) {
   Step earlier = *step;
@@ -293,47 +316,38 @@ static void note_fused(Compilation *c, Step *step, const Step *producer) {
     vec_push(c->arena, &step->fused, earlier.fused.items[i]);
 }
 
-/* Takes producers into the nest at `to` until none is left to take. */
-static bool fuse_into(Fuser *f, Block *block, size_t to, Writers *writers) {
+/* Buffers that both nests read have one reader less once the nests are one. */
+static void merge_readers(Fuser *f, const LoopNest *producer, const LoopNest *consumer) {
+  for (size_t i = 0; i < producer->loads.count; i++) {
+    const Buffer *buffer = producer->loads.items[i].buffer;
+    bool seen = false;
+    for (size_t k = 0; k < i; k++) seen = seen || producer->loads.items[k].buffer == buffer;
+    if (!seen && load_reads(consumer, buffer)) f->uses[buffer->id].reads--;
+  }
+}
+
+/* Takes one producer into the nest at `to`; false if there is none to take. `writer` is, by buffer id, the nest of the
+ * block that writes the buffer, or -1. */
+static bool fuse_into(Fuser *f, Block *block, size_t to, const int *writer) {
   Step *step = block->steps.items[to];
   for (size_t i = 0; i < step->nest->loads.count; i++) {
     const Buffer *buffer = step->nest->loads.items[i].buffer;
-    int from = writers->writer[buffer->id];
-    if (from < 0 || (size_t)from >= to || f->uses[buffer->id].reads != 1) continue;
+    int from = writer[buffer->id];
+    if (from < 0 || f->uses[buffer->id].reads != 1) continue;
+    const Step *producer = block->steps.items[from];
     LoopNest *joined = try_fuse(f, block, (size_t)from, to);
     if (!joined) continue;
+    merge_readers(f, producer->nest, step->nest);
     step->nest = joined;
-    note_fused(f->c, step, block->steps.items[from]);
+    note_fused(f->c, step, producer);
     block->steps.items[from] = NULL;
     return true;
   }
   return false;
 }
 
-static void count_nest_loads_once(Fuser *f, const Block *block);
-
-static void fuse_block(Fuser *f, Program *program, Block *block) {
-  Writers writers = {ARENA_ARRAY(f->c->arena, int, program->buffers.count + 1)};
-  for (size_t i = 0; i <= program->buffers.count; i++) writers.writer[i] = -1;
-  count_nest_loads_once(f, block);
-  for (size_t i = 0; i < block->steps.count; i++) {
-    Step *step = block->steps.items[i];
-    if (step->then_block) fuse_block(f, program, step->then_block);
-    if (step->else_block) fuse_block(f, program, step->else_block);
-    if (step->body) fuse_block(f, program, step->body);
-    if (step->kind != STEP_NEST) continue;
-    while (fuse_into(f, block, i, &writers)) continue;
-    if (step->nest->stores.count == 1)
-      writers.writer[step->nest->stores.items[0].access.buffer->id] = (int)i;
-  }
-  size_t kept = 0;
-  for (size_t i = 0; i < block->steps.count; i++)
-    if (block->steps.items[i]) block->steps.items[kept++] = block->steps.items[i];
-  block->steps.count = kept;
-}
-
 /* A nest that loads a buffer twice (x * x) is one reader. */
-static void count_nest_loads_once(Fuser *f, const Block *block) {
+static void count_readers_once(Fuser *f, const Block *block) {
   for (size_t i = 0; i < block->steps.count; i++) {
     const Step *step = block->steps.items[i];
     if (step->kind != STEP_NEST) continue;
@@ -344,6 +358,26 @@ static void count_nest_loads_once(Fuser *f, const Block *block) {
           break;
         }
   }
+}
+
+static void fuse_block(Fuser *f, Program *program, Block *block) {
+  int *writer = ARENA_ARRAY(f->c->arena, int, program->buffers.count + 1);
+  for (size_t i = 0; i <= program->buffers.count; i++) writer[i] = -1;
+  count_readers_once(f, block);
+  for (size_t i = 0; i < block->steps.count; i++) {
+    Step *step = block->steps.items[i];
+    if (step->then_block) fuse_block(f, program, step->then_block);
+    if (step->else_block) fuse_block(f, program, step->else_block);
+    if (step->body) fuse_block(f, program, step->body);
+    if (step->kind != STEP_NEST) continue;
+    while (fuse_into(f, block, i, writer)) continue;
+    if (step->nest->stores.count == 1)
+      writer[step->nest->stores.items[0].access.buffer->id] = (int)i;
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < block->steps.count; i++)
+    if (block->steps.items[i]) block->steps.items[kept++] = block->steps.items[i];
+  block->steps.count = kept;
 }
 
 bool pass_fuse(Program *program) {
