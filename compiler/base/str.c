@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-Str str_in(Arena *arena) { return (Str){.arena = arena}; }
+Str str_in(Arena *arena) {
+  return (Str){.arena = arena};
+}
 
 static void reserve(Str *str, size_t more) {
   size_t needed = str->length + more + 1;
@@ -25,7 +27,9 @@ void str_add_n(Str *str, const char *text, size_t length) {
   str->text[str->length] = '\0';
 }
 
-void str_add(Str *str, const char *text) { str_add_n(str, text, strlen(text)); }
+void str_add(Str *str, const char *text) {
+  str_add_n(str, text, strlen(text));
+}
 
 void str_addf(Str *str, const char *format, ...) {
   va_list args, again;
@@ -39,7 +43,9 @@ void str_addf(Str *str, const char *format, ...) {
   va_end(args);
 }
 
-const char *str_text(const Str *str) { return str->text ? str->text : ""; }
+const char *str_text(const Str *str) {
+  return str->text ? str->text : "";
+}
 
 /* Levenshtein distance, one row at a time; words longer than the row are never near. */
 static size_t edit_distance(const char *a, const char *b) {

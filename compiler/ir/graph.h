@@ -1,7 +1,7 @@
 /* graph.h: the ONNX-level graph: nodes in topological order on typed values.
  *
- * Names are kept for messages only; everything is linked by pointers once the front end is done. A subgraph (body of If,
- * Loop, Scan) refers to values of the graphs around it directly. */
+ * Names are kept for messages only; everything is linked by pointers once the front end is done. A
+ * subgraph (body of If, Loop, Scan) refers to values of the graphs around it directly. */
 #ifndef CTC_IR_GRAPH_H
 #define CTC_IR_GRAPH_H
 
@@ -15,14 +15,16 @@ typedef struct Graph Graph;
 typedef struct Node Node;
 typedef struct OpDef OpDef; /* ops/op.h */
 
-/* Element `index` of an integer tensor, read while the program runs, gives a data symbol its value. */
+/* Element `index` of an integer tensor, read while the program runs, gives a data symbol its value.
+ */
 typedef struct {
   Dim symbol;
   int64_t index;
 } ElementLoad;
 
-/* What the model's file says of the type of a value. Not trusted: inference finds out by itself. Only behind an error it stands in for a type that could not
- * be inferred, so that the rest of the model is checked in the same run. */
+/* What the model's file says of the type of a value. Not trusted: inference finds out by itself.
+ * Only behind an error it stands in for a type that could not be inferred, so that the rest of the
+ * model is checked in the same run. */
 typedef struct {
   DType dtype;
   int rank;
@@ -37,17 +39,18 @@ typedef struct Value {
   Dim *shape;  /* rank expressions */
   /* Known data: from an initializer or folded. NULL if only known at run time. */
   const Tensor *constant;
-  /* Integer (or bool) tensors with a constant count that carry shapes: each element as an expression, row-major. NULL if unknown. */
+  /* Integer (or bool) tensors with a constant count that carry shapes: each element as an
+   * expression, row-major. NULL if unknown. */
   Dim *content;
   int64_t content_count;
   Vec(ElementLoad) loads; /* elements of this value that became data symbols (see value_element) */
   Node *producer;         /* NULL for inputs, initializers and body inputs */
   int producer_output;
-  int id;              /* unique in the compilation, in order of creation */
-  bool is_input;       /* an input of the outermost graph */
-  bool is_parameter;   /* an initializer of the model (may be trained later), not a folded value */
+  int id;            /* unique in the compilation, in order of creation */
+  bool is_input;     /* an input of the outermost graph */
+  bool is_parameter; /* an initializer of the model (may be trained later), not a folded value */
   const DeclaredType *declared; /* NULL: the file does not say */
-  const char *note;    /* e.g. class labels of a ZipMap, for model.h; may be NULL */
+  const char *note;             /* e.g. class labels of a ZipMap, for model.h; may be NULL */
 } Value;
 
 typedef enum {
@@ -80,7 +83,8 @@ typedef struct {
   Graph *graph;
 } Attr;
 
-/* Something that inference could not decide and the emitted program checks before the node's steps. */
+/* Something that inference could not decide and the emitted program checks before the node's steps.
+ */
 typedef struct {
   Dim condition; /* must be non-zero */
   const char *what;
@@ -99,14 +103,14 @@ struct Node {
   int output_count;
   Attr *attrs;
   int attr_count;
-  Graph *graph; /* the graph that it is in */
+  Graph *graph;          /* the graph that it is in */
   Vec(NodeCheck) checks; /* set by inference, anew each time */
   void *plan; /* what inference found out and lowering needs (loops); owned by the operator */
 };
 
 struct Graph {
   const char *name;
-  Vec(Value *) inputs;  /* without those that have an initializer */
+  Vec(Value *) inputs; /* without those that have an initializer */
   Vec(Value *) outputs;
   Vec(Node *) nodes; /* topological order */
   Graph *parent;     /* of a subgraph */
@@ -122,9 +126,11 @@ typedef struct Compilation {
   int next_value_id, next_node_index;
   const struct Options *options; /* options.h */
   const char *producer;          /* metadata of the model, may be "" */
-  const char **output_names;     /* of the graph's outputs as the file has them; values may be replaced by others */
-  uint64_t model_hash;           /* FNV-1a of the model file's bytes */
-  Vec(NodeCheck) assumptions;    /* about sizes of inputs, made by inference; the program checks them first */
+  const char **output_names; /* of the graph's outputs as the file has them; values may be replaced
+                                by others */
+  uint64_t model_hash;       /* FNV-1a of the model file's bytes */
+  Vec(NodeCheck)
+      assumptions; /* about sizes of inputs, made by inference; the program checks them first */
 } Compilation;
 
 Value *value_create(Compilation *c, const char *name);
@@ -137,8 +143,9 @@ void value_set_constant(Compilation *c, Value *value, const Tensor *tensor);
 Dim value_count(Compilation *c, const Value *value);
 /* Whether every element is known as a constant; then *out (room for content_count) is filled. */
 bool value_const_ints(const Value *value, int64_t *out);
-/* Element `index` of an integer tensor as an expression: from the content if that is known, otherwise a data symbol that is
- * loaded when the program runs (its range is [low, high], its bound open). */
+/* Element `index` of an integer tensor as an expression: from the content if that is known,
+ * otherwise a data symbol that is loaded when the program runs (its range is [low, high], its bound
+ * open). */
 Dim value_element(Compilation *c, Value *value, int64_t index, int64_t low, int64_t high);
 /* "float32[1, 3, N]" */
 const char *value_type_text(Compilation *c, const Value *value);
@@ -146,17 +153,21 @@ const char *value_type_text(Compilation *c, const Value *value);
 Graph *graph_create(Compilation *c, const char *name, Graph *parent);
 Node *graph_append(Compilation *c, Graph *graph, const char *domain, const char *op_type,
                    int version, int input_count, int output_count);
-/* A deep copy of a body with fresh values; values of outer graphs stay shared. Body inputs are replaced by `inputs` if that is not NULL. */
+/* A deep copy of a body with fresh values; values of outer graphs stay shared. Body inputs are
+ * replaced by `inputs` if that is not NULL. */
 Graph *graph_clone(Compilation *c, const Graph *graph, Value *const *inputs);
-/* Every use of `from` in `graph` and its subgraphs (inputs of nodes, graph outputs) becomes `to`. */
+/* Every use of `from` in `graph` and its subgraphs (inputs of nodes, graph outputs) becomes `to`.
+ */
 void graph_replace_uses(Graph *graph, Value *from, Value *to);
 /* Drops nodes whose outputs nobody uses (subgraphs too). Returns how many. */
 int graph_remove_dead(Compilation *c, Graph *graph);
-/* Checks the invariants: order, single definition, arity, types known (if `typed`). Asserts on violations. */
+/* Checks the invariants: order, single definition, arity, types known (if `typed`). Asserts on
+ * violations. */
 void graph_verify(Compilation *c, const Graph *graph, bool typed);
 void graph_print(Str *out, const Graph *graph);
 
-/* Attributes. Missing ones give the default; wrong kinds were refused by the front end against the operator table. */
+/* Attributes. Missing ones give the default; wrong kinds were refused by the front end against the
+ * operator table. */
 const Attr *node_attr(const Node *node, const char *name);
 int64_t node_int(const Node *node, const char *name, int64_t missing);
 float node_float(const Node *node, const char *name, float missing);

@@ -58,8 +58,9 @@ static int64_t eval_if_defined(const Machine *m, Dim dim) {
   return dim_any_symbol(dim, undefined_symbol, (void *)(uintptr_t)m) ? 0 : eval(m, dim);
 }
 
-/* Elements that `buffer` needs room for now: its count, and its upper bound, because a kernel that finds out how much it writes sets the
- * symbols in the count only afterwards (what they hold may be from an earlier iteration). */
+/* Elements that `buffer` needs room for now: its count, and its upper bound, because a kernel that
+ * finds out how much it writes sets the symbols in the count only afterwards (what they hold may be
+ * from an earlier iteration). */
 static int64_t room_needed(const Machine *m, const Buffer *buffer) {
   if (dim_is_const(buffer->count)) return dim_value(buffer->count);
   int64_t count = eval_if_defined(m, buffer->count);

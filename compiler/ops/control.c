@@ -38,15 +38,17 @@ static bool branches_disagree(Compilation *c, Graph *then_body, Graph *else_body
   return disagree;
 }
 
-/* Exporters write `squeeze if the dim is 1` as an If. Where that dim is open and the branches differ in rank, no program
- * fits both: it is compiled for the sizes where the condition holds, and checks that when it runs. */
+/* Exporters write `squeeze if the dim is 1` as an If. Where that dim is open and the branches
+ * differ in rank, no program fits both: it is compiled for the sizes where the condition holds, and
+ * checks that when it runs. */
 static Graph *assume_then(Compilation *c, const Node *node, Dim condition) {
   Graph *then_body = node_body(node, "then_branch"), *else_body = node_body(node, "else_branch");
   if (dim_any_symbol(condition, is_data_symbol, NULL)) return NULL;
   if (!branches_disagree(c, then_body, else_body)) return NULL;
   Str text = str_in(c->arena);
   dim_print(&text, condition);
-  diag_warning(c->diag, node_where(c, node), "the branches give results of different rank; compiled for sizes with %s",
+  diag_warning(c->diag, node_where(c, node),
+               "the branches give results of different rank; compiled for sizes with %s",
                str_text(&text));
   diag_hint(c->diag, "fix these dims with --dim or --shape to choose the branch");
   NodeCheck assumption = {condition, "sizes that the program was not compiled for"};

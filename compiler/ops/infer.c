@@ -14,7 +14,8 @@ static bool broadcast_dim(DimPool *pool, Dim a, Dim b, Dim *result) {
   return *result = dim_max(pool, a, b), true;
 }
 
-/* Demands while the program runs what broadcast_dim could only assume: a == b, or one of them is 1 and the other not 0. */
+/* Demands while the program runs what broadcast_dim could only assume: a == b, or one of them is 1
+ * and the other not 0. */
 static void check_broadcast(Compilation *c, const Node *node, Dim a, Dim b) {
   DimPool *pool = c->dims;
   if (a == b || dim_is(a, 1) || dim_is(b, 1)) return;
@@ -40,8 +41,9 @@ bool infer_broadcast(Compilation *c, const Node *node, Value *const *values, int
       if (own < 0) continue;
       check_broadcast(c, node, shape[d], values[i]->shape[own]);
       if (!broadcast_dim(c->dims, shape[d], values[i]->shape[own], &shape[d]))
-        return node_error(c, node, "the shapes cannot be broadcast together: axis %d is %" PRId64 " and %" PRId64,
-                          d - *rank, dim_value(shape[d]), dim_value(values[i]->shape[own]));
+        return node_error(
+            c, node, "the shapes cannot be broadcast together: axis %d is %" PRId64 " and %" PRId64,
+            d - *rank, dim_value(shape[d]), dim_value(values[i]->shape[own]));
     }
   }
   return true;
@@ -90,7 +92,8 @@ bool infer_const_ints(Compilation *c, const Node *node, int input, const char *n
   }
   if (value) {
     node_error(c, node, "input %d '%s' must be known when compiling", input, value->name);
-    return diag_hint(c->diag, "fix it with --set %s=…, or fix the dims that it is computed from with --dim",
+    return diag_hint(c->diag,
+                     "fix it with --set %s=…, or fix the dims that it is computed from with --dim",
                      value->name);
   }
   const Attr *attr = name ? node_attr(node, name) : NULL;
@@ -107,8 +110,8 @@ bool infer_elements(Compilation *c, const Node *node, int input, int64_t low, in
   Value *value = node_in(node, input);
   Dim total = value_count(c, value);
   if (!dim_is_const(total)) {
-    node_error(c, node, "the number of elements of input %d '%s' is not known when compiling", input,
-               value->name);
+    node_error(c, node, "the number of elements of input %d '%s' is not known when compiling",
+               input, value->name);
     return diag_hint(c->diag, "fix its shape with --dim or --shape");
   }
   *count = (int)dim_value(total);

@@ -1,9 +1,10 @@
 /* infer_graph.c: type and shape inference of a whole graph, folding what is constant on the way.
  *
- * Nodes are taken in order. A node whose inputs are all constants is run at once by the interpreter; a node that can tell which of its bodies
- * will run (an If with a known condition) is replaced by that body's nodes, so that a dead branch is never looked at. All errors
- * are reported: outputs of a node that failed take the types that the file declares, or stay untyped; nodes that depend on untyped values are passed over
- * in silence. */
+ * Nodes are taken in order. A node whose inputs are all constants is run at once by the
+ * interpreter; a node that can tell which of its bodies will run (an If with a known condition) is
+ * replaced by that body's nodes, so that a dead branch is never looked at. All errors are reported:
+ * outputs of a node that failed take the types that the file declares, or stay untyped; nodes that
+ * depend on untyped values are passed over in silence. */
 #include "ops/op.h"
 
 #include "ir/interpret.h"
@@ -11,10 +12,13 @@
 
 #include <string.h>
 
-/* Folding must not blow up the program: larger results of small inputs (an Expand of a scalar) stay computed at run time. */
+/* Folding must not blow up the program: larger results of small inputs (an Expand of a scalar) stay
+ * computed at run time. */
 enum { FOLD_BYTES_FREE = 1 << 16, FOLD_GROWTH = 2 };
 
-static bool is_typed(const Value *value) { return value->dtype != DT_NONE && value->rank >= 0; }
+static bool is_typed(const Value *value) {
+  return value->dtype != DT_NONE && value->rank >= 0;
+}
 
 static bool inputs_typed(const Node *node) {
   for (int i = 0; i < node->input_count; i++)
@@ -35,7 +39,8 @@ static int64_t constant_input_bytes(const Node *node) {
   return bytes;
 }
 
-/* Bytes of the outputs that are not constant yet; -1 if there are none, or a shape is not constant. */
+/* Bytes of the outputs that are not constant yet; -1 if there are none, or a shape is not constant.
+ */
 static int64_t open_output_bytes(Compilation *c, const Node *node) {
   int64_t bytes = 0;
   bool any = false;
@@ -126,8 +131,9 @@ static bool infer_node(Compilation *c, Node *node, bool *gone) {
   *gone = false;
   if (!node->op) {
     const char *domain = node->domain[0] ? node->domain : "ai.onnx";
-    return diag_error(c->diag, node_where(c, node), "operator %s of domain %s (version %d) is not supported",
-                      node->op_type, domain, node->version);
+    return diag_error(c->diag, node_where(c, node),
+                      "operator %s of domain %s (version %d) is not supported", node->op_type,
+                      domain, node->version);
   }
   if (!inputs_typed(node)) return true;
   node->checks.count = 0;
@@ -150,13 +156,15 @@ static void use_declared_type(Compilation *c, Value *value) {
   for (int d = 0; d < declared->rank; d++) {
     const char *name = declared->names[d];
     if (!name) name = arena_printf(c->arena, "%s.%d", value->name, d);
-    shape[d] = declared->dims[d] >= 0 ? dim_const(c->dims, declared->dims[d]) : dim_input(c->dims, name);
+    shape[d] =
+        declared->dims[d] >= 0 ? dim_const(c->dims, declared->dims[d]) : dim_input(c->dims, name);
   }
   value_set_type(c, value, declared->dtype, declared->rank, shape);
 }
 
-/* Inputs that could not be inferred take the types that the file declares, unless shapes were given on the command line that the file does
- * not know of. Nothing is compiled any more: this only finds more errors. */
+/* Inputs that could not be inferred take the types that the file declares, unless shapes were given
+ * on the command line that the file does not know of. Nothing is compiled any more: this only finds
+ * more errors. */
 static void go_on_with_declared_types(Compilation *c, const Node *node) {
   if (c->options && c->options->shape_count) return;
   for (int i = 0; i < node->input_count; i++)
@@ -165,7 +173,8 @@ static void go_on_with_declared_types(Compilation *c, const Node *node) {
 
 /* --- the whole graph --- */
 
-/* Puts the nodes of `body` at position `at` in place of the node there, whose outputs become the body's. */
+/* Puts the nodes of `body` at position `at` in place of the node there, whose outputs become the
+ * body's. */
 static void splice_body(Compilation *c, Graph *graph, size_t at, Graph *body) {
   Node *node = graph->nodes.items[at];
   for (int i = 0; i < node->output_count && (size_t)i < body->outputs.count; i++)
@@ -196,7 +205,8 @@ bool infer_graph(Compilation *c, Graph *graph) {
   for (size_t i = 0; i < graph->nodes.count; i++) {
     Node *node = graph->nodes.items[i];
     if (c->diag->errors) go_on_with_declared_types(c, node);
-    Graph *body = node->op && node->op->select && inputs_typed(node) ? node->op->select(c, node) : NULL;
+    Graph *body =
+        node->op && node->op->select && inputs_typed(node) ? node->op->select(c, node) : NULL;
     if (body) {
       splice_body(c, graph, i, body);
       i--; /* wraps at 0, and the loop's increment brings it back */

@@ -4,7 +4,8 @@
  *
  *   DEFINE_OP(Conv) = {.name = "Conv", .infer = infer_conv, .lower = lower_conv};
  *
- * The build collects every line that starts with DEFINE_…(Name into the registry: there is no list to keep. */
+ * The build collects every line that starts with DEFINE_…(Name into the registry: there is no list
+ * to keep. */
 #ifndef CTC_OPS_OP_H
 #define CTC_OPS_OP_H
 
@@ -12,21 +13,23 @@
 #include "ops/lower.h"
 
 enum {
-  OP_RANDOM = 1,      /* not folded: each run may give other values */
-  OP_BODY = 2,        /* has subgraphs (If, Loop, Scan): inference and lowering look into them */
+  OP_RANDOM = 1, /* not folded: each run may give other values */
+  OP_BODY = 2,   /* has subgraphs (If, Loop, Scan): inference and lowering look into them */
 };
 
 struct OpDef {
   const char *domain; /* NULL is ai.onnx; "ai.onnx.ml", "com.microsoft" … */
   const char *name;
   unsigned flags;
-  /* Checks attributes and inputs; sets dtype, shape and (integers that carry shapes) content of every output. Input types
-   * are known when it is called; every output that is not NULL must be set when it returns true. Idempotent. */
+  /* Checks attributes and inputs; sets dtype, shape and (integers that carry shapes) content of
+   * every output. Input types are known when it is called; every output that is not NULL must be
+   * set when it returns true. Idempotent. */
   bool (*infer)(Compilation *c, Node *node);
-  /* Appends the steps that compute the outputs. Inference succeeded before. Constant inputs may be read as numbers. */
+  /* Appends the steps that compute the outputs. Inference succeeded before. Constant inputs may be
+   * read as numbers. */
   bool (*lower)(Lower *lower, const Node *node);
-  /* OP_BODY only, may be NULL: the body that takes the node's place because it is known to run exactly once (an If whose
-   * condition is known), or NULL if that cannot be told. */
+  /* OP_BODY only, may be NULL: the body that takes the node's place because it is known to run
+   * exactly once (an If whose condition is known), or NULL if that cannot be told. */
   Graph *(*select)(Compilation *c, const Node *node);
   const void *row; /* data of operators that share their functions */
 };
@@ -37,35 +40,40 @@ const OpDef *op_find(const char *domain, const char *op_type); /* NULL: not supp
 /* All operators, sorted by domain and name. */
 const OpDef *const *op_list(int *count);
 
-/* Infers types, shapes and contents of all nodes in order, folds constants, and replaces nodes by the bodies that are known to run.
- * Reports every error there is; false if there was one. (ops/infer_graph.c) */
+/* Infers types, shapes and contents of all nodes in order, folds constants, and replaces nodes by
+ * the bodies that are known to run. Reports every error there is; false if there was one.
+ * (ops/infer_graph.c) */
 MUST_CHECK bool infer_graph(Compilation *c, Graph *graph);
 
-/* Whether the inputs' element types are what the operator table says (ops/check_types.c); reports those that are not. Input types are known. */
+/* Whether the inputs' element types are what the operator table says (ops/check_types.c); reports
+ * those that are not. Input types are known. */
 MUST_CHECK bool check_input_types(Compilation *c, const Node *node);
 
 /* --- help for inference (ops/infer.c) --- */
 
-/* Numpy broadcasting of `count` shapes into *rank/shape (MAX_RANK room). Unequal constant dims are an error at the node. Unequal symbolic
- * ones: with one of them a constant other than 1, that constant; otherwise their maximum. */
+/* Numpy broadcasting of `count` shapes into *rank/shape (MAX_RANK room). Unequal constant dims are
+ * an error at the node. Unequal symbolic ones: with one of them a constant other than 1, that
+ * constant; otherwise their maximum. */
 MUST_CHECK bool infer_broadcast(Compilation *c, const Node *node, Value *const *values, int count,
                                 int *rank, Dim *shape);
 /* `axis` in [-rank, rank) made non-negative; otherwise an error that names the range. */
 MUST_CHECK bool infer_axis(Compilation *c, const Node *node, int64_t axis, int rank, int *result);
 /* Output i has the type of input j (content too, if it is the same data). */
 void infer_same(Compilation *c, Node *node, int output, int input);
-/* The integers of input i (or, if that is omitted, of attribute `name`) as constants; error if they are only known at run time.
- * *present is false and *count 0 where neither is there. */
+/* The integers of input i (or, if that is omitted, of attribute `name`) as constants; error if they
+ * are only known at run time. *present is false and *count 0 where neither is there. */
 MUST_CHECK bool infer_const_ints(Compilation *c, const Node *node, int input, const char *name,
                                  bool *present, const int64_t **values, size_t *count);
-/* The elements of a rank-1 (or scalar) integer input as expressions, data symbols where they are only known at run time (range [low, high]).
- * Its count must be a constant. */
+/* The elements of a rank-1 (or scalar) integer input as expressions, data symbols where they are
+ * only known at run time (range [low, high]). Its count must be a constant. */
 MUST_CHECK bool infer_elements(Compilation *c, const Node *node, int input, int64_t low,
                                int64_t high, const Dim **values, int *count);
-/* Demands that two dims are equal: constants that differ are an error ("what"), others a run-time check at this node. */
+/* Demands that two dims are equal: constants that differ are an error ("what"), others a run-time
+ * check at this node. */
 MUST_CHECK bool infer_require_equal(Compilation *c, const Node *node, Dim a, Dim b,
                                     const char *what);
-/* Sets the content of an output (count = number of elements of its constant shape); if all are constants it becomes a constant. */
+/* Sets the content of an output (count = number of elements of its constant shape); if all are
+ * constants it becomes a constant. */
 void infer_content(Compilation *c, Value *value, const Dim *content, int64_t count);
 
 #endif

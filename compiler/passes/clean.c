@@ -1,5 +1,5 @@
-/* clean.c: removes nodes that nobody needs, and optional outputs that nobody reads (the states of an LSTM, say), so that they are
- * neither computed nor given memory. */
+/* clean.c: removes nodes that nobody needs, and optional outputs that nobody reads (the states of
+ * an LSTM, say), so that they are neither computed nor given memory. */
 #include "passes/passes.h"
 
 #include "ops/schema.h"

@@ -259,9 +259,9 @@ static bool block_defines(const Block *block, const LoopNest *nest) {
 }
 
 static bool step_defines(const Step *step, const LoopNest *nest) {
-  return (step->symbol && nest_has(nest, step->symbol)) || (step->trips && nest_has(nest, step->trips)) ||
-         block_defines(step->then_block, nest) || block_defines(step->else_block, nest) ||
-         block_defines(step->body, nest);
+  return (step->symbol && nest_has(nest, step->symbol)) ||
+         (step->trips && nest_has(nest, step->trips)) || block_defines(step->then_block, nest) ||
+         block_defines(step->else_block, nest) || block_defines(step->body, nest);
 }
 
 /* Whether the producer at `from` may as well run at `to`: nobody between them overwrites what it
@@ -304,7 +304,8 @@ static LoopNest *try_fuse(Fuser *f, const Block *block, size_t from, size_t to) 
   return stores_are_safe(joined) ? joined : NULL;
 }
 
-/* The nodes of the producer stand before those that the step took in earlier: producers are found from the end. */
+/* The nodes of the producer stand before those that the step took in earlier: producers are found
+ * from the end. */
 static void note_fused(Compilation *c, Step *step, const Step *producer) {
   Step earlier = *step;
   memset(&step->fused, 0, sizeof step->fused);
@@ -326,8 +327,8 @@ static void merge_readers(Fuser *f, const LoopNest *producer, const LoopNest *co
   }
 }
 
-/* Takes one producer into the nest at `to`; false if there is none to take. `writer` is, by buffer id, the nest of the
- * block that writes the buffer, or -1. */
+/* Takes one producer into the nest at `to`; false if there is none to take. `writer` is, by buffer
+ * id, the nest of the block that writes the buffer, or -1. */
 static bool fuse_into(Fuser *f, Block *block, size_t to, const int *writer) {
   Step *step = block->steps.items[to];
   for (size_t i = 0; i < step->nest->loads.count; i++) {

@@ -78,7 +78,9 @@ static bool is_needed(const Live *live, const Step *step) {
 }
 
 /* The caller gives an open symbol's capacity, which the loop has to keep to. */
-static bool is_open(const DimSymbol *symbol) { return !symbol->bound && symbol->high == INT64_MAX; }
+static bool is_open(const DimSymbol *symbol) {
+  return !symbol->bound && symbol->high == INT64_MAX;
+}
 
 static bool prune_block(const Live *live, Block *block) {
   size_t kept = 0;
@@ -88,7 +90,8 @@ static bool prune_block(const Live *live, Block *block) {
     if (step->then_block) changed |= prune_block(live, step->then_block);
     if (step->else_block) changed |= prune_block(live, step->else_block);
     if (step->body) changed |= prune_block(live, step->body);
-    if (step->trips && !live->symbols[step->trips->index] && !is_open(step->trips)) step->trips = NULL;
+    if (step->trips && !live->symbols[step->trips->index] && !is_open(step->trips))
+      step->trips = NULL;
     if (is_needed(live, step)) block->steps.items[kept++] = step;
   }
   changed |= kept < block->steps.count;
@@ -96,7 +99,8 @@ static bool prune_block(const Live *live, Block *block) {
   return changed;
 }
 
-/* A check whose condition was checked earlier in the same block, its symbols unchanged since, tells nothing. */
+/* A check whose condition was checked earlier in the same block, its symbols unchanged since, tells
+ * nothing. */
 static void drop_repeated_checks(Compilation *c, Block *block) {
   Vec(Dim) seen = {0};
   size_t kept = 0;
@@ -106,7 +110,8 @@ static void drop_repeated_checks(Compilation *c, Block *block) {
     if (step->then_block) drop_repeated_checks(c, step->then_block);
     if (step->else_block) drop_repeated_checks(c, step->else_block);
     if (step->body) drop_repeated_checks(c, step->body);
-    if (step->kind == STEP_DEFINE || step->kind == STEP_IF || step->kind == STEP_LOOP) seen.count = 0;
+    if (step->kind == STEP_DEFINE || step->kind == STEP_IF || step->kind == STEP_LOOP)
+      seen.count = 0;
     if (step->kind == STEP_CHECK) {
       for (size_t k = 0; k < seen.count; k++) repeated = repeated || seen.items[k] == step->value;
       if (!repeated) vec_push(c->arena, &seen, step->value);

@@ -69,14 +69,20 @@ int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, flo
 
   /* if: If [] -> [3] */
   if (*in_c) {
+
+    /* Exp [3] -> [3] */
     nest1_exp_f32(in_x, CTC_AT(float, 0));
   } else {
+
+    /* Neg [3] -> [3] */
     nest2_neg_f32(in_x, CTC_AT(float, 0));
   }
 
   /* loop: Loop [], [3] -> [3] */
   nest3_copy(CTC_AT(const float, 0), out_y);
   for (loop_iteration = 0; loop_iteration < ctc_max_dim(n, 0); loop_iteration++) {
+
+    /* Add [3], [3] -> [3] */
     nest4_add_f32(out_y, out_y);
   }
   return CTC_OK;

@@ -57,16 +57,17 @@ int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *w
   int64_t i_1 = 0;
   if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
   if (out_y == NULL || (uintptr_t)out_y % 8 != 0) return CTC_BAD_ARGUMENT;
-  if (dims[0] < 0) return CTC_BAD_SHAPE;
+  if (dims[0] < 0 || dims[0] > 2147483647) return CTC_BAD_SHAPE;
   if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;
   if ((uint64_t)data_dependent_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;
+  const int64_t size_1 = (4 * N);
 
   /* n0: NonZero [N, 4] -> [2, i.1] */
-  nest1_cast_f32_bool(in_x, CTC_AT(uint8_t, at[0]), (4 * N));
-  ctc_count_true(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), (4 * N));
+  nest1_cast_f32_bool(in_x, CTC_AT(uint8_t, at[0]), size_1);
+  ctc_count_true(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), size_1);
   i_1 = (int64_t)(CTC_AT(const int64_t, 0))[0];
   if (i_1 < 0) return CTC_BAD_SHAPE;
-  if (i_1 > (4 * N)) return CTC_CAPACITY_TOO_SMALL;
+  if (i_1 > size_1) return CTC_CAPACITY_TOO_SMALL;
   {
     const ctc_dim a3[2] = {N, 4};
     ctc_nonzero(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), 2, a3, i_1);

@@ -27,7 +27,7 @@ static const float w_shift[1] = {
 
 /* --- loop nests of this model --- */
 
-static void nest1_add_f32(const float *CTC_RESTRICT x0, const float *CTC_RESTRICT x1, const float *CTC_RESTRICT x2, float *CTC_RESTRICT y0, int64_t n0) {
+static void nest1_mul_f32(const float *CTC_RESTRICT x0, const float *CTC_RESTRICT x1, const float *CTC_RESTRICT x2, float *CTC_RESTRICT y0, int64_t n0) {
   for (int64_t i0 = 0; i0 < n0; i0++) {
     for (int64_t i1 = 0; i1 < 4; i1++) {
       const float v0 = x0[i0 * 4 + i1];
@@ -35,17 +35,10 @@ static void nest1_add_f32(const float *CTC_RESTRICT x0, const float *CTC_RESTRIC
       const float v2 = x2[0];
       const float t0 = ctc_mul_f32(v0, v1);
       const float t1 = ctc_add_f32(t0, v2);
-      y0[i0 * 4 + i1] = t1;
+      const float t2 = ctc_sigmoid_f32(t1);
+      const float t3 = ctc_mul_f32(t1, t2);
+      y0[i0 * 4 + i1] = t3;
     }
-  }
-}
-
-static void nest2_mul_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0, int64_t n0) {
-  for (int64_t i0 = 0; i0 < n0; i0++) {
-    const float v0 = x0[i0];
-    const float t0 = ctc_sigmoid_f32(v0);
-    const float t1 = ctc_mul_f32(v0, t0);
-    y0[i0] = t1;
   }
 }
 
@@ -54,35 +47,25 @@ static void nest2_mul_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0, 
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
 
-/* Where the buffers lie for these dims; returns the bytes needed. */
-static int64_t elementwise_plan(const int64_t *dims, int64_t *at) {
-  const int64_t N = dims[0];
-  (void)dims;
-  (void)at;
-  return (64 * ctc_floordiv(N + 3, 4));
-}
-
 int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
-  char *ws = (char *)workspace;
-  int64_t at[1];
+  (void)workspace;
+  (void)workspace_bytes;
   const int64_t N = dims[0];
   if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
   if (out_y == NULL || (uintptr_t)out_y % 4 != 0) return CTC_BAD_ARGUMENT;
-  if (dims[0] < 0) return CTC_BAD_SHAPE;
-  if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;
-  if ((uint64_t)elementwise_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;
+  if (dims[0] < 0 || dims[0] > 2147483647) return CTC_BAD_SHAPE;
 
+  /* n0: Mul [N, 4], [4] -> [N, 4] */
   /* n1: Add [N, 4], [1] -> [N, 4] */
-  nest1_add_f32(in_x, w_scale, w_shift, CTC_AT(float, 0), N);
-
+  /* n2: Sigmoid [N, 4] -> [N, 4] */
   /* n3: Mul [N, 4], [N, 4] -> [N, 4] */
-  nest2_mul_f32(CTC_AT(const float, 0), out_y, (4 * N));
+  nest1_mul_f32(in_x, w_scale, w_shift, out_y, N);
   return CTC_OK;
 }
 
 int64_t elementwise_workspace_bytes(const int64_t *dims) {
-  int64_t at[1];
-  return elementwise_plan(dims, at);
+  (void)dims;
+  return 0;
 }
 
 void elementwise_bounds(int64_t *dims) {

@@ -36,6 +36,7 @@ enum {
 /*   y: float32[N, 4] */
 
 #define ELEMENTWISE_ALIGNMENT 64 /* of the workspace */
+#define ELEMENTWISE_WORKSPACE_BYTES 0
 
 /* Runs the model once. Inputs and outputs are dense and row-major; the workspace is memory of the caller's, its contents mean
  * nothing before and after. Returns ELEMENTWISE_OK or another status; several threads may run the model at once with a

@@ -291,7 +291,8 @@ static void add_pointer_checks(Emitter *e, Str *out, const Port *ports, size_t c
   (void)e;
 }
 
-/* Sizes beyond int32 are refused even where the model has no limit, so that products of a few of them do not overflow. */
+/* Sizes beyond int32 are refused even where the model has no limit, so that products of a few of
+ * them do not overflow. */
 static void add_dim_checks(Emitter *e, Str *out) {
   for (size_t i = 0; i < e->dims.count; i++) {
     const CallerDim *entry = &e->dims.items[i];

@@ -188,8 +188,8 @@ static void emit_kernel(Emitter *e, Str *out, const Step *step, int depth) {
 
 /* --- symbols --- */
 
-/* Stops the run if a data symbol has left its range or the caller's capacity. Bounds of computed symbols are proven, those of symbols that
- * are `loaded` from a tensor are not. */
+/* Stops the run if a data symbol has left its range or the caller's capacity. Bounds of computed
+ * symbols are proven, those of symbols that are `loaded` from a tensor are not. */
 static void add_range_check(Emitter *e, Str *out, const DimSymbol *symbol, bool loaded, int depth) {
   const CallerDim *caller = emit_caller_dim(e, symbol);
   const char *name = symbol->c_name;

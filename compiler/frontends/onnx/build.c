@@ -257,7 +257,8 @@ static bool read_outputs(Reader *r, Scope *scope, const Onnx__GraphProto *proto)
   return ok;
 }
 
-/* A subgraph if `outer` is given, else the model's graph, which is c->graph even after errors, without what they concern. NULL after errors. */
+/* A subgraph if `outer` is given, else the model's graph, which is c->graph even after errors,
+ * without what they concern. NULL after errors. */
 Graph *graph_read(Reader *r, Scope *outer, const Onnx__GraphProto *proto) {
   Scope scope = {.outer = outer, .prefix = "", .opsets = &r->opsets, .values = map_in(r->arena)};
   if (outer) {
