@@ -52,7 +52,7 @@ UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit test test-quick zoo demo lint tidy docs format asan install clean help
+.PHONY: all deps unit test test-quick zoo demo lint tidy docs format asan fuzz install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -99,6 +99,15 @@ docs: $(BUILD)/ctc ## write the documents that are made from tables
 
 format: ## lay out all sources by .clang-format
 	clang-format -i $(FORMATTED)
+
+FUZZ_SECONDS ?= 60
+fuzz: ## libFuzzer on the reader of ONNX files for FUZZ_SECONDS (needs clang and its runtime, package libclang-rt-14-dev)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) \
+	  CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' $(BUILD)/fuzz/libctc.a
+	$(CLANG) -g -fsanitize=fuzzer,address,undefined -Icompiler -I$(BUILD)/fuzz/gen -o $(BUILD)/fuzz/fuzz_onnx \
+	  tests/fuzz/fuzz_onnx.c $(BUILD)/fuzz/libctc.a $(LIBS)
+	@mkdir -p $(BUILD)/fuzz/corpus
+	$(BUILD)/fuzz/fuzz_onnx -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus
 
 asan: ## unit tests and a ctc in build/asan with the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \

@@ -4,7 +4,6 @@
     run.py --all            everything but the large models
     run.py --quick          about a minute
     run.py --zoo            all real models (downloads some 600 MB), writes docs/zoo.md
-    run.py --demo           one model: compiled, run and compared with onnxruntime
     run.py --group NAME     one group: unit, errors, cli, emitted, golden, examples, random, node, node-clang, node-sanitized, zoo, zoo-dynamic
 """
 import argparse
@@ -13,10 +12,9 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 import time
 
-from common import CTC, ROOT, Count, checks_of, conv_net, ctc_ok, library, onnxruntime_outputs, run_checks, same, save
+from common import CTC, ROOT, Count, checks_of, run_checks
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -63,25 +61,6 @@ def unit():
     return count
 
 
-def demo(_=None):
-    """A small network from ONNX to C to numbers."""
-    import numpy as np
-    with tempfile.TemporaryDirectory() as folder:
-        path = save(conv_net(), folder, "demo.onnx")
-        print(ctc_ok("inspect", path).out)
-        net = library(conv_net(), folder, flags=["-O2", "-std=c99", "-Wall", "-Wextra", "-Werror"])
-        x = np.random.default_rng(0).standard_normal((3, 3, 16, 16)).astype(np.float32)
-        start = time.perf_counter()
-        actual = net.run([x])
-        seconds = time.perf_counter() - start
-        expected = onnxruntime_outputs(conv_net(), {"x": x})
-        same(actual, expected)
-        lines = (pathlib.Path(folder) / "net.c").read_text().count("\n")
-        print(f"{lines} lines of C, {net.workspace_bytes([3])} bytes of workspace, {1e3 * seconds:.2f} ms for a batch of 3")
-        print("largest difference from onnxruntime:", float(np.abs(actual[0] - expected[0]).max()))
-    return Count(1)
-
-
 GROUPS = {
     "unit": unit,
     "errors": lambda: module("errors"),
@@ -99,13 +78,11 @@ GROUPS = {
     "zoo-dynamic": lambda: python("zoo.py", "--dynamic"),
     "zoo-all": lambda: python("zoo.py", "--all", "--both", "--write"),
     "zoo-all-dynamic": lambda: python("zoo.py", "--all", "--dynamic"),
-    "demo": demo,
 }
 PLANS = {
     "all": ["unit", "errors", "cli", "emitted", "golden", "examples", "random", "node", "node-clang", "node-sanitized", "zoo", "zoo-dynamic"],
     "quick": ["unit", "errors", "cli", "emitted", "golden", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
-    "demo": ["demo"],
 }
 
 

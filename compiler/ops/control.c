@@ -21,8 +21,17 @@ static bool is_data_symbol(const DimSymbol *symbol, void *context) {
   return symbol->kind == SYMBOL_DATA;
 }
 
+static bool is_one_element(const Value *value) {
+  for (int d = 0; d < value->rank; d++)
+    if (!dim_is(value->shape[d], 1)) return false;
+  return true;
+}
+
+/* Whether one value can stand for both: they have the same rank, or one element each (exporters mix
+ * scalars and tensors of shape [1]). */
 static bool same_kind(const Value *a, const Value *b) {
-  return a->dtype == b->dtype && a->rank == b->rank;
+  if (a->dtype != b->dtype) return false;
+  return a->rank == b->rank || (is_one_element(a) && is_one_element(b));
 }
 
 /* Whether both bodies can be typed, and give different dtypes or ranks. Nothing is printed. */
@@ -86,8 +95,9 @@ static bool merge_output(Compilation *c, const Node *node, int index, const Valu
         "one branch can be chosen when compiling");
   }
   Dim shape[MAX_RANK];
-  for (int d = 0; d < a->rank; d++) shape[d] = merge_dim(c, out, d, a->shape[d], b->shape[d]);
-  value_set_type(c, out, a->dtype, a->rank, shape);
+  int rank = a->rank < b->rank ? a->rank : b->rank;
+  for (int d = 0; d < rank; d++) shape[d] = merge_dim(c, out, d, a->shape[d], b->shape[d]);
+  value_set_type(c, out, a->dtype, rank, shape);
   return true;
 }
 

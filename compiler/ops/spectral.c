@@ -156,10 +156,13 @@ typedef struct {
 static bool read_frames(Compilation *c, const Node *node, Frames *f) {
   const Value *x = node_in(node, 0), *window = node_in(node, 2);
   DimPool *p = c->dims;
-  if (x->rank != 3) return node_error(c, node, "the signal must have three dims");
+  if (x->rank != 2 && x->rank != 3)
+    return node_error(c, node, "the signal must have two or three dims");
   if (window && window->rank != 1) return node_error(c, node, "the window must have one dim");
   Dim natural = window ? window->shape[0] : x->shape[1], one = dim_const(p, 1);
-  if (!read_parts(c, node, &f->parts) || !scalar_input(c, node, 1, 1, one, &f->step) ||
+  f->parts = 1; /* also of a signal without a last dim for them */
+  if (x->rank == 3 && !read_parts(c, node, &f->parts)) return false;
+  if (!scalar_input(c, node, 1, 1, one, &f->step) ||
       !scalar_input(c, node, 3, 1, natural, &f->length))
     return false;
   bool onesided = node_int(node, "onesided", 1) != 0;

@@ -32,6 +32,11 @@ static const char *upper_case(Emitter *e, const char *text) {
   return copy;
 }
 
+/* A macro's name, unique: names that differ in case only would be one macro. */
+static const char *macro_name(Emitter *e, const char *text) {
+  return emit_name(e, upper_case(e, text));
+}
+
 /* `text` as a C string literal. */
 static const char *quoted(Emitter *e, const char *text) {
   if (!text) return "NULL";
@@ -128,7 +133,7 @@ static void bind_ports(Emitter *e, Scope *scope, const char *list, const Port *p
     scope_text(item, "literal", quoted(e, port->name));
     scope_textf(item, "code", "%d", dtype_info(port->dtype)->onnx_code);
     scope_textf(item, "rank", "%d", port->rank);
-    scope_text(item, "macro", upper_case(e, arena_printf(e->arena, "%s_%s", e->prefix, names[i])));
+    scope_text(item, "macro", macro_name(e, arena_printf(e->arena, "%s_%s", e->prefix, names[i])));
     scope_text(item, "elements", dim_is_const(elements) ? emit_dim(e, elements) : "");
   }
 }
@@ -149,7 +154,7 @@ static void bind_dims(Emitter *e, Scope *scope) {
     const DimSymbol *symbol = entry->symbol;
     Scope *item = scope_item(scope, "dims");
     scope_text(item, "macro",
-               upper_case(e, arena_printf(e->arena, "%s_DIM_%s", e->prefix, symbol->c_name)));
+               macro_name(e, arena_printf(e->arena, "%s_DIM_%s", e->prefix, symbol->c_name)));
     scope_textf(item, "index", "%zu", i);
     scope_text(item, "comment", dim_comment(e, entry));
     scope_text(item, "literal", quoted(e, symbol->name));
