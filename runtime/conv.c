@@ -223,7 +223,7 @@ static inline void ctc_conv_product_$t(const $T *x, ctc_dim x_step, const $T *w,
         ctc_conv_row4_$t(y + o * y_step + i, from + i, x_step, w + o * w_step + k * w_next, w_next,
                          n - i);
     }
-    for (; k < taps; k++)
+    for (k = taps - taps % 4; k < taps; k++)
       for (ctc_dim o = first; o < last; o++)
         ctc_conv_add_$t(y + o * y_step, x + k * x_step, w[o * w_step + k * w_next], n, 1);
   }

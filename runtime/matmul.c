@@ -89,7 +89,7 @@ static inline $T ctc_dot_$t(const $T *CTC_RESTRICT x, const $T *CTC_RESTRICT y, 
   for (; i + CTC_MATMUL_LANES <= n; i += CTC_MATMUL_LANES)
     for (int j = 0; j < CTC_MATMUL_LANES; j++) part[j] = part[j] + x[i + j] * y[i + j];
   for (int j = 0; j < CTC_MATMUL_LANES; j++) sum = sum + part[j];
-  for (; i < n; i++) sum = sum + x[i] * y[i];
+  for (i = n - n % CTC_MATMUL_LANES; i < n; i++) sum = sum + x[i] * y[i];
   return sum;
 }
 //$ end
@@ -118,7 +118,7 @@ static inline void ctc_matmul_block_$t(const $T *a, const $T *b, $T *y, ctc_dim 
       ctc_take_row_$t(ai + a_row + l * a_col, a_col, alpha, 4, q);
       ctc_add_rows_2x4_$t(p, q, b + l * b_row, b_row, yi, yi + y_row, n);
     }
-    for (; l < k; l++) {
+    for (l = k - k % 4; l < k; l++) {
       ctc_add_row_$t(alpha * ai[l * a_col], b + l * b_row, yi, n);
       ctc_add_row_$t(alpha * ai[a_row + l * a_col], b + l * b_row, yi + y_row, n);
     }
@@ -130,7 +130,7 @@ static inline void ctc_matmul_block_$t(const $T *a, const $T *b, $T *y, ctc_dim 
       ctc_take_row_$t(ai + l * a_col, a_col, alpha, 4, p);
       ctc_add_rows_1x4_$t(p, b + l * b_row, b_row, y + i * y_row, n);
     }
-    for (; l < k; l++) ctc_add_row_$t(alpha * ai[l * a_col], b + l * b_row, y + i * y_row, n);
+    for (l = k - k % 4; l < k; l++) ctc_add_row_$t(alpha * ai[l * a_col], b + l * b_row, y + i * y_row, n);
   }
 }
 //$ end

@@ -15,7 +15,7 @@ static inline $T ctc_norm_sum_$t(const $T *x, ctc_dim n) {
   ctc_dim i = 0;
   for (; i + 8 <= n; i += 8)
     for (int k = 0; k < 8; k++) part[k] += x[i + k];
-  for (; i < n; i++) part[i % 8] += x[i];
+  for (i = n - n % 8; i < n; i++) part[i % 8] += x[i];
   return ctc_norm_join_$t(part);
 }
 
@@ -25,7 +25,7 @@ static inline $T ctc_norm_squares_$t(const $T *x, $T mean, ctc_dim n) {
   ctc_dim i = 0;
   for (; i + 8 <= n; i += 8)
     for (int k = 0; k < 8; k++) part[k] += (x[i + k] - mean) * (x[i + k] - mean);
-  for (; i < n; i++) part[i % 8] += (x[i] - mean) * (x[i] - mean);
+  for (i = n - n % 8; i < n; i++) part[i % 8] += (x[i] - mean) * (x[i] - mean);
   return ctc_norm_join_$t(part);
 }
 

@@ -187,7 +187,7 @@ static void ctc_global_average_pool_$t(const $T *x, $T *y, ctc_dim planes, ctc_d
     ctc_dim i = 0;
     for (; i + 8 <= n; i += 8)
       for (int k = 0; k < 8; k++) part[k] += x[i + k];
-    for (; i < n; i++) part[i % 8] += x[i];
+    for (i = n - n % 8; i < n; i++) part[i % 8] += x[i];
     y[plane] = (((part[0] + part[4]) + (part[2] + part[6])) +
                 ((part[1] + part[5]) + (part[3] + part[7]))) /
                ($T)n;

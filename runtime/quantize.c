@@ -76,9 +76,9 @@ static inline void ctc_integer_row_$t(const $T *a, $T zero, const int16_t *CTC_R
     ctc_dim j = 0;
     for (; j + 16 <= width; j += 16)
       for (int i = 0; i < 16; i++) y[j + i] += p * b0[j + i] + q * b1[j + i];
-    for (; j < width; j++) y[j] += p * b0[j] + q * b1[j];
+    for (j = width - width % 16; j < width; j++) y[j] += p * b0[j] + q * b1[j];
   }
-  for (; l < depth; l++)
+  for (l = depth - depth % 2; l < depth; l++)
     for (ctc_dim j = 0; j < width; j++) y[j] += (a[l] - zero) * panel[l * width + j];
 }
 //$ end

@@ -88,7 +88,7 @@ static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
       for (int k = 0; k < CTC_FOLD_LANES; k++) part[k] = ctc_$f_$t(part[k], x[i + k]);
     for (int k = 0; k < CTC_FOLD_LANES; k++) total = ctc_join_$f_$t(total, part[k]);
   }
-  for (; i < n; i++) total = ctc_$f_$t(total, x[i]);
+  for (i = n - n % CTC_FOLD_LANES; i < n; i++) total = ctc_$f_$t(total, x[i]);
   return total;
 }
 
@@ -149,7 +149,7 @@ static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
       for (int k = 0; k < CTC_FOLD_LANES; k++) part[k] = ctc_$f_$t(part[k], x[i + k]);
     for (int k = 0; k < CTC_FOLD_LANES; k++) total = ctc_join_$f_$t(total, part[k]);
   }
-  for (; i < n; i++) total = ctc_$f_$t(total, x[i]);
+  for (i = n - n % CTC_FOLD_LANES; i < n; i++) total = ctc_$f_$t(total, x[i]);
   return total;
 }
 

@@ -166,3 +166,19 @@ void graph_replace_uses(Graph *graph, Value *from, Value *to) {
   for (size_t i = 0; i < graph->outputs.count; i++)
     if (graph->outputs.items[i] == from) graph->outputs.items[i] = to;
 }
+
+static bool node_uses(const Node *node, const Value *value) {
+  for (int i = 0; i < node->input_count; i++)
+    if (node->inputs[i] == value) return true;
+  for (int i = 0; i < node->attr_count; i++)
+    if (node->attrs[i].kind == ATTR_GRAPH && graph_uses(node->attrs[i].graph, value)) return true;
+  return false;
+}
+
+bool graph_uses(const Graph *graph, const Value *value) {
+  for (size_t i = 0; i < graph->nodes.count; i++)
+    if (node_uses(graph->nodes.items[i], value)) return true;
+  for (size_t i = 0; i < graph->outputs.count; i++)
+    if (graph->outputs.items[i] == value) return true;
+  return false;
+}

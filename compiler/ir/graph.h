@@ -159,6 +159,8 @@ Graph *graph_clone(Compilation *c, const Graph *graph, Value *const *inputs);
 /* Every use of `from` in `graph` and its subgraphs (inputs of nodes, graph outputs) becomes `to`.
  */
 void graph_replace_uses(Graph *graph, Value *from, Value *to);
+/* Whether `graph` or one of its subgraphs uses the value (inputs of nodes, graph outputs). */
+bool graph_uses(const Graph *graph, const Value *value);
 /* Drops nodes whose outputs nobody uses (subgraphs too). Returns how many. */
 int graph_remove_dead(Compilation *c, Graph *graph);
 /* Checks the invariants: order, single definition, arity, types known (if `typed`). Asserts on

@@ -193,7 +193,7 @@ static bool read_scale(Lower *l, const Node *node, const Shapes *s, double *scal
 
 static bool lower_attention(Lower *l, const Node *node) {
   Shapes s;
-  double scale;
+  double scale = 1;
   if (!read_shapes(l->c, node, &s) || !read_scale(l, node, &s, &scale)) return false;
   const Value *mask = node_in(node, IN_MASK), *lengths = node_in(node, IN_LENGTHS);
   const Value *out = node_out(node, OUT_Y), *scores = node_out(node, OUT_SCORES);

@@ -166,6 +166,7 @@ typedef struct {
   Value *in, *out;        /* of the body; out is set after inference */
   Dim changing[MAX_RANK]; /* the data symbol of a dim that differs between iterations, else NULL */
   bool invariant;         /* the body hands it through unchanged */
+  bool placeholder;       /* the initial value is of another type and never read */
 } Carried;
 
 /* A tensor that is read slice by slice. */
@@ -230,6 +231,18 @@ static void type_carried(Compilation *c, Carried *carried) {
     value_element(c, carried->in, 0, INT64_MIN, INT64_MAX);
 }
 
+/* Exporters give a variable that is first set inside of a loop any initial value. The body does not
+ * read it; it takes the type of the results then, whose dims must be known before the loop. */
+static bool take_result_type(Compilation *c, const LoopPlan *plan, Carried *carried) {
+  const Value *out = carried->out;
+  if (graph_uses(plan->body, carried->in)) return false;
+  for (int d = 0; d < out->rank; d++)
+    if (dim_any_symbol(out->shape[d], is_data_symbol, NULL)) return false;
+  value_set_type(c, carried->in, out->dtype, out->rank, out->shape);
+  carried->placeholder = true;
+  return true;
+}
+
 /* Finds dims that differ between the start of an iteration and its end. False on types that cannot
  * be carried. *changed: a dim was found that was not known to change, so the body has to be
  * inferred again. */
@@ -238,10 +251,10 @@ static bool find_changes(Compilation *c, const Node *node, LoopPlan *plan, bool 
     Carried *carried = &plan->carried[i];
     if (carried->invariant) continue;
     const Value *in = carried->in, *out = carried->out;
-    if (in->dtype != out->dtype || in->rank != out->rank)
+    if (!same_kind(in, out) && !take_result_type(c, plan, carried))
       return node_error(c, node, "the body takes '%s' as %s and leaves it as %s", in->name,
                         value_type_text(c, in), value_type_text(c, out));
-    for (int d = 0; d < in->rank; d++) {
+    for (int d = 0; d < in->rank && in->rank == out->rank; d++) {
       if (in->shape[d] == out->shape[d] || carried->changing[d]) continue;
       carried->changing[d] =
           dim_data(c->dims, arena_printf(c->arena, "%s.%d", in->name, d), 0, INT64_MAX, NULL);
@@ -525,7 +538,7 @@ static void lower_slice(Lower *l, const Value *whole, int axis, const Value *sli
 static void lower_initial(Lower *l, const LoopPlan *plan) {
   for (int i = 0; i < plan->carried_count; i++) {
     const Carried *carried = &plan->carried[i];
-    if (carried->invariant) continue;
+    if (carried->invariant || carried->placeholder) continue;
     for (int d = 0; d < carried->in->rank; d++)
       if (carried->changing[d])
         lower_define(l, dim_symbol(carried->changing[d]), carried->initial->shape[d]);
@@ -606,6 +619,16 @@ static Buffer *lower_condition(Lower *l, const LoopPlan *plan) {
   return condition;
 }
 
+/* Results that took the place of an initial value of another type exist after an iteration only. */
+static void check_placeholders(Lower *l, const Node *node, const LoopPlan *plan) {
+  Dim ran = dim_less(l->c->dims, dim_const(l->c->dims, 0), plan->trips);
+  for (int i = 0; i < plan->carried_count; i++)
+    if (plan->carried[i].placeholder && node_out(node, i)) {
+      lower_check(l, ran, "a loop that makes no iteration has no result of this type");
+      return;
+    }
+}
+
 static bool lower_any_loop(Lower *l, const Node *node) {
   const LoopPlan *plan = node->plan;
   for (int i = 0; i < plan->scan_out_count; i++)
@@ -630,6 +653,7 @@ static bool lower_any_loop(Lower *l, const Node *node) {
   step->buffer = condition;
   step->body = body;
   step->trips = plan->exact ? NULL : dim_symbol(plan->trips);
+  check_placeholders(l, node, plan);
   for (int i = 0; i < plan->carried_count; i++) {
     const Value *out = node_out(node, i);
     if (!out || out->constant) continue;

@@ -504,6 +504,7 @@ DEFINE_OP(InstanceNormalization) = {
 DEFINE_OP(GroupNormalization) = {
     .name = "GroupNormalization", .infer = infer_group_norm, .lower = lower_group_norm};
 DEFINE_OP(LayerNormalization) = {.name = "LayerNormalization",
+                                 .flags = OP_EARLY,
                                  .infer = infer_row_norm,
                                  .lower = lower_row_norm,
                                  .row = &layer_norm};

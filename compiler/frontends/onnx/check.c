@@ -154,12 +154,19 @@ static bool check_attributes(const Check *check, Attr **attrs, int *count) {
   return add_defaults(check, seen, attrs, count) && ok;
 }
 
+/* The schema of an operator that models use before their opset has it. */
+static const OperatorSchema *early_schema(const char *domain, const char *name) {
+  const OpDef *op = op_find(domain, name);
+  return op && (op->flags & OP_EARLY) ? schema_oldest(domain, name) : NULL;
+}
+
 bool check_node(const Site *site, const char *domain, int version, Attr **attrs, int *count) {
   Check check = {.site = site,
                  .schema = schema_find(domain, site->proto->op_type, version),
                  .domain = domain,
                  .version = version,
                  .strict = is_standard(domain)};
+  if (!check.schema) check.schema = early_schema(domain, site->proto->op_type);
   if (!check.schema) return unknown_operator(site, domain, version);
   warn_deprecated(&check);
   bool arity = check_arity(&check);
