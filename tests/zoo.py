@@ -33,6 +33,8 @@ import ctc_model
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 RTOL, ATOL = 1e-3, 1e-4
+# The emitted C must compile without a warning.
+STRICT = "-O2 -std=c99 -Wall -Wextra -Wconversion -pedantic -Werror"
 VERIFY_SECONDS = 1800
 
 
@@ -241,6 +243,8 @@ def verify(args, path, reference, cc, spread):
             reference,
             "--cc",
             cc,
+            "--cflags",
+            STRICT,
             "--rtol",
             str(RTOL),
             "--atol",
