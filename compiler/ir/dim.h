@@ -106,6 +106,10 @@ Dim dim_upper(DimPool *pool, Dim dim);
 bool dim_mentions(Dim dim, const DimSymbol *symbol);
 bool dim_any_symbol(Dim dim, bool (*wanted)(const DimSymbol *symbol, void *context), void *context);
 
+/* Whether `dim` mentions a data symbol: its value is not known before the run. */
+bool dim_has_data(Dim dim);
+/* Whether nothing limits a data symbol, so that the caller has to give its capacity. */
+bool dim_symbol_is_open(const DimSymbol *symbol);
 /* If `condition` is one comparison left < right (as dim_less keeps it), its sides. */
 bool dim_split_less(Dim condition, Dim *left, Dim *right);
 /* The factors of a product with coefficient 1 (a conjunction of conditions is one): their number,

@@ -1,16 +1,18 @@
-/* dim_logic.c: taking conditions apart, for the analysis of loops. */
+/* dim_logic.c: questions about expressions, and taking conditions apart for the analysis of loops.
+ */
 #include "ir/dim_internal.h"
 
-/* The atom that `dim` consists of, or NULL. */
-static const Atom *single_atom(Dim dim) {
-  if (dim->overflow || dim->term_count != 1) return NULL;
-  const Term *term = &dim->terms[0];
-  return term->coefficient == 1 && term->degree == 1 ? term->factors[0] : NULL;
+bool dim_has_data(Dim dim) {
+  return dim->has_data;
+}
+
+bool dim_symbol_is_open(const DimSymbol *symbol) {
+  return symbol->kind == SYMBOL_DATA && !symbol->bound && symbol->high == INT64_MAX;
 }
 
 bool dim_split_less(Dim condition, Dim *left, Dim *right) {
-  const Atom *atom = single_atom(condition);
-  if (!atom || atom->kind != ATOM_LESS) return false;
+  const Atom *atom = dim_atom_of_kind(condition, ATOM_LESS);
+  if (!atom) return false;
   *left = atom->args[0];
   *right = atom->args[1];
   return true;

@@ -16,11 +16,6 @@ static Dim scalar_content(const Value *value) {
   return value && value->content && value->content_count == 1 ? value->content[0] : NULL;
 }
 
-static bool is_data_symbol(const DimSymbol *symbol, void *context) {
-  (void)context;
-  return symbol->kind == SYMBOL_DATA;
-}
-
 static bool is_one_element(const Value *value) {
   for (int d = 0; d < value->rank; d++)
     if (!dim_is(value->shape[d], 1)) return false;
@@ -52,7 +47,7 @@ static bool branches_disagree(Compilation *c, Graph *then_body, Graph *else_body
  * checks that when it runs. */
 static Graph *assume_then(Compilation *c, const Node *node, Dim condition) {
   Graph *then_body = node_body(node, "then_branch"), *else_body = node_body(node, "else_branch");
-  if (dim_any_symbol(condition, is_data_symbol, NULL)) return NULL;
+  if (dim_has_data(condition)) return NULL;
   if (!branches_disagree(c, then_body, else_body)) return NULL;
   Str text = str_in(c->arena);
   dim_print(&text, condition);
@@ -133,14 +128,6 @@ static bool lower_branch(Lower *l, const Node *node, Graph *body, Block *block) 
   return true;
 }
 
-static Step *push_step(Lower *l, StepKind kind) {
-  Step *step = ARENA_NEW(l->c->arena, Step);
-  step->kind = kind;
-  step->node = l->node;
-  vec_push(l->c->arena, &l->block->steps, step);
-  return step;
-}
-
 static bool lower_if(Lower *l, const Node *node) {
   Block *then_block = ARENA_NEW(l->c->arena, Block), *else_block = ARENA_NEW(l->c->arena, Block);
   Buffer *condition = lower_buffer(l, node_in(node, 0));
@@ -148,7 +135,7 @@ static bool lower_if(Lower *l, const Node *node) {
     if (node->outputs[i]) lower_buffer(l, node->outputs[i]);
   if (!lower_branch(l, node, node_body(node, "then_branch"), then_block)) return false;
   if (!lower_branch(l, node, node_body(node, "else_branch"), else_block)) return false;
-  Step *step = push_step(l, STEP_IF);
+  Step *step = lower_step(l, STEP_IF);
   step->buffer = condition;
   step->then_block = then_block;
   step->else_block = else_block;
@@ -237,7 +224,7 @@ static bool take_result_type(Compilation *c, const LoopPlan *plan, Carried *carr
   const Value *out = carried->out;
   if (graph_uses(plan->body, carried->in)) return false;
   for (int d = 0; d < out->rank; d++)
-    if (dim_any_symbol(out->shape[d], is_data_symbol, NULL)) return false;
+    if (dim_has_data(out->shape[d])) return false;
   value_set_type(c, carried->in, out->dtype, out->rank, out->shape);
   carried->placeholder = true;
   return true;
@@ -647,7 +634,7 @@ static bool lower_any_loop(Lower *l, const Node *node) {
   if (!lower_graph(l, plan->body, body)) return false;
   lower_updates(l, plan, condition);
   l->block = outer;
-  Step *step = push_step(l, STEP_LOOP);
+  Step *step = lower_step(l, STEP_LOOP);
   step->symbol = dim_symbol(plan->iteration);
   step->value = plan->exact ? plan->trips : plan->limit;
   step->buffer = condition;

@@ -59,7 +59,7 @@ Buffer *lower_constant(Lower *l, const Tensor *tensor, const char *name) {
 
 /* --- steps and kernel calls --- */
 
-static Step *new_step(Lower *l, StepKind kind) {
+Step *lower_step(Lower *l, StepKind kind) {
   Step *step = ARENA_NEW(l->c->arena, Step);
   step->kind = kind;
   step->node = l->node;
@@ -68,7 +68,7 @@ static Step *new_step(Lower *l, StepKind kind) {
 }
 
 Step *lower_kernel(Lower *l, const char *stem, DType dtype) {
-  Step *step = new_step(l, STEP_KERNEL);
+  Step *step = lower_step(l, STEP_KERNEL);
   step->kernel = dtype == DT_NONE ? kernel_find(arena_printf(l->c->arena, "ctc_%s", stem))
                                   : kernel_find_typed(stem, dtype);
   if (!step->kernel)
@@ -141,7 +141,7 @@ void arg_real(Lower *l, Step *step, double value) {
 
 LoopNest *lower_nest(Lower *l, int rank, const Dim *extent) {
   CTC_ASSERT(rank >= 0 && rank <= MAX_RANK);
-  Step *step = new_step(l, STEP_NEST);
+  Step *step = lower_step(l, STEP_NEST);
   step->nest = ARENA_NEW(l->c->arena, LoopNest);
   step->nest->rank = rank;
   for (int i = 0; i < rank; i++) step->nest->extent[i] = extent[i];
@@ -323,19 +323,19 @@ void compute_done(Lower *l, const Value *value, Buffer *computed) {
 }
 
 void lower_check(Lower *l, Dim condition, const char *what) {
-  Step *step = new_step(l, STEP_CHECK);
+  Step *step = lower_step(l, STEP_CHECK);
   step->value = condition;
   step->comment = what;
 }
 
 void lower_define(Lower *l, const DimSymbol *symbol, Dim value) {
-  Step *step = new_step(l, STEP_DEFINE);
+  Step *step = lower_step(l, STEP_DEFINE);
   step->symbol = symbol;
   step->value = value;
 }
 
 void lower_define_element(Lower *l, const DimSymbol *symbol, Buffer *buffer, Dim element) {
-  Step *step = new_step(l, STEP_DEFINE);
+  Step *step = lower_step(l, STEP_DEFINE);
   step->symbol = symbol;
   step->buffer = buffer;
   step->element = element;

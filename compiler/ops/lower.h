@@ -30,6 +30,10 @@ Buffer *lower_scratch(Lower *l, DType dtype, Dim count, const char *name);
 /* A constant computed while compiling (repacked weights, index tables). */
 Buffer *lower_constant(Lower *l, const Tensor *tensor, const char *name);
 
+/* Appends an empty step of that kind for the node at hand (control flow; others have functions
+ * below). */
+Step *lower_step(Lower *l, StepKind kind);
+
 /* --- kernel calls: arguments in the order of the kernel's parameters --- */
 
 /* Step for `ctc_<stem>_<dtype>` (DT_NONE: `ctc_<stem>`). Asserts that the kernel exists; use

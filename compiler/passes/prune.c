@@ -77,11 +77,6 @@ static bool is_needed(const Live *live, const Step *step) {
   return needed;
 }
 
-/* The caller gives an open symbol's capacity, which the loop has to keep to. */
-static bool is_open(const DimSymbol *symbol) {
-  return !symbol->bound && symbol->high == INT64_MAX;
-}
-
 static bool prune_block(const Live *live, Block *block) {
   size_t kept = 0;
   bool changed = false;
@@ -90,7 +85,8 @@ static bool prune_block(const Live *live, Block *block) {
     if (step->then_block) changed |= prune_block(live, step->then_block);
     if (step->else_block) changed |= prune_block(live, step->else_block);
     if (step->body) changed |= prune_block(live, step->body);
-    if (step->trips && !live->symbols[step->trips->index] && !is_open(step->trips))
+    /* The capacity of an open symbol is what the loop has to keep to. */
+    if (step->trips && !live->symbols[step->trips->index] && !dim_symbol_is_open(step->trips))
       step->trips = NULL;
     if (is_needed(live, step)) block->steps.items[kept++] = step;
   }

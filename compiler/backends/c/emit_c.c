@@ -74,11 +74,6 @@ static const char *plain_dim(Emitter *e, Dim dim) {
   return str_text(&out);
 }
 
-static bool is_data_symbol(const DimSymbol *symbol, void *context) {
-  (void)context;
-  return symbol->kind == SYMBOL_DATA;
-}
-
 const char *emit_size_name(const Emitter *e, Dim dim) {
   for (size_t i = 0; i < e->sizes.count; i++)
     if (e->sizes.items[i].dim == dim) return e->sizes.items[i].name;
@@ -96,8 +91,7 @@ static const char *named_size(Emitter *e, Dim dim) {
 
 const char *emit_dim(Emitter *e, Dim dim) {
   bool simple = dim_is_const(dim) || dim_symbol(dim);
-  if (e->name_sizes && !simple && !dim_any_symbol(dim, is_data_symbol, NULL))
-    return named_size(e, dim);
+  if (e->name_sizes && !simple && !dim_has_data(dim)) return named_size(e, dim);
   return plain_dim(e, dim);
 }
 

@@ -26,7 +26,7 @@ static bool is_plan_variable(const Program *program, const DimSymbol *symbol) {
 
 static CallerDimKind kind_of(const DimSymbol *symbol) {
   if (symbol->kind == SYMBOL_INPUT) return DIM_GIVEN;
-  return symbol->bound || symbol->high != INT64_MAX ? DIM_RESULT : DIM_CAPACITY;
+  return dim_symbol_is_open(symbol) ? DIM_CAPACITY : DIM_RESULT;
 }
 
 /* Adds the symbol if it is of the wanted kind; never stops the walk. */

@@ -241,7 +241,7 @@ static void emit_if(Emitter *e, Str *out, const Step *step, int depth) {
 
 bool emit_sets_trips(const Emitter *e, const Step *step) {
   const DimSymbol *trips = step->trips;
-  return trips && (trips->bound || trips->high != INT64_MAX || emit_caller_dim(e, trips));
+  return trips && (!dim_symbol_is_open(trips) || emit_caller_dim(e, trips));
 }
 
 static void emit_loop(Emitter *e, Str *out, const Step *step, int depth) {
