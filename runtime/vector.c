@@ -1,0 +1,211 @@
+/* vector.c: vectors of floats as wide as the target's registers.
+ *
+ * Kernels are written once for every width: `ctc_v` holds CTC_LANES floats, `ctc_vi` as many 32-bit
+ * integers. With GCC's vector extensions (gcc, clang) the width follows the compiler's target: 16
+ * lanes with AVX-512, 8 with AVX, 4 with SSE2 and NEON. Without them, or with -DCTC_SCALAR, a vector
+ * is one float and the same text is plain C99. `+ - * /` work on ctc_v in every case, also between a
+ * ctc_v and a float; everything else goes through the functions below. Masks are ctc_vi with all
+ * bits of a lane set or clear.
+ *
+ * CTC_TILE is how many rows (pixels) of two vectors each a product keeps in registers: 2 * CTC_TILE
+ * accumulators, two vectors of weights and a broadcast number must fit. Accumulators are named
+ * variables: gcc leaves arrays of vectors in memory. */
+
+#if defined(CTC_SCALAR) || !defined(__GNUC__)
+#define CTC_LANES 1
+#elif defined(__AVX512F__)
+#define CTC_LANES 16
+#elif defined(__AVX__)
+#define CTC_LANES 8
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+#define CTC_LANES 4
+#else
+#define CTC_LANES 1
+#endif
+
+/* 16 lanes and NEON come with 32 registers, the others with 16. */
+#if CTC_LANES == 16 || defined(__aarch64__)
+#define CTC_TILE 14
+#elif CTC_LANES == 1
+#define CTC_TILE 4
+#else
+#define CTC_TILE 6
+#endif
+
+#if CTC_LANES > 1
+#define CTC_VECTOR __attribute__((vector_size(CTC_LANES * 4)))
+#else
+#define CTC_VECTOR
+#endif
+
+/* A kernel: its text is inlined where it is called, so that literal arguments specialise it. */
+#if defined(__GNUC__)
+#define CTC_KERNEL inline __attribute__((always_inline))
+#else
+#define CTC_KERNEL inline
+#endif
+
+/* Brings memory that is read soon into the cache. */
+#if defined(__GNUC__)
+#define CTC_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define CTC_PREFETCH(p) ((void)(p))
+#endif
+
+typedef CTC_VECTOR float ctc_v;
+
+typedef CTC_VECTOR int32_t ctc_vi;
+
+typedef CTC_VECTOR uint32_t ctc_vu;
+
+/* What a kernel applies to results before it stores them: bias, activation, residual … `value` are
+ * `count` neighbouring results (CTC_LANES but at the end of a row) that go to element `at` of the
+ * kernel's output; `channel` is the first one's channel. operands[i] are the tensors that it reads,
+ * at `at`, at `channel` or at 0. A null function changes nothing. */
+typedef ctc_v (*ctc_epilogue)(ctc_v value, const float *const *operands, ctc_dim at,
+                              ctc_dim channel, int count);
+
+/* --- moving --- */
+
+static CTC_KERNEL ctc_v ctc_v_set(float x) {
+#if CTC_LANES > 1
+  const ctc_v zero = {0};
+  return zero + x;
+#else
+  return x;
+#endif
+}
+
+static CTC_KERNEL ctc_vi ctc_vi_set(int32_t x) {
+#if CTC_LANES > 1
+  const ctc_vi zero = {0};
+  return zero + x;
+#else
+  return x;
+#endif
+}
+
+/* Any address of a float. */
+static CTC_KERNEL ctc_v ctc_v_load(const float *p) {
+  ctc_v v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+/* Any address of a float. */
+static CTC_KERNEL void ctc_v_store(float *p, ctc_v v) { memcpy(p, &v, sizeof v); }
+
+/* The first `count` lanes, zeros behind them; reads nothing else. */
+static CTC_KERNEL ctc_v ctc_v_load_part(const float *p, int count) {
+  float lanes[CTC_LANES] = {0};
+  for (int i = 0; i < CTC_LANES && i < count; i++) lanes[i] = p[i];
+  return ctc_v_load(lanes);
+}
+
+/* The first `count` lanes. */
+static CTC_KERNEL void ctc_v_store_part(float *p, ctc_v v, int count) {
+  float lanes[CTC_LANES];
+  ctc_v_store(lanes, v);
+  for (int i = 0; i < CTC_LANES && i < count; i++) p[i] = lanes[i];
+}
+
+/* `count` lanes, all of them where that is known while compiling. */
+static CTC_KERNEL ctc_v ctc_v_load_n(const float *p, int count) {
+  return count >= CTC_LANES ? ctc_v_load(p) : ctc_v_load_part(p, count);
+}
+
+static CTC_KERNEL void ctc_v_store_n(float *p, ctc_v v, int count) {
+  if (count >= CTC_LANES)
+    ctc_v_store(p, v);
+  else
+    ctc_v_store_part(p, v, count);
+}
+
+/* --- bits --- */
+
+/* The bits of the floats as integers. */
+static CTC_KERNEL ctc_vi ctc_v_bits(ctc_v v) {
+  ctc_vi bits;
+  memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+
+static CTC_KERNEL ctc_v ctc_v_from_bits(ctc_vi bits) {
+  ctc_v v;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
+/* --- comparing and choosing --- */
+
+/* Masks; false where an operand is NaN. */
+#if CTC_LANES > 1
+#define CTC_MASK(condition) ((ctc_vi)(condition))
+#else
+#define CTC_MASK(condition) (-(int32_t)(condition))
+#endif
+
+static CTC_KERNEL ctc_vi ctc_v_less(ctc_v a, ctc_v b) { return CTC_MASK(a < b); }
+
+static CTC_KERNEL ctc_vi ctc_v_less_equal(ctc_v a, ctc_v b) { return CTC_MASK(a <= b); }
+
+static CTC_KERNEL ctc_vi ctc_v_equal(ctc_v a, ctc_v b) { return CTC_MASK(a == b); }
+
+static CTC_KERNEL ctc_vi ctc_v_isnan(ctc_v a) { return CTC_MASK(a != a); }
+
+/* a where the mask is set, b elsewhere. */
+static CTC_KERNEL ctc_v ctc_v_select(ctc_vi mask, ctc_v a, ctc_v b) {
+#if CTC_LANES == 1
+  return mask ? a : b;
+#else
+  return ctc_v_from_bits((mask & ctc_v_bits(a)) | (~mask & ctc_v_bits(b)));
+#endif
+}
+
+/* The hardware's maximum where there is one: the second operand if either is NaN. */
+#if CTC_LANES == 1 || !defined(__GNUC__)
+#define CTC_MAXIMUM(a, b) ((a) > (b) ? (a) : (b))
+#define CTC_MINIMUM(a, b) ((a) < (b) ? (a) : (b))
+#elif defined(__AVX512F__) && !defined(__clang__)
+#define CTC_MAXIMUM(a, b) __builtin_ia32_maxps512_mask(a, b, a, (short)-1, 4)
+#define CTC_MINIMUM(a, b) __builtin_ia32_minps512_mask(a, b, a, (short)-1, 4)
+#elif defined(__AVX__) && !defined(__AVX512F__)
+#define CTC_MAXIMUM(a, b) __builtin_ia32_maxps256(a, b)
+#define CTC_MINIMUM(a, b) __builtin_ia32_minps256(a, b)
+#elif defined(__SSE2__) && !defined(__AVX__)
+#define CTC_MAXIMUM(a, b) __builtin_ia32_maxps(a, b)
+#define CTC_MINIMUM(a, b) __builtin_ia32_minps(a, b)
+#else
+#define CTC_MAXIMUM(a, b) ctc_v_select(ctc_v_less(b, a), a, b)
+#define CTC_MINIMUM(a, b) ctc_v_select(ctc_v_less(a, b), a, b)
+#endif
+
+/* The larger one; b if either is NaN. */
+static CTC_KERNEL ctc_v ctc_v_max(ctc_v a, ctc_v b) { return CTC_MAXIMUM(a, b); }
+
+/* The smaller one; b if either is NaN. */
+static CTC_KERNEL ctc_v ctc_v_min(ctc_v a, ctc_v b) { return CTC_MINIMUM(a, b); }
+
+static CTC_KERNEL ctc_v ctc_v_abs(ctc_v a) {
+  return ctc_v_from_bits(ctc_v_bits(a) & ctc_vi_set(INT32_MAX));
+}
+
+/* --- all lanes to one number --- */
+
+/* The sum, by halves. */
+static CTC_KERNEL float ctc_v_sum(ctc_v v) {
+  float lanes[CTC_LANES];
+  ctc_v_store(lanes, v);
+  for (int half = CTC_LANES / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+/* The largest lane; NaN is passed over or kept, as it comes. */
+static CTC_KERNEL float ctc_v_largest(ctc_v v) {
+  float lanes[CTC_LANES];
+  ctc_v_store(lanes, v);
+  for (int half = CTC_LANES / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+  return lanes[0];
+}
