@@ -38,12 +38,15 @@
 #define CTC_VECTOR
 #endif
 
-/* A kernel: its text is inlined where it is called, so that literal arguments specialise it. */
+/* Inlined wherever it is called, so that literal arguments specialise it. */
 #if defined(__GNUC__)
-#define CTC_KERNEL inline __attribute__((always_inline))
+#define CTC_INLINE __attribute__((always_inline))
 #else
-#define CTC_KERNEL inline
+#define CTC_INLINE
 #endif
+
+/* How kernels of this kind are declared: `static CTC_KERNEL void ctc_…(…)`. */
+#define CTC_KERNEL inline CTC_INLINE
 
 /* Brings memory that is read soon into the cache. */
 #if defined(__GNUC__)
