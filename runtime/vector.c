@@ -96,7 +96,7 @@ static CTC_KERNEL ctc_v ctc_v_load(const float *p) {
 }
 
 /* Any address of a float. */
-static CTC_KERNEL void ctc_v_store(float *p, ctc_v v) { memcpy(p, &v, sizeof v); }
+static inline CTC_INLINE void ctc_v_store(float *p, ctc_v v) { memcpy(p, &v, sizeof v); }
 
 /* The first `count` lanes, zeros behind them; reads nothing else. */
 static CTC_KERNEL ctc_v ctc_v_load_part(const float *p, int count) {
@@ -106,7 +106,7 @@ static CTC_KERNEL ctc_v ctc_v_load_part(const float *p, int count) {
 }
 
 /* The first `count` lanes. */
-static CTC_KERNEL void ctc_v_store_part(float *p, ctc_v v, int count) {
+static inline CTC_INLINE void ctc_v_store_part(float *p, ctc_v v, int count) {
   float lanes[CTC_LANES];
   ctc_v_store(lanes, v);
   for (int i = 0; i < CTC_LANES && i < count; i++) p[i] = lanes[i];
@@ -117,7 +117,7 @@ static CTC_KERNEL ctc_v ctc_v_load_n(const float *p, int count) {
   return count >= CTC_LANES ? ctc_v_load(p) : ctc_v_load_part(p, count);
 }
 
-static CTC_KERNEL void ctc_v_store_n(float *p, ctc_v v, int count) {
+static inline CTC_INLINE void ctc_v_store_n(float *p, ctc_v v, int count) {
   if (count >= CTC_LANES)
     ctc_v_store(p, v);
   else

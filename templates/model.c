@@ -39,9 +39,9 @@ extern const char $model_weights_data[];
 //$ end
 $weights
 
-/* --- loop nests of this model --- */
+/* --- the steps of this model --- */
 
-$nests
+$tasks
 
 /* --- the model --- */
 

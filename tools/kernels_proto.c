@@ -115,6 +115,8 @@ static const char *read_result(Arena *arena, const Tokens *tokens, size_t name, 
     const Token *token = &tokens->items[i];
     if (is_word(token, "inline"))
       *is_inline = true;
+    else if (is_word(token, "CTC_KERNEL") || is_word(token, "CTC_INLINE"))
+      continue;
     else if (token->kind == TOKEN_NAME)
       str_addf(&type, "%s%s", type.length ? " " : "", token->text);
     else
@@ -130,6 +132,27 @@ static ParamKind pointer_kind(const Param *param) {
   return strcmp(param->type, "ctc_dim") == 0 ? PARAM_DIMS : PARAM_IN;
 }
 
+/* Parameters that the caller of a kernel fills in: by name or by type. */
+static const struct {
+  const char *name, *type;
+  ParamKind kind;
+} implicit_params[] = {
+    {NULL, "ctc_epilogue", PARAM_EPILOGUE}, {NULL, "float *", PARAM_OPERANDS},
+    {"part", "ctc_dim", PARAM_PART},        {"first", "ctc_dim", PARAM_FIRST},
+    {"last", "ctc_dim", PARAM_LAST},
+};
+
+static bool classify_implicit(Param *param) {
+  for (size_t i = 0; i < sizeof implicit_params / sizeof *implicit_params; i++) {
+    const char *name = implicit_params[i].name;
+    if (strcmp(param->type, implicit_params[i].type) != 0) continue;
+    if (name && strcmp(param->name, name) != 0) continue;
+    param->kind = implicit_params[i].kind;
+    return true;
+  }
+  return false;
+}
+
 /* Decides the kind of a kernel's parameter. */
 static bool classify_param(Runtime *runtime, const Function *function, Param *param, int line) {
   const char *where = chunk_where(runtime, function->chunk, line);
@@ -137,6 +160,7 @@ static bool classify_param(Runtime *runtime, const Function *function, Param *pa
     return diag_error(&runtime->diag, where, "a parameter of kernel '%s' cannot be read",
                       function->name);
   const char *type = param->type;
+  if (classify_implicit(param)) return true;
   if (param->is_pointer) {
     param->kind = pointer_kind(param);
     param->dtype = named_dtype(function->name, type, param->kind == PARAM_OUT);

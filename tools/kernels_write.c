@@ -53,6 +53,11 @@ static void print_call_argument(Str *out, const Param *param, size_t i) {
   case PARAM_DIM: str_addf(out, "args[%zu].dim", i); break;
   case PARAM_DIMS: str_addf(out, "args[%zu].dims", i); break;
   case PARAM_REAL: str_addf(out, "(%s)args[%zu].real", param->type, i); break;
+  case PARAM_EPILOGUE:
+  case PARAM_OPERANDS: str_add(out, "0"); break;
+  case PARAM_PART:
+  case PARAM_FIRST:
+  case PARAM_LAST: str_addf(out, "args[%zu].dim", i); break;
   case PARAM_SCALAR: break;
   }
 }
@@ -120,6 +125,8 @@ static bool write_functions(Runtime *runtime, const char *folder, const char *fi
 static const char *const kind_names[] = {
     [PARAM_IN] = "PARAM_IN",     [PARAM_OUT] = "PARAM_OUT",   [PARAM_DIM] = "PARAM_DIM",
     [PARAM_DIMS] = "PARAM_DIMS", [PARAM_REAL] = "PARAM_REAL", [PARAM_SCALAR] = "PARAM_SCALAR",
+    [PARAM_EPILOGUE] = "PARAM_EPILOGUE", [PARAM_OPERANDS] = "PARAM_OPERANDS",
+    [PARAM_PART] = "PARAM_PART", [PARAM_FIRST] = "PARAM_FIRST", [PARAM_LAST] = "PARAM_LAST",
 };
 
 static const char *const dtype_ids[DT_COUNT] = {
@@ -144,7 +151,21 @@ static void print_params(Str *out, const Function *function) {
   str_add(out, "};\n");
 }
 
-static void print_kernel(Str *out, const Function *function) {
+/* The definition of `ctc_relu_v` for `ctc_relu_f32`, `ctc_and_vb` for `ctc_and_bool`; or NULL. */
+static const Chunk *vector_form(Runtime *runtime, const Function *function) {
+  static const char *const suffixes[][2] = {{"_f32", "_v"}, {"_bool", "_vb"}};
+  size_t length = strlen(function->name);
+  for (int i = 0; i < 2; i++) {
+    size_t suffix = strlen(suffixes[i][0]);
+    if (length <= suffix || strcmp(function->name + length - suffix, suffixes[i][0]) != 0) continue;
+    const char *name = arena_printf(runtime->arena, "%.*s%s", (int)(length - suffix),
+                                    function->name, suffixes[i][1]);
+    return map_get(&runtime->definitions, name);
+  }
+  return NULL;
+}
+
+static void print_kernel(Runtime *runtime, Str *out, const Function *function) {
   bool number = function->returns == RETURNS_NUMBER;
   str_addf(out, "    {\"%s\", %zu, ", function->name, function->params.count);
   if (function->params.count)
@@ -153,10 +174,14 @@ static void print_kernel(Str *out, const Function *function) {
     str_add(out, "NULL, ");
   str_addf(out, "%s, %s, %s, %d, ", number ? "true" : "false", dtype_ids[function->result],
            function->returns == RETURNS_STATUS ? "true" : "false", function->chunk->index);
-  if (number)
-    str_addf(out, "NULL, map_%s},\n", function->name);
+  const Chunk *vector = number ? vector_form(runtime, function) : NULL;
+  if (vector)
+    str_addf(out, "NULL, map_%s, \"%s\", %d},\n", function->name, vector->names.items[0],
+             vector->index);
+  else if (number)
+    str_addf(out, "NULL, map_%s, NULL, -1},\n", function->name);
   else
-    str_addf(out, "call_%s, NULL},\n", function->name);
+    str_addf(out, "call_%s, NULL, NULL, -1},\n", function->name);
 }
 
 /* A C string literal for each line of the text. */
@@ -194,7 +219,7 @@ static bool write_table(Runtime *runtime, const char *folder) {
   str_addf(&out, "%s#include \"ir/kernel.h\"\n\n", heading);
   for (size_t i = 0; i < functions; i++) print_params(&out, runtime->functions.items[i]);
   str_addf(&out, "\nconst int kernel_count = %zu;\nconst Kernel kernels[] = {\n", functions);
-  for (size_t i = 0; i < functions; i++) print_kernel(&out, runtime->functions.items[i]);
+  for (size_t i = 0; i < functions; i++) print_kernel(runtime, &out, runtime->functions.items[i]);
   str_add(&out, "    {0},\n};\n\n");
   for (size_t i = 0; i < chunks; i++) print_needs(runtime, &out, runtime->ordered.items[i]);
   str_addf(&out,

@@ -131,6 +131,11 @@ static bool run_kernel(Machine *m, const Step *step) {
       break;
     case PARAM_REAL:
     case PARAM_SCALAR: args[i].real = arg->real; break;
+    case PARAM_EPILOGUE: /* run_step does it */
+    case PARAM_OPERANDS:
+    case PARAM_PART:
+    case PARAM_FIRST: break;
+    case PARAM_LAST: args[i].dim = eval(m, step->units); break;
     }
   }
   int status = step->kernel->call(args);
@@ -356,7 +361,10 @@ static bool run_loop(Machine *m, const Step *step) {
 
 static bool run_step(Machine *m, const Step *step) {
   switch (step->kind) {
-  case STEP_KERNEL: return run_kernel(m, step);
+  case STEP_KERNEL:
+    if (!run_kernel(m, step)) return false;
+    if (step->epilogue) run_nest(m, step->epilogue);
+    return true;
   case STEP_NEST: run_nest(m, step->nest); return true;
   case STEP_DEFINE: return run_define(m, step);
   case STEP_CHECK:

@@ -12,6 +12,11 @@
  *   ctc_dim name         PARAM_DIM   an integer: size, stride, axis, flag
  *   const ctc_dim *name  PARAM_DIMS  a small array of integers
  *   float/double name    PARAM_REAL  an attribute
+ *   ctc_epilogue name    PARAM_EPILOGUE  what is done to results before they are stored, and
+ *   const float *const * PARAM_OPERANDS  the tensors that it reads
+ *   ctc_dim part         PARAM_PART  which of several parts of the work this call is, from 0
+ *   ctc_dim first, last  PARAM_FIRST, PARAM_LAST  the units of work [first, last) to do
+ * The last five are nobody's arguments: whoever calls the kernel fills them in.
  * A function whose parameters are all plain numbers and that returns a number is a *scalar
  * function*: an elementwise operation, used inside loop nests; its parameters are PARAM_SCALAR.
  * Kernels return void, or int: a status, 0 for success. */
@@ -23,7 +28,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum { PARAM_IN, PARAM_OUT, PARAM_DIM, PARAM_DIMS, PARAM_REAL, PARAM_SCALAR } ParamKind;
+typedef enum {
+  PARAM_IN,
+  PARAM_OUT,
+  PARAM_DIM,
+  PARAM_DIMS,
+  PARAM_REAL,
+  PARAM_SCALAR,
+  PARAM_EPILOGUE,
+  PARAM_OPERANDS,
+  PARAM_PART,
+  PARAM_FIRST,
+  PARAM_LAST,
+} ParamKind;
 
 typedef struct {
   ParamKind kind;
@@ -51,6 +68,10 @@ typedef struct Kernel {
   int (*call)(const KernelArg *args);
   /* Scalar functions: out[i] = f(in[0][i*step[0]], …) for i < n; step[k] is 0 or 1. */
   void (*map)(void *out, const void *const *in, const int64_t *step, int64_t n);
+  /* Scalar functions of floats: the function that does the same to vectors (runtime/vector.c), and
+   * its definition; NULL if there is none. */
+  const char *vector;
+  int vector_chunk;
 } Kernel;
 
 /* One top-level definition of the runtime (function, type, macro or table) as it is pasted. */

@@ -16,6 +16,12 @@ static void visit_kernel(const Step *step, void (*visit)(BufferUse, void *), voi
     if (arg->kind == PARAM_IN) visit_one(visit, context, arg->buffer, true, false);
     if (arg->kind == PARAM_OUT) visit_one(visit, context, arg->buffer, false, true);
   }
+  if (!step->epilogue) return;
+  const Buffer *result = step->epilogue->stores.items[0].access.buffer;
+  for (size_t i = 0; i < step->epilogue->loads.count; i++) {
+    Buffer *buffer = step->epilogue->loads.items[i].buffer;
+    if (buffer != result) visit_one(visit, context, buffer, true, false);
+  }
 }
 
 static void visit_nest(const LoopNest *nest, void (*visit)(BufferUse, void *), void *context) {
@@ -35,6 +41,38 @@ void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *con
   case STEP_LOOP: visit_one(visit, context, step->buffer, true, false); break;
   case STEP_CHECK: break;
   }
+}
+
+/* The stride with which a tensor that has one number a channel must be read along loop `d` of the
+ * nest: 1 among the lanes of a block, the block's size from block to block, 0 elsewhere; -1 where a
+ * loop runs over lanes of several blocks. */
+static int64_t channel_stride(const Results *results, const LoopNest *nest, int d) {
+  Dim stride = nest->stores.items[0].access.stride[d], extent = nest->extent[d];
+  if (dim_is(stride, 1)) return extent == results->block ? 1 : -1;
+  if (!results->plane || stride != results->plane) return 0;
+  for (int outer = 0; outer < d; outer++) /* one block only: the loop over images looks the same */
+    if (nest->stores.items[0].access.stride[outer] == stride) return 0;
+  return dim_value(results->block);
+}
+
+static bool reads_channel(const Results *results, const LoopNest *nest, const Access *access) {
+  for (int d = 0; d < nest->rank; d++)
+    if (!dim_is_const(access->stride[d]) ||
+        dim_value(access->stride[d]) != channel_stride(results, nest, d))
+      return false;
+  return true;
+}
+
+EpilogueRead epilogue_read(const Results *results, const LoopNest *nest, const Access *access) {
+  const Access *store = &nest->stores.items[0].access;
+  bool same = true, number = true;
+  for (int d = 0; d < nest->rank; d++) {
+    same = same && access->stride[d] == store->stride[d];
+    number = number && dim_is(access->stride[d], 0);
+  }
+  if (number) return READS_NUMBER;
+  if (same) return READS_RESULT;
+  return reads_channel(results, nest, access) ? READS_CHANNEL : READS_OTHERWISE;
 }
 
 static int number_block(const Block *block, int next) {
@@ -76,6 +114,11 @@ static void print_arg(Str *out, const Arg *arg) {
   case PARAM_DIMS: dims_print(out, arg->dims, arg->dim_count); break;
   case PARAM_REAL:
   case PARAM_SCALAR: str_addf(out, "%g", arg->real); break;
+  case PARAM_EPILOGUE:
+  case PARAM_OPERANDS:
+  case PARAM_PART:
+  case PARAM_FIRST:
+  case PARAM_LAST: break;
   }
 }
 
@@ -232,7 +275,9 @@ static void verify_kernel(const Step *step) {
       CTC_ASSERT(same_storage(arg->buffer->dtype, param->dtype));
     if (arg->kind == PARAM_OUT && arg->buffer) CTC_ASSERT(arg->buffer->kind != BUFFER_CONSTANT);
     if (arg->kind == PARAM_DIM) CTC_ASSERT(arg->dim != NULL);
+    if (arg->kind == PARAM_LAST) CTC_ASSERT(step->units != NULL);
   }
+  if (step->epilogue) CTC_ASSERT(step->epilogue->stores.count == 1);
 }
 
 static void verify_operand(const LoopNest *nest, size_t op, const Operand *operand, DType dtype) {

@@ -96,6 +96,19 @@ typedef struct {
   Vec(NestStore) stores;
 } LoopNest;
 
+/* Where a kernel that takes an epilogue puts its results, seen from its result pointer. Row-major
+ * [rows, columns]: channels = block = columns, plane NULL. Blocked [images, channels / 16, height,
+ * width, 16]: block 16, plane = elements from a block of channels to the next one. */
+typedef struct {
+  Dim count; /* all results, lanes that pad the last block too */
+  Dim plane;
+  Dim block;
+} Results;
+
+/* How an epilogue reads a tensor: not at all in a way that it could; where the result is; at the
+ * result's channel; one number for all. */
+typedef enum { READS_OTHERWISE, READS_RESULT, READS_CHANNEL, READS_NUMBER } EpilogueRead;
+
 typedef struct Block Block;
 
 typedef enum {
@@ -115,6 +128,13 @@ typedef struct Step {
   /* STEP_KERNEL */
   const Kernel *kernel;
   Vec(Arg) args;
+  Dim units;       /* of work, for kernels with PARAM_FIRST and PARAM_LAST */
+  const char *why; /* this kernel and not another one, for people, or NULL */
+  /* What is done to each result before it is stored, for kernels with PARAM_EPILOGUE; NULL: nothing.
+   * A nest that loads and stores the kernel's result (its first PARAM_OUT) in place, and may load
+   * other tensors: at the same place, at the result's channel, or one number for all. */
+  LoopNest *epilogue;
+  Results results; /* of kernels with PARAM_EPILOGUE */
   /* STEP_NEST */
   LoopNest *nest;
   Vec(const Node *) fused; /* nodes whose nests were taken into this one, in order, for comments */
@@ -173,6 +193,10 @@ typedef struct {
 /* Calls visit for each buffer the step itself reads or writes. */
 void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *context),
                         void *context);
+
+/* How `access`, a load of `nest`, would be read if the nest were the epilogue of a kernel with those
+ * results: compared with the nest's store. */
+EpilogueRead epilogue_read(const Results *results, const LoopNest *nest, const Access *access);
 
 /* Numbers all steps in the order in which they are printed, from 0; returns how many there are. */
 int program_number_steps(const Program *program);

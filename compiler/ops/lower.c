@@ -67,6 +67,20 @@ Step *lower_step(Lower *l, StepKind kind) {
   return step;
 }
 
+/* Adds the arguments that are due and that whoever calls the kernel fills in. */
+static void add_implicit(Lower *l, Step *step) {
+  while ((int)step->args.count < step->kernel->param_count &&
+         step->kernel->params[step->args.count].kind >= PARAM_EPILOGUE) {
+    Arg arg = {.kind = step->kernel->params[step->args.count].kind};
+    vec_push(l->c->arena, &step->args, arg);
+  }
+}
+
+static void add_arg(Lower *l, Step *step, Arg arg) {
+  vec_push(l->c->arena, &step->args, arg);
+  add_implicit(l, step);
+}
+
 Step *lower_kernel(Lower *l, const char *stem, DType dtype) {
   Step *step = lower_step(l, STEP_KERNEL);
   step->kernel = dtype == DT_NONE ? kernel_find(arena_printf(l->c->arena, "ctc_%s", stem))
@@ -74,7 +88,21 @@ Step *lower_kernel(Lower *l, const char *stem, DType dtype) {
   if (!step->kernel)
     fprintf(stderr, "ctc: no kernel ctc_%s_%s\n", stem, dtype_info(dtype)->short_name);
   CTC_ASSERT(step->kernel != NULL);
+  step->units = dim_const(l->c->dims, 1);
+  add_implicit(l, step);
   return step;
+}
+
+void step_units(Step *step, Dim units) {
+  step->units = units;
+}
+
+void step_row_results(Lower *l, Step *step, Dim rows, Dim columns) {
+  step->results = (Results){.count = dim_mul(l->c->dims, rows, columns), .block = columns};
+}
+
+void step_blocked_results(Lower *l, Step *step, Dim count, Dim plane) {
+  step->results = (Results){.count = count, .plane = plane, .block = dim_const(l->c->dims, 16)};
 }
 
 /* The kind that the kernel expects for the argument about to be added. */
@@ -89,7 +117,7 @@ void arg_buffer_at(Lower *l, Step *step, Buffer *buffer, Dim offset) {
   ParamKind kind = next_kind(step);
   CTC_ASSERT(kind == PARAM_IN || kind == PARAM_OUT);
   Arg arg = {.kind = kind, .buffer = buffer, .offset = offset};
-  vec_push(l->c->arena, &step->args, arg);
+  add_arg(l, step, arg);
 }
 
 void arg_buffer(Lower *l, Step *step, Buffer *buffer) {
@@ -109,7 +137,7 @@ void arg_out(Lower *l, Step *step, const Value *value) {
 void arg_dim(Lower *l, Step *step, Dim dim) {
   CTC_ASSERT(next_kind(step) == PARAM_DIM);
   Arg arg = {.kind = PARAM_DIM, .dim = dim};
-  vec_push(l->c->arena, &step->args, arg);
+  add_arg(l, step, arg);
 }
 
 void arg_int(Lower *l, Step *step, int64_t value) {
@@ -122,7 +150,7 @@ void arg_dims(Lower *l, Step *step, const Dim *dims, int count) {
   copy[0] = dim_const(l->c->dims, 0);
   if (count) memcpy(copy, dims, (size_t)count * sizeof(Dim));
   Arg arg = {.kind = PARAM_DIMS, .dims = copy, .dim_count = count ? count : 1};
-  vec_push(l->c->arena, &step->args, arg);
+  add_arg(l, step, arg);
 }
 
 void arg_ints(Lower *l, Step *step, const int64_t *values, int count) {
@@ -134,7 +162,7 @@ void arg_ints(Lower *l, Step *step, const int64_t *values, int count) {
 void arg_real(Lower *l, Step *step, double value) {
   CTC_ASSERT(next_kind(step) == PARAM_REAL);
   Arg arg = {.kind = PARAM_REAL, .real = value};
-  vec_push(l->c->arena, &step->args, arg);
+  add_arg(l, step, arg);
 }
 
 /* --- loop nests --- */

@@ -44,10 +44,10 @@ typedef struct Emitter {
   Vec(Weight) weights;
   Weight **weight_of; /* by buffer id */
   int64_t weights_bytes;
-  /* Loop nests as functions, shared by text. */
-  Str nest_text;
-  Map nest_by_text;
-  int nest_count;
+  /* Tasks: functions that are shared by text. */
+  Str task_text;
+  Map task_by_text;
+  int task_count;
   bool *chunk_used;      /* runtime chunks that are needed */
   Map defined;           /* c_name of each symbol that has a variable in the run function */
   const Node *last_node; /* named by the last comment */
@@ -80,7 +80,23 @@ void emit_weights_file(Emitter *e, FILE *out);
 /* Whether the weight was declared as a union whose member v is the array. */
 bool emit_weight_is_union(const Emitter *e, const Weight *weight);
 
-/* emit_nest.c: the function for a loop nest (made or found again), and the text of a call of it. */
+/* emit_task.c: a task while its text is put together. */
+typedef struct {
+  Emitter *e;
+  Vec(const char *) pointers; /* that the caller passes, as expressions of the run function */
+  Vec(Dim) sizes;             /* likewise */
+} Task;
+/* Passes a tensor; the expression for it inside the task. */
+const char *task_pointer(Task *task, DType dtype, bool writable, const char *expression);
+/* A size inside the task: a literal, or passed. */
+const char *task_size(Task *task, Dim dim);
+/* Makes the function (or finds one with the same body), and adds a call that does all units. */
+void task_call(Task *task, Str *out, const char *stem, const char *body, Dim units, int depth);
+/* Whether the kernel takes a range of work. */
+bool emit_is_task(const Step *step);
+void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth);
+
+/* emit_nest.c: the task for a loop nest, and a call of it. */
 void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);
 
 /* emit_steps.c: the body of the run function. */

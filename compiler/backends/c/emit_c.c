@@ -486,8 +486,8 @@ static void prepare(Emitter *e) {
                                       "ws",     "at",        "status",          "shapes",
                                       "inputs", "outputs",   "space",           "start"};
   e->names = map_in(e->arena);
-  e->nest_by_text = map_in(e->arena);
-  e->nest_text = str_in(e->arena);
+  e->task_by_text = map_in(e->arena);
+  e->task_text = str_in(e->arena);
   e->chunk_used = ARENA_ARRAY(e->arena, bool, runtime_chunk_count + 1);
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) emit_name(e, taken[i]);
   for (size_t i = 0; i < dim_symbol_count(e->c->dims); i++)
@@ -510,7 +510,7 @@ static Scope *bind_everything(Emitter *e, const char *header_name, const char *w
   bind_plan(e, scope);
   bind_signatures(e, scope);
   bind_run(e, scope);
-  scope_text(scope, "nests", str_text(&e->nest_text));
+  scope_text(scope, "tasks", str_text(&e->task_text));
   scope_text(scope, "weights", WEIGHTS_MARK);
   bind_runtime(e, scope);
   return scope;

@@ -153,6 +153,11 @@ static const char *argument(Emitter *e, const Step *step, size_t i) {
   case PARAM_DIMS: return arena_printf(e->arena, "a%zu", i);
   case PARAM_REAL:
   case PARAM_SCALAR: return emit_real(e, arg->real, param->dtype);
+  case PARAM_EPILOGUE:
+  case PARAM_OPERANDS: return "NULL";
+  case PARAM_PART:
+  case PARAM_FIRST:
+  case PARAM_LAST: break; /* of tasks only */
   }
   return "";
 }
@@ -164,6 +169,10 @@ static bool has_arrays(const Step *step) {
 }
 
 static void emit_kernel(Emitter *e, Str *out, const Step *step, int depth) {
+  if (emit_is_task(step)) {
+    emit_kernel_task(e, out, step, depth);
+    return;
+  }
   bool scoped = has_arrays(step);
   emit_need_chunk(e, step->kernel->chunk);
   if (scoped) {

@@ -1,0 +1,219 @@
+/* emit_task.c: steps that may be split among threads, as functions of one type.
+ *
+ *   static void conv16_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last)
+ *
+ * does the units of work [first, last) of a kernel or loop nest. p are the tensors, n the sizes that
+ * are only known when the program runs; all others are literals, so that the C compiler specialises
+ * the kernel. Steps with the same text share one function. */
+#include "backends/c/emit.h"
+
+#include <string.h>
+
+const char *task_pointer(Task *task, DType dtype, bool writable, const char *expression) {
+  const char *type = dtype_info(dtype)->c_type;
+  vec_push(task->e->arena, &task->pointers, expression);
+  return arena_printf(task->e->arena, "(%s%s *)p[%zu]", writable ? "" : "const ", type,
+                      task->pointers.count - 1);
+}
+
+const char *task_size(Task *task, Dim dim) {
+  if (dim_is_const(dim)) return emit_dim(task->e, dim);
+  size_t i = 0;
+  while (i < task->sizes.count && task->sizes.items[i] != dim) i++;
+  if (i == task->sizes.count) vec_push(task->e->arena, &task->sizes, dim);
+  return arena_printf(task->e->arena, "n[%zu]", i);
+}
+
+/* `(void)name;` for parameters that the text does not mention. */
+static void add_unused(Str *out, const char *text) {
+  static const struct {
+    const char *name, *use;
+  } params[] = {{"p", "p["}, {"n", "n["}, {"part", "part"}, {"first", "first"}, {"last", "last"}};
+  for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
+    const char *at = strstr(text, params[i].use);
+    while (at && at > text && (at[-1] == '_' || (at[-1] >= 'a' && at[-1] <= 'z')))
+      at = strstr(at + 1, params[i].use);
+    if (!at) str_addf(out, "  (void)%s;\n", params[i].name);
+  }
+}
+
+/* The function with that body, made or found again. */
+static const char *task_function(Emitter *e, const char *stem, const char *body) {
+  const char *name = map_get(&e->task_by_text, body);
+  if (name) return name;
+  Str text = str_in(e->arena);
+  char *made = arena_printf(e->arena, "%s_%d", stem, ++e->task_count);
+  map_set(&e->task_by_text, body, made);
+  str_addf(&text, "static void %s(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ",
+           made);
+  str_add(&text, "ctc_dim last) {\n");
+  add_unused(&text, body);
+  str_addf(&e->task_text, "%s%s}\n\n", str_text(&text), body);
+  return made;
+}
+
+void task_call(Task *task, Str *out, const char *stem, const char *body, Dim units, int depth) {
+  Emitter *e = task->e;
+  const char *function = task_function(e, stem, body);
+  emit_indent(out, depth);
+  str_add(out, "{\n");
+  if (task->pointers.count) {
+    emit_indent(out, depth + 1);
+    str_add(out, "void *const p[] = {");
+    for (size_t i = 0; i < task->pointers.count; i++)
+      str_addf(out, "%s(void *)(%s)", i ? ", " : "", task->pointers.items[i]);
+    str_add(out, "};\n");
+  }
+  if (task->sizes.count) {
+    emit_indent(out, depth + 1);
+    str_add(out, "const int64_t n[] = {");
+    for (size_t i = 0; i < task->sizes.count; i++)
+      str_addf(out, "%s%s", i ? ", " : "", emit_dim(e, task->sizes.items[i]));
+    str_add(out, "};\n");
+  }
+  emit_indent(out, depth + 1);
+  str_addf(out, "%s(%s, %s, 0, 0, %s);\n", function, task->pointers.count ? "p" : "NULL",
+           task->sizes.count ? "n" : "NULL", emit_dim(e, units));
+  emit_indent(out, depth);
+  str_add(out, "}\n");
+}
+
+/* --- epilogues --- */
+
+static const char *vector_operand(Emitter *e, const Operand *operand) {
+  switch (operand->kind) {
+  case OPERAND_LOAD: return arena_printf(e->arena, "v%d", operand->index);
+  case OPERAND_TEMP: return arena_printf(e->arena, "t%d", operand->index);
+  case OPERAND_REAL:
+    return arena_printf(e->arena, "ctc_v_set(%s)", emit_real(e, operand->real, DT_F32));
+  case OPERAND_INT:
+  case OPERAND_LOOP: break;
+  }
+  CTC_ASSERT(false && "an operand that vectors have");
+  return "";
+}
+
+/* The number `k` among the tensors that an epilogue reads besides the result. */
+static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, size_t load, size_t k) {
+  static const char *const forms[] = {
+      [READS_RESULT] = "ctc_v_load_n(operands[%zu] + at, count)",
+      [READS_CHANNEL] = "ctc_v_load_n(operands[%zu] + channel, count)",
+      [READS_NUMBER] = "ctc_v_set(operands[%zu][0])",
+  };
+  str_addf(out, "  const ctc_v v%zu = ", load);
+  str_addf(out, forms[read], k);
+  str_add(out, ";\n");
+  (void)e;
+}
+
+/* static CTC_KERNEL ctc_v epilogue_3(ctc_v value, …): the ops of the nest on a vector. */
+static const char *epilogue_function(Emitter *e, const Step *step) {
+  const LoopNest *nest = step->epilogue;
+  const Buffer *result = nest->stores.items[0].access.buffer;
+  Str text = str_in(e->arena);
+  bool channel = false, at = false;
+  size_t k = 0;
+  for (size_t i = 0; i < nest->loads.count; i++) {
+    const Access *access = &nest->loads.items[i];
+    if (access->buffer == result) {
+      str_addf(&text, "  const ctc_v v%zu = value;\n", i);
+      continue;
+    }
+    EpilogueRead read = epilogue_read(&step->results, nest, access);
+    channel = channel || read == READS_CHANNEL;
+    at = at || read == READS_RESULT;
+    add_epilogue_load(e, &text, read, i, k++);
+  }
+  if (k == 0) str_add(&text, "  (void)operands;\n");
+  if (!at) str_add(&text, "  (void)at;\n");
+  if (!channel) str_add(&text, "  (void)channel;\n");
+  if (!at && !channel) str_add(&text, "  (void)count;\n");
+  for (size_t i = 0; i < nest->ops.count; i++) {
+    const NestOp *op = &nest->ops.items[i];
+    str_addf(&text, "  const %s t%zu = %s(", op->function->result == DT_BOOL ? "ctc_vi" : "ctc_v", i,
+             op->function->vector);
+    for (int a = 0; a < op->arg_count; a++)
+      str_addf(&text, "%s%s", a ? ", " : "", vector_operand(e, &op->args[a]));
+    str_add(&text, ");\n");
+    emit_need_chunk(e, op->function->vector_chunk);
+  }
+  str_addf(&text, "  return %s;\n", vector_operand(e, &nest->stores.items[0].value));
+  const char *name = map_get(&e->task_by_text, str_text(&text));
+  if (name) return name;
+  char *made = arena_printf(e->arena, "epilogue_%d", ++e->task_count);
+  map_set(&e->task_by_text, str_text(&text), made);
+  str_addf(&e->task_text,
+           "static CTC_KERNEL ctc_v %s(ctc_v value, const float *const *operands, ctc_dim at,\n"
+           "    ctc_dim channel, int count) {\n%s}\n\n",
+           made, str_text(&text));
+  return made;
+}
+
+/* const float *const operands[] = {…}; */
+static void add_operands(Task *task, Str *body, const LoopNest *nest) {
+  const Buffer *result = nest->stores.items[0].access.buffer;
+  const char *comma = "";
+  str_add(body, "  const float *const operands[] = {");
+  for (size_t i = 0; i < nest->loads.count; i++) {
+    const Access *access = &nest->loads.items[i];
+    if (access->buffer == result) continue;
+    const char *pointer = emit_pointer(task->e, access->buffer, DT_F32, access->offset, false);
+    str_addf(body, "%s%s", comma, task_pointer(task, DT_F32, false, pointer));
+    comma = ", ";
+  }
+  str_add(body, comma[0] ? "};\n" : "NULL};\n");
+}
+
+/* --- kernels --- */
+
+static void add_array(Task *task, Str *body, const Arg *arg, size_t i) {
+  bool constant = true;
+  for (int k = 0; k < arg->dim_count; k++) constant = constant && dim_is_const(arg->dims[k]);
+  str_addf(body, "  %sconst ctc_dim a%zu[%d] = {", constant ? "static " : "", i, arg->dim_count);
+  for (int k = 0; k < arg->dim_count; k++)
+    str_addf(body, "%s%s", k ? ", " : "", task_size(task, arg->dims[k]));
+  str_add(body, "};\n");
+}
+
+static const char *kernel_argument(Task *task, const Step *step, size_t i, const char *epilogue) {
+  Emitter *e = task->e;
+  const Arg *arg = &step->args.items[i];
+  bool out = arg->kind == PARAM_OUT;
+  switch (arg->kind) {
+  case PARAM_IN:
+  case PARAM_OUT:
+    if (!arg->buffer) return "NULL";
+    return task_pointer(task, arg->buffer->dtype, out,
+                        emit_pointer(e, arg->buffer, arg->buffer->dtype, arg->offset, out));
+  case PARAM_DIM: return task_size(task, arg->dim);
+  case PARAM_DIMS: return arena_printf(e->arena, "a%zu", i);
+  case PARAM_REAL:
+  case PARAM_SCALAR: return emit_real(e, arg->real, step->kernel->params[i].dtype);
+  case PARAM_EPILOGUE: return epilogue ? epilogue : "NULL";
+  case PARAM_OPERANDS: return epilogue ? "operands" : "NULL";
+  case PARAM_PART: return "part";
+  case PARAM_FIRST: return "first";
+  case PARAM_LAST: return "last";
+  }
+  return "";
+}
+
+bool emit_is_task(const Step *step) {
+  for (int i = 0; i < step->kernel->param_count; i++)
+    if (step->kernel->params[i].kind == PARAM_LAST) return true;
+  return false;
+}
+
+void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth) {
+  Task task = {.e = e};
+  Str body = str_in(e->arena), call = str_in(e->arena);
+  const char *epilogue = step->epilogue ? epilogue_function(e, step) : NULL;
+  emit_need_chunk(e, step->kernel->chunk);
+  for (size_t i = 0; i < step->args.count; i++) {
+    if (step->args.items[i].kind == PARAM_DIMS) add_array(&task, &body, &step->args.items[i], i);
+    str_addf(&call, "%s%s", i ? ", " : "", kernel_argument(&task, step, i, epilogue));
+  }
+  if (epilogue) add_operands(&task, &body, step->epilogue);
+  str_addf(&body, "  %s(%s);\n", step->kernel->name, str_text(&call));
+  task_call(&task, out, step->kernel->name + strlen("ctc_"), str_text(&body), step->units, depth);
+}
