@@ -123,10 +123,17 @@ static bool write_functions(Runtime *runtime, const char *folder, const char *fi
 /* --- kernel_table.c --- */
 
 static const char *const kind_names[] = {
-    [PARAM_IN] = "PARAM_IN",     [PARAM_OUT] = "PARAM_OUT",   [PARAM_DIM] = "PARAM_DIM",
-    [PARAM_DIMS] = "PARAM_DIMS", [PARAM_REAL] = "PARAM_REAL", [PARAM_SCALAR] = "PARAM_SCALAR",
-    [PARAM_EPILOGUE] = "PARAM_EPILOGUE", [PARAM_OPERANDS] = "PARAM_OPERANDS",
-    [PARAM_PART] = "PARAM_PART", [PARAM_FIRST] = "PARAM_FIRST", [PARAM_LAST] = "PARAM_LAST",
+    [PARAM_IN] = "PARAM_IN",
+    [PARAM_OUT] = "PARAM_OUT",
+    [PARAM_DIM] = "PARAM_DIM",
+    [PARAM_DIMS] = "PARAM_DIMS",
+    [PARAM_REAL] = "PARAM_REAL",
+    [PARAM_SCALAR] = "PARAM_SCALAR",
+    [PARAM_EPILOGUE] = "PARAM_EPILOGUE",
+    [PARAM_OPERANDS] = "PARAM_OPERANDS",
+    [PARAM_PART] = "PARAM_PART",
+    [PARAM_FIRST] = "PARAM_FIRST",
+    [PARAM_LAST] = "PARAM_LAST",
 };
 
 static const char *const dtype_ids[DT_COUNT] = {

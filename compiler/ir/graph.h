@@ -32,6 +32,15 @@ typedef struct {
   const char *const *names; /* NULL: unknown */
 } DeclaredType;
 
+/* The blocked layout of a float32 value [N, C, H, W] ([N, C, W] has H = 1): memory
+ * [N][ceil(C / 16)][H + 2 * halo[0]][W + 2 * halo[1]][16]. The halo is zero; lanes that pad the
+ * last block hold anything. Values without it are dense and row-major. */
+typedef struct {
+  int64_t halo[2];
+} BlockedLayout;
+
+enum { BLOCK_CHANNELS = 16 };
+
 typedef struct Value {
   const char *name;
   DType dtype; /* DT_NONE until inferred */
@@ -50,6 +59,7 @@ typedef struct Value {
   bool is_input;     /* an input of the outermost graph */
   bool is_parameter; /* an initializer of the model (may be trained later), not a folded value */
   const DeclaredType *declared; /* NULL: the file does not say */
+  const BlockedLayout *blocked; /* NULL: row-major. Set by pass layout */
   const char *note;             /* e.g. class labels of a ZipMap, for model.h; may be NULL */
 } Value;
 

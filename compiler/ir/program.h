@@ -17,6 +17,13 @@ typedef enum {
   BUFFER_CONSTANT, /* `constant` */
 } BufferKind;
 
+/* The zeros around the planes of a blocked tensor: `planes` of (height + 2 * rows) * (width + 2 *
+ * columns) * 16 floats, of which the outer `rows` and `columns` on each side are the halo. */
+typedef struct Halo {
+  Dim planes, height, width;
+  int64_t rows, columns;
+} Halo;
+
 typedef struct Buffer {
   int id; /* position in program->buffers */
   BufferKind kind;
@@ -26,7 +33,8 @@ typedef struct Buffer {
                    only */
   int index;
   const Tensor *constant;
-  const char *name; /* of the value it was made for, for comments */
+  const char *name;        /* of the value it was made for, for comments */
+  const struct Halo *halo; /* that has to be zero once something was written; NULL: none */
   /* Filled in by the memory planner. `first`/`last`: positions of the first and last use in the
    * numbered program. */
   int first, last;
@@ -91,6 +99,8 @@ typedef struct {
 typedef struct {
   int rank;
   Dim extent[MAX_RANK];
+  int blocked; /* while lowering: loops over [N, C / 16, H, W, 16] of a value with so many spatial
+                  axes (ops/blocked.h); 0: others */
   Vec(Access) loads;
   Vec(NestOp) ops;
   Vec(NestStore) stores;
@@ -130,9 +140,9 @@ typedef struct Step {
   Vec(Arg) args;
   Dim units;       /* of work, for kernels with PARAM_FIRST and PARAM_LAST */
   const char *why; /* this kernel and not another one, for people, or NULL */
-  /* What is done to each result before it is stored, for kernels with PARAM_EPILOGUE; NULL: nothing.
-   * A nest that loads and stores the kernel's result (its first PARAM_OUT) in place, and may load
-   * other tensors: at the same place, at the result's channel, or one number for all. */
+  /* What is done to each result before it is stored, for kernels with PARAM_EPILOGUE; NULL:
+   * nothing. A nest that loads and stores the kernel's result (its first PARAM_OUT) in place, and
+   * may load other tensors: at the same place, at the result's channel, or one number for all. */
   LoopNest *epilogue;
   Results results; /* of kernels with PARAM_EPILOGUE */
   /* STEP_NEST */
@@ -194,8 +204,8 @@ typedef struct {
 void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *context),
                         void *context);
 
-/* How `access`, a load of `nest`, would be read if the nest were the epilogue of a kernel with those
- * results: compared with the nest's store. */
+/* How `access`, a load of `nest`, would be read if the nest were the epilogue of a kernel with
+ * those results: compared with the nest's store. */
 EpilogueRead epilogue_read(const Results *results, const LoopNest *nest, const Access *access);
 
 /* Numbers all steps in the order in which they are printed, from 0; returns how many there are. */

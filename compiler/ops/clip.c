@@ -42,7 +42,7 @@ static bool load_bound(Lower *l, LoopNest *nest, const Node *node, int i, const 
 static bool lower_clip(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DType dtype = elementwise_dtype("clip", x->dtype);
-  LoopNest *nest = lower_nest(l, y->rank, y->shape);
+  LoopNest *nest = lower_pointwise(l, y);
   Operand args[3] = {nest_cast(l, nest, nest_load(l, nest, x), dtype)}, bound;
   bool low = load_bound(l, nest, node, 1, "min", dtype, &args[1]);
   bool high = load_bound(l, nest, node, 2, "max", dtype, &bound);
@@ -54,7 +54,7 @@ static bool lower_clip(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Clip) = {.name = "Clip", .infer = infer_clip, .lower = lower_clip};
+DEFINE_OP(Clip) = {.name = "Clip", .infer = infer_clip, .lower = lower_clip, .blocked = blocked_pointwise};
 
 /* --- Pow --- */
 
@@ -93,7 +93,7 @@ static bool lower_pow(Lower *l, const Node *node) {
   Value *operands[2];
   if (!elementwise_operands(l->c, node, operands)) return false;
   DType dtype = pow_dtype(node);
-  LoopNest *nest = lower_nest(l, y->rank, y->shape);
+  LoopNest *nest = lower_pointwise(l, y);
   Operand args[2] = {nest_cast(l, nest, nest_load(l, nest, operands[0]), dtype)};
   double exponent = constant_exponent(node);
   const char *stem = exponent == 2 ? "square" : exponent == 3 ? "cube" : "pow";
@@ -103,4 +103,4 @@ static bool lower_pow(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Pow) = {.name = "Pow", .infer = infer_pow, .lower = lower_pow};
+DEFINE_OP(Pow) = {.name = "Pow", .infer = infer_pow, .lower = lower_pow, .blocked = blocked_pointwise};

@@ -48,6 +48,7 @@ static bool lower_elementwise(Lower *l, const Node *node);
                          .name = in_name,                                                          \
                          .infer = infer_elementwise,                                               \
                          .lower = lower_elementwise,                                               \
+                         .blocked = blocked_pointwise,                                             \
                          .row = &(const Row){__VA_ARGS__}}
 #define DEFINE_ELEMENTWISE(id, ...) DEFINE_ELEMENTWISE_IN(id, NULL, #id, __VA_ARGS__)
 
@@ -289,7 +290,7 @@ static bool lower_elementwise(Lower *l, const Node *node) {
   const Value *out = node_out(node, 0);
   const char *stem = stem_of(node);
   DType dtype = elementwise_dtype(stem, leading_input(node)->dtype);
-  LoopNest *nest = lower_nest(l, out->rank, out->shape);
+  LoopNest *nest = lower_pointwise(l, out);
   if (row_of(node)->variadic) {
     nest_store(l, nest, out, fold_inputs(l, node, nest, dtype));
     return true;

@@ -1,6 +1,7 @@
 /* lower.c: appending steps to a program: arguments, loop nests, buffers. */
 #include "ops/lower.h"
 
+#include "ops/blocked.h"
 #include "ops/op.h"
 
 #include <string.h>
@@ -37,8 +38,10 @@ Buffer *lower_buffer(Lower *l, const Value *value) {
   Buffer **slot = buffer_slot(l, value);
   if (*slot) return *slot;
   if (value->constant) return *slot = lower_constant(l, value->constant, value->name);
-  return *slot =
-             new_buffer(l, BUFFER_WORKSPACE, value->dtype, value_count(l->c, value), value->name);
+  Dim count = value->blocked ? blocked_count(l->c, value) : value_count(l->c, value);
+  *slot = new_buffer(l, BUFFER_WORKSPACE, value->dtype, count, value->name);
+  if (value->blocked) (*slot)->halo = blocked_halo(l->c, value);
+  return *slot;
 }
 
 void lower_alias(Lower *l, const Value *out, const Value *in) {
@@ -167,6 +170,10 @@ void arg_real(Lower *l, Step *step, double value) {
 
 /* --- loop nests --- */
 
+LoopNest *lower_pointwise(Lower *l, const Value *out) {
+  return out->blocked ? blocked_nest(l, out) : lower_nest(l, out->rank, out->shape);
+}
+
 LoopNest *lower_nest(Lower *l, int rank, const Dim *extent) {
   CTC_ASSERT(rank >= 0 && rank <= MAX_RANK);
   Step *step = lower_step(l, STEP_NEST);
@@ -194,6 +201,7 @@ static Dim broadcast_stride(Compilation *c, Dim own, Dim dense, Dim extent) {
 
 Operand nest_load(Lower *l, LoopNest *nest, const Value *value) {
   Dim dense[MAX_RANK], stride[MAX_RANK];
+  if (nest->blocked) return blocked_load(l, nest, value);
   CTC_ASSERT(value->rank <= nest->rank);
   nest_strides(l->c, value->rank, value->shape, dense);
   int lead = nest->rank - value->rank;
@@ -288,6 +296,10 @@ void nest_store_at(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const D
 
 void nest_store(Lower *l, LoopNest *nest, const Value *value, Operand operand) {
   Dim stride[MAX_RANK];
+  if (nest->blocked) {
+    blocked_store(l, nest, value, operand);
+    return;
+  }
   nest_strides(l->c, nest->rank, nest->extent, stride);
   nest_store_at(l, nest, lower_buffer(l, value), NULL, stride, operand);
 }
@@ -400,7 +412,8 @@ bool lower_node(Lower *l, const Node *node) {
   const Node *outer = l->node;
   l->node = node;
   lower_node_checks(l, node);
-  bool ok = node->op->lower(l, node);
+  bool blocked = node->op->lower_blocked && node_is_blocked(node);
+  bool ok = blocked ? node->op->lower_blocked(l, node) : node->op->lower(l, node);
   for (int k = 0; k < node->output_count && ok; k++)
     if (node->outputs[k] && !node->outputs[k]->constant) define_loads(l, node->outputs[k]);
   l->node = outer;

@@ -60,6 +60,8 @@ void step_blocked_results(Lower *l, Step *step, Dim count, Dim plane);
 /* --- loop nests --- */
 
 LoopNest *lower_nest(Lower *l, int rank, const Dim *extent);
+/* Loops over the elements of `out`, in its layout; nest_load and nest_store follow it. */
+LoopNest *lower_pointwise(Lower *l, const Value *out);
 /* Row-major strides of a shape: stride[rank-1] = 1. */
 void nest_strides(Compilation *c, int rank, const Dim *shape, Dim *stride);
 /* Reads `value` broadcast (numpy rules) to the nest's extents; 0 strides where its dim is 1, `dim

@@ -10,6 +10,7 @@
 #define CTC_OPS_OP_H
 
 #include "ir/graph.h"
+#include "ops/blocked.h"
 #include "ops/lower.h"
 
 enum {
@@ -32,6 +33,10 @@ struct OpDef {
   /* OP_BODY only, may be NULL: the body that takes the node's place because it is known to run
    * exactly once (an If whose condition is known), or NULL if that cannot be told. */
   Graph *(*select)(Compilation *c, const Node *node);
+  /* What the node can do with blocked values (ops/blocked.h); NULL: nothing. */
+  BlockedUse (*blocked)(Compilation *c, const Node *node);
+  /* Appends the steps if one of the node's values is blocked; NULL: `lower` knows both layouts. */
+  bool (*lower_blocked)(Lower *lower, const Node *node);
   const void *row; /* data of operators that share their functions */
 };
 

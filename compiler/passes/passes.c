@@ -23,6 +23,8 @@ static const Pass passes[] = {
     {"fold-batchnorm", .graph = pass_fold_batchnorm},
     /* Nodes that nobody needs. */
     {"clean", .graph = pass_clean},
+    /* Which values are in blocks of 16 channels, and where that is converted. */
+    {"layout", .graph = pass_layout},
     /* The graph becomes a program: kernel calls and loop nests on buffers. */
     {"lower", .required = true},
     /* Steps and sizes that nobody needs. */
@@ -32,6 +34,10 @@ static const Pass passes[] = {
     /* Chains of elementwise nests become one. */
     {"fuse", .program = pass_fuse},
     {"collapse-fused", .program = pass_collapse},
+    /* Nests that finish a kernel's results are done where the kernel stores them. */
+    {"epilogue", .program = pass_epilogue},
+    /* Zeros around the planes of blocked values. */
+    {"halo", .program = pass_halo, .required = true},
     /* The order of steps that needs the least memory. */
     {"schedule", .program = pass_schedule},
     /* Places in the workspace. */

@@ -18,10 +18,13 @@ bool pass_is_required(const char *name);
 bool pass_infer(Compilation *c);
 bool pass_fold_batchnorm(Compilation *c);
 bool pass_clean(Compilation *c);
+bool pass_layout(Compilation *c);
 /* On the program. */
 bool pass_prune(Program *program);
 bool pass_collapse(Program *program);
 bool pass_fuse(Program *program);
+bool pass_epilogue(Program *program);
+bool pass_halo(Program *program);
 bool pass_schedule(Program *program);
 bool pass_plan(Program *program);
 

@@ -1,10 +1,11 @@
 /* emit_task.c: steps that may be split among threads, as functions of one type.
  *
- *   static void conv16_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last)
+ *   static void conv16_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim
+ * last)
  *
- * does the units of work [first, last) of a kernel or loop nest. p are the tensors, n the sizes that
- * are only known when the program runs; all others are literals, so that the C compiler specialises
- * the kernel. Steps with the same text share one function. */
+ * does the units of work [first, last) of a kernel or loop nest. p are the tensors, n the sizes
+ * that are only known when the program runs; all others are literals, so that the C compiler
+ * specialises the kernel. Steps with the same text share one function. */
 #include "backends/c/emit.h"
 
 #include <string.h>
@@ -130,8 +131,8 @@ static const char *epilogue_function(Emitter *e, const Step *step) {
   if (!at && !channel) str_add(&text, "  (void)count;\n");
   for (size_t i = 0; i < nest->ops.count; i++) {
     const NestOp *op = &nest->ops.items[i];
-    str_addf(&text, "  const %s t%zu = %s(", op->function->result == DT_BOOL ? "ctc_vi" : "ctc_v", i,
-             op->function->vector);
+    str_addf(&text, "  const %s t%zu = %s(", op->function->result == DT_BOOL ? "ctc_vi" : "ctc_v",
+             i, op->function->vector);
     for (int a = 0; a < op->arg_count; a++)
       str_addf(&text, "%s%s", a ? ", " : "", vector_operand(e, &op->args[a]));
     str_add(&text, ");\n");
