@@ -12,7 +12,6 @@ counts, of the turns the median and the quartiles. Everything measured goes to b
 
 import argparse
 import json
-import math
 import os
 import pathlib
 import shutil
@@ -22,10 +21,11 @@ import sys
 import time
 
 import programs
-from models import ROOT, SET_TITLES, SETS, Entry, Missing, prepare
+import report
+from models import ROOT, SETS, Entry, Missing, prepare
+from results import CALL_COST, PEERS, geometric_mean, ratio, value
 
 HERE = pathlib.Path(__file__).resolve().parent
-PEERS = {"ort": "onnxruntime", "openvino": "OpenVINO"}
 # Idle time before a turn with several threads, so that the spinning threads of the engine before it are asleep.
 REST_SECONDS = 0.05
 
@@ -144,23 +144,6 @@ def collect(args):
     return found
 
 
-def value(result, quick):
-    """Nanoseconds that count, or None."""
-    return None if "error" in result else result["least" if quick else "ns"]
-
-
-def ratio(results, engine, quick=False):
-    """Time of the faster peer divided by that of the engine, or None."""
-    peers = [v for v in (value(results[p], quick) for p in PEERS if p in results) if v]
-    own = value(results[engine], quick) if engine in results else None
-    return min(peers) / own if peers and own else None
-
-
-def geometric_mean(values):
-    values = [v for v in values if v]
-    return math.exp(sum(map(math.log, values)) / len(values)) if values else None
-
-
 def time_text(ns):
     return f"{ns / 1e6:.4g}" if ns is not None else "-"
 
@@ -181,7 +164,7 @@ def print_row(args, name, threads, results):
 def print_means(args, rows):
     for threads in args.threads:
         for variant in args.variants:
-            values = [ratio(r["engines"], variant.name, args.quick) for r in rows if r["threads"] == threads and r["model"] != "noop"]
+            values = [ratio(r["engines"], variant.name, args.quick) for r in rows if r["threads"] == threads and r["model"] != CALL_COST]
             mean = geometric_mean(values)
             if mean:
                 below = sum(1 for v in values if v and v < 1)
@@ -218,8 +201,6 @@ def save(args, store):
 
 
 def facts(args):
-    import report
-
     return {"date": time.strftime("%Y-%m-%d"), "rounds": args.rounds, "seconds": args.seconds, **report.machine_facts(args)}
 
 
@@ -268,8 +249,6 @@ def main():
             store["facts"] = facts(args)
         measure_all(args, store)
     if args.report or args.write:
-        import report
-
         report.write(args, store)
     return 0
 
