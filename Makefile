@@ -27,6 +27,10 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-pr
 C_FLAGS  := -std=gnu11 $(WARNINGS) -Icompiler -I$(GEN) $(CFLAGS)
 LIBS     := -lprotobuf-c -ljansson -lzip -lz -lm -ldl
 
+# What `make bench` compares with has an environment of its own: some 300 MB.
+BENCH_PYTHON := $(BUILD)/bench-venv/bin/python
+BENCH_STAMP  := $(BUILD)/bench-venv/installed
+
 # --- sources ---
 
 SOURCES   := $(sort $(shell find compiler -name '*.c'))
@@ -52,7 +56,7 @@ UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit test test-quick zoo demo lint tidy docs format asan fuzz install clean help
+.PHONY: all deps unit test test-quick zoo demo bench bench-kernels lint tidy docs format asan fuzz install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -77,6 +81,12 @@ zoo: deps ## compile and verify real models
 
 demo: ## from nothing to a real model that runs as C on files of this folder; says what it does
 	@MAKE="$(MAKE)" examples/demo.sh
+
+bench: all $(BENCH_STAMP) ## measure beside onnxruntime and OpenVINO: all models, 1 and 2 threads; writes docs/benchmarks.md and .svg
+	$(BENCH_PYTHON) bench/run.py --ctc $(BUILD)/ctc --report $(BENCH_FLAGS)
+
+bench-kernels: $(GEN)/runtime_all.c $(BENCH_STAMP) ## GFLOP/s and GB/s of the runtime's kernels beside what the machine can do
+	$(BENCH_PYTHON) bench/kernels.py --runtime $(GEN)/runtime_all.c $(BENCH_FLAGS)
 
 lint: $(BUILD)/ctc $(GEN)/runtime_all.c ## warnings of gcc and clang as errors, runtime as strict C99 and C++, format, layers, documents
 	@failed=0; for file in $(SOURCES) $(UNIT) $(wildcard tools/*.c); do \
@@ -131,6 +141,11 @@ help: ## this list
 $(BUILD)/deps.stamp: tools/deps.sh tests/requirements.txt
 	@tools/deps.sh
 	@mkdir -p $(@D) && touch $@
+
+$(BENCH_STAMP): tests/requirements.txt bench/requirements.txt
+	python3 -m venv $(BUILD)/bench-venv
+	$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check $(foreach file,$^,-r $(file))
+	@touch $@
 
 # --- compiling and linking ---
 
