@@ -220,26 +220,70 @@ static bool is_same_memory(const BlockedShape *s) {
          dim_value(s->c) % BLOCK_CHANNELS == 0;
 }
 
-/* Copies `lanes` lanes of `blocks` blocks, from block `first` on. */
-static void copy_lanes(Lower *l, const Value *x, const Value *y, int64_t first, int64_t blocks,
-                       int64_t lanes) {
+/* `lanes` lanes of `blocks` blocks, from block `first` on, of the blocked value and the strided
+ * tensor. */
+static void copy_lanes(Lower *l, const Value *value, Buffer *other, const Dim *stride,
+                       bool to_blocked, int64_t first, int64_t blocks, int64_t lanes) {
   DimPool *p = l->c->dims;
-  BlockedShape s = blocked_shape(l->c, x->blocked ? x : y);
+  BlockedShape s = blocked_shape(l->c, value);
   if (blocks == 0 || lanes == 0) return;
-  Dim area = dim_mul(p, s.h, s.w), one = dim_const(p, 1);
-  Dim blocked[BLOCKED_RANK],
-      extent[BLOCKED_RANK] = {s.n, dim_const(p, blocks), s.h, s.w, dim_const(p, lanes)};
-  Dim rows[BLOCKED_RANK] = {dim_mul(p, s.c, area), dim_muli(p, area, BLOCK_CHANNELS), s.w, one,
-                            area};
+  Dim extent[BLOCKED_RANK] = {s.n, dim_const(p, blocks), s.h, s.w, dim_const(p, lanes)};
+  Dim blocked[BLOCKED_RANK], strided[BLOCKED_RANK] = {
+      stride[0], dim_muli(p, stride[1], BLOCK_CHANNELS), stride[2], stride[3], stride[1]};
   blocked_strides(l->c, &s, blocked);
-  Dim blocked_offset = dim_add(p, s.origin, dim_muli(p, s.plane, first));
-  Dim row_offset = dim_muli(p, area, first * BLOCK_CHANNELS);
+  Dim at = dim_add(p, s.origin, dim_muli(p, s.plane, first));
+  Dim other_at = dim_muli(p, stride[1], first * BLOCK_CHANNELS);
   LoopNest *nest = lower_nest(l, BLOCKED_RANK, extent);
-  bool out = y->blocked != NULL;
-  Operand value = nest_load_at(l, nest, lower_buffer(l, x), out ? row_offset : blocked_offset,
-                               out ? rows : blocked);
-  nest_store_at(l, nest, lower_buffer(l, y), out ? blocked_offset : row_offset,
-                out ? blocked : rows, value);
+  Buffer *own = lower_buffer(l, value);
+  if (to_blocked)
+    nest_store_at(l, nest, own, at, blocked, nest_load_at(l, nest, other, other_at, strided));
+  else
+    nest_store_at(l, nest, other, other_at, strided, nest_load_at(l, nest, own, at, blocked));
+}
+
+void blocked_copy(Lower *l, const Value *value, Buffer *other, const Dim *stride, bool to_blocked) {
+  int64_t channels = dim_value(value->shape[1]);
+  int64_t whole = channels / BLOCK_CHANNELS, rest = channels % BLOCK_CHANNELS;
+  copy_lanes(l, value, other, stride, to_blocked, 0, whole, BLOCK_CHANNELS);
+  copy_lanes(l, value, other, stride, to_blocked, whole, rest ? 1 : 0, rest);
+}
+
+/* A piece of blocked_copy_channels that stays inside of blocks on both sides: the same lanes of
+ * `blocks` blocks. */
+static void copy_piece(Lower *l, const Value *to, int64_t to_channel, const Value *from,
+                       int64_t from_channel, int64_t blocks, int64_t lanes) {
+  DimPool *p = l->c->dims;
+  if (blocks == 0 || lanes == 0) return;
+  const Value *values[2] = {from, to};
+  int64_t channels[2] = {from_channel, to_channel};
+  Dim stride[2][BLOCKED_RANK], at[2];
+  BlockedShape s;
+  for (int i = 0; i < 2; i++) {
+    s = blocked_shape(l->c, values[i]);
+    blocked_strides(l->c, &s, stride[i]);
+    at[i] = dim_add(p, s.origin, dim_muli(p, s.plane, channels[i] / BLOCK_CHANNELS));
+    at[i] = dim_addi(p, at[i], channels[i] % BLOCK_CHANNELS);
+  }
+  Dim extent[BLOCKED_RANK] = {s.n, dim_const(p, blocks), s.h, s.w, dim_const(p, lanes)};
+  LoopNest *nest = lower_nest(l, BLOCKED_RANK, extent);
+  nest_store_at(l, nest, lower_buffer(l, to), at[1], stride[1],
+                nest_load_at(l, nest, lower_buffer(l, from), at[0], stride[0]));
+}
+
+void blocked_copy_channels(Lower *l, const Value *to, int64_t to_channel, const Value *from,
+                           int64_t from_channel, int64_t count) {
+  int64_t shift = from_channel % BLOCK_CHANNELS + to_channel % BLOCK_CHANNELS;
+  int64_t blocks = count / BLOCK_CHANNELS, rest = count % BLOCK_CHANNELS;
+  CTC_ASSERT(from_channel % BLOCK_CHANNELS == 0 || to_channel % BLOCK_CHANNELS == 0);
+  bool both_end = to_channel + count == dim_value(to->shape[1]) &&
+                  from_channel + count == dim_value(from->shape[1]);
+  if (shift == 0 && rest && both_end) blocks++, rest = 0; /* what pads the last block, too */
+  int64_t left = BLOCK_CHANNELS - shift, done = blocks * BLOCK_CHANNELS;
+  int64_t first = rest < left ? rest : left;
+  copy_piece(l, to, to_channel, from, from_channel, blocks, left);
+  copy_piece(l, to, to_channel + left, from, from_channel + left, blocks, shift);
+  copy_piece(l, to, to_channel + done, from, from_channel + done, 1, first);
+  copy_piece(l, to, to_channel + done + left, from, from_channel + done + left, 1, rest - first);
 }
 
 static bool lower_reorder(Lower *l, const Node *node) {
@@ -250,9 +294,11 @@ static bool lower_reorder(Lower *l, const Node *node) {
     lower_alias(l, y, x);
     return true;
   }
-  int64_t whole = dim_value(s.c) / BLOCK_CHANNELS, rest = dim_value(s.c) % BLOCK_CHANNELS;
-  copy_lanes(l, x, y, 0, whole, BLOCK_CHANNELS);
-  copy_lanes(l, x, y, whole, rest ? 1 : 0, rest);
+  DimPool *p = l->c->dims;
+  Dim area = dim_mul(p, s.h, s.w);
+  Dim stride[4] = {dim_mul(p, s.c, area), area, s.w, dim_const(p, 1)};
+  bool to_blocked = y->blocked != NULL;
+  blocked_copy(l, to_blocked ? y : x, lower_buffer(l, to_blocked ? x : y), stride, to_blocked);
   return true;
 }
 

@@ -15,13 +15,14 @@ typedef enum {
 } BlockedAnswer;
 
 /* How a node would work if it were blocked. Its output 0 is blocked then, its other outputs and
- * inputs are row-major, apart from: */
+ * inputs are row-major, but for what is said here. */
 typedef struct {
   BlockedAnswer answer;
   bool first_input; /* input 0 is blocked */
   bool all_inputs;  /* every input that is computed at run time and has more than one element is */
   bool same_halo;   /* the output and those inputs should have the same halo */
   bool row_output;  /* output 0 is row-major nevertheless */
+  bool all_outputs; /* all outputs are blocked */
   int64_t halo[2];  /* zeros that the node reads around input 0: rows above and below, columns */
 } BlockedUse;
 
@@ -57,6 +58,13 @@ Operand blocked_load(Lower *l, LoopNest *nest, const Value *value);
 void blocked_store(Lower *l, LoopNest *nest, const Value *value, Operand operand);
 /* The strides of the loops of a blocked nest over a value of that shape. */
 void blocked_strides(Compilation *c, const BlockedShape *shape, Dim *stride);
+
+/* Copies between the blocked `value` and a buffer with strides for [N, C, H, W]. */
+void blocked_copy(Lower *l, const Value *value, Buffer *other, const Dim *stride, bool to_blocked);
+/* Copies channels between blocked values of the same N, H, W; one of the first channels must be a
+ * multiple of 16. */
+void blocked_copy_channels(Lower *l, const Value *to, int64_t to_channel, const Value *from,
+                           int64_t from_channel, int64_t count);
 
 /* One number a channel (a bias) as a constant of blocks * 16 numbers, zeros behind. */
 Buffer *blocked_channels(Lower *l, const Tensor *tensor, const char *name);

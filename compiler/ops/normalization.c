@@ -65,14 +65,12 @@ static bool infer_batch_norm(Compilation *c, Node *node) {
 }
 
 /* factor = scale / sqrt(variance + epsilon), shift = bias - mean * factor, in `dtype`. */
-static void fold_statistics(Lower *l, const Node *node, DType dtype, Buffer **factor,
-                            Buffer **shift) {
+static void fold_statistics(Lower *l, const Node *node, DType dtype, const Tensor **made) {
   const Tensor *in[5];
   void *data[2];
   double epsilon = (double)node_float(node, "epsilon", 1e-5f);
   for (int i = 1; i < 5; i++) in[i] = node_in(node, i)->constant;
   int64_t count = in[1]->count;
-  const Tensor *made[2];
   for (int k = 0; k < 2; k++) made[k] = tensor_create(l->c->arena, dtype, 1, &count, &data[k]);
   for (int64_t i = 0; i < count; i++) {
     double f = tensor_real(in[1], i) / sqrt(tensor_real(in[4], i) + epsilon);
@@ -84,26 +82,57 @@ static void fold_statistics(Lower *l, const Node *node, DType dtype, Buffer **fa
         ((float *)data[k])[i] = (float)numbers[k];
     }
   }
-  *factor = lower_constant(l, made[0], "scale of each channel");
-  *shift = lower_constant(l, made[1], "shift of each channel");
 }
+
+static const char *const statistics_names[2] = {"scale of each channel", "shift of each channel"};
 
 /* y = x * factor + shift as a loop nest, computed in `dtype`. */
 static void lower_scale_shift(Lower *l, const Node *node, DType dtype) {
-  Buffer *factor, *shift, *x = lower_buffer(l, node_in(node, 0));
+  const Tensor *made[2];
+  Buffer *x = lower_buffer(l, node_in(node, 0)), *by[2];
   Dim extent[3], stride[3], zero = dim_const(l->c->dims, 0), one = dim_const(l->c->dims, 1);
-  fold_statistics(l, node, dtype, &factor, &shift);
+  fold_statistics(l, node, dtype, made);
+  for (int k = 0; k < 2; k++) by[k] = lower_constant(l, made[k], statistics_names[k]);
   batch_norm_axes(l->c, node, &extent[0], &extent[1], &extent[2]);
   int rank = dim_is(extent[2], 1) ? 2 : 3;
   const Dim by_channel[3] = {zero, one, zero};
   nest_strides(l->c, rank, extent, stride);
   LoopNest *nest = lower_nest(l, rank, extent);
   Operand value = nest_cast(l, nest, nest_load_at(l, nest, x, NULL, stride), dtype);
-  Operand scaled[2] = {value, nest_load_at(l, nest, factor, NULL, by_channel)};
+  Operand scaled[2] = {value, nest_load_at(l, nest, by[0], NULL, by_channel)};
   Operand shifted[2] = {nest_apply(l, nest, "mul", dtype, scaled, 2),
-                        nest_load_at(l, nest, shift, NULL, by_channel)};
+                        nest_load_at(l, nest, by[1], NULL, by_channel)};
   value = nest_apply(l, nest, "add", dtype, shifted, 2);
   nest_store_at(l, nest, lower_buffer(l, node_out(node, 0)), NULL, stride, value);
+}
+
+/* With constant statistics, in one nest. */
+static BlockedUse blocked_batch_norm(Compilation *c, const Node *node) {
+  BlockedUse use = {.answer = BLOCKED_CAN, .first_input = true, .same_halo = true};
+  bool fits = blocked_possible(node_out(node, 0)) && !is_training(node);
+  for (int i = 1; i < 5; i++) fits = fits && node_in(node, i)->constant;
+  if (!fits) use.answer = BLOCKED_NO;
+  (void)c;
+  return use;
+}
+
+static bool lower_blocked_batch_norm(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  static const char *const stems[2] = {"mul", "add"};
+  DimPool *p = l->c->dims;
+  Dim zero = dim_const(p, 0);
+  const Dim by_channel[5] = {zero, dim_const(p, BLOCK_CHANNELS), zero, zero, dim_const(p, 1)};
+  const Tensor *made[2];
+  fold_statistics(l, node, DT_F32, made);
+  LoopNest *nest = lower_pointwise(l, y);
+  Operand value = nest_load(l, nest, x);
+  for (int k = 0; k < 2; k++) {
+    Buffer *numbers = blocked_channels(l, made[k], statistics_names[k]);
+    Operand args[2] = {value, nest_load_at(l, nest, numbers, NULL, by_channel)};
+    value = nest_apply(l, nest, stems[k], DT_F32, args, 2);
+  }
+  nest_store(l, nest, y, value);
+  return true;
 }
 
 static void lower_batch_kernel(Lower *l, const Node *node, DType dtype, Buffer *const *in) {
@@ -498,7 +527,11 @@ static const RowNorm skip_rms_norm = {.adds_skip = true,
                                       .epsilon = 1e-12f};
 
 DEFINE_OP(BatchNormalization) = {
-    .name = "BatchNormalization", .infer = infer_batch_norm, .lower = lower_batch_norm};
+    .name = "BatchNormalization",
+    .infer = infer_batch_norm,
+    .lower = lower_batch_norm,
+    .blocked = blocked_batch_norm,
+    .lower_blocked = lower_blocked_batch_norm};
 DEFINE_OP(InstanceNormalization) = {
     .name = "InstanceNormalization", .infer = infer_instance_norm, .lower = lower_instance_norm};
 DEFINE_OP(GroupNormalization) = {

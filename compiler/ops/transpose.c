@@ -7,6 +7,7 @@
 #include "ops/movement.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* --- Transpose --- */
 
@@ -70,7 +71,37 @@ static bool lower_transpose(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Transpose) = {.name = "Transpose", .infer = infer_transpose, .lower = lower_transpose};
+/* [N, C, H, W] to or from [N, H, W, C]: pixels of 16 channels are moved in one piece. */
+static const int to_last[4] = {0, 2, 3, 1}, from_last[4] = {0, 3, 1, 2};
+
+static BlockedUse blocked_transpose(Compilation *c, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  BlockedUse use = {.answer = BLOCKED_NO};
+  int perm[MAX_RANK];
+  if (x->rank != 4 || !read_perm(c, node, x->rank, perm)) return use;
+  if (memcmp(perm, to_last, sizeof to_last) == 0 && blocked_possible(x))
+    use = (BlockedUse){.answer = BLOCKED_CAN, .first_input = true, .row_output = true};
+  if (memcmp(perm, from_last, sizeof from_last) == 0 && blocked_possible(y))
+    use.answer = BLOCKED_CAN;
+  return use;
+}
+
+static bool lower_blocked_transpose(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  const Value *value = x->blocked ? x : y, *other = x->blocked ? y : x;
+  DimPool *p = l->c->dims;
+  Dim h = other->shape[1], w = other->shape[2], c = other->shape[3];
+  Dim row = dim_mul(p, w, c), one = dim_const(p, 1);
+  Dim stride[4] = {dim_mul(p, h, row), one, row, c};
+  blocked_copy(l, value, lower_buffer(l, other), stride, y->blocked != NULL);
+  return true;
+}
+
+DEFINE_OP(Transpose) = {.name = "Transpose",
+                        .infer = infer_transpose,
+                        .lower = lower_transpose,
+                        .blocked = blocked_transpose,
+                        .lower_blocked = lower_blocked_transpose};
 
 /* --- Concat --- */
 
@@ -146,7 +177,33 @@ static bool lower_concat(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Concat) = {.name = "Concat", .infer = infer_concat, .lower = lower_concat};
+/* Of channels. */
+static BlockedUse blocked_concat(Compilation *c, const Node *node) {
+  const Value *y = node_out(node, 0);
+  int64_t axis = node_int(node, "axis", 1);
+  BlockedUse use = {.answer = BLOCKED_CAN, .all_inputs = true, .same_halo = true};
+  bool fits = blocked_possible(y) && (axis < 0 ? axis + y->rank : axis) == 1;
+  for (int i = 0; i < node->input_count; i++) fits = fits && blocked_possible(node->inputs[i]);
+  if (!fits) use.answer = BLOCKED_NO;
+  (void)c;
+  return use;
+}
+
+static bool lower_blocked_concat(Lower *l, const Node *node) {
+  int64_t at = 0;
+  for (int i = 0; i < node->input_count; i++) {
+    int64_t channels = dim_value(node->inputs[i]->shape[1]);
+    blocked_copy_channels(l, node_out(node, 0), at, node->inputs[i], 0, channels);
+    at += channels;
+  }
+  return true;
+}
+
+DEFINE_OP(Concat) = {.name = "Concat",
+                     .infer = infer_concat,
+                     .lower = lower_concat,
+                     .blocked = blocked_concat,
+                     .lower_blocked = lower_blocked_concat};
 
 /* --- Split --- */
 
@@ -251,7 +308,35 @@ static bool lower_split(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Split) = {.name = "Split", .infer = infer_split, .lower = lower_split};
+/* Of channels. */
+static BlockedUse blocked_split(Compilation *c, const Node *node) {
+  const Value *x = node_in(node, 0);
+  BlockedUse use = {
+      .answer = BLOCKED_CAN, .first_input = true, .same_halo = true, .all_outputs = true};
+  int64_t axis = node_int(node, "axis", 0);
+  bool fits = blocked_possible(x) && (axis < 0 ? axis + x->rank : axis) == 1;
+  for (int i = 0; i < node->output_count; i++)
+    fits = fits && node->outputs[i] && blocked_possible(node->outputs[i]);
+  if (!fits) use.answer = BLOCKED_NO;
+  (void)c;
+  return use;
+}
+
+static bool lower_blocked_split(Lower *l, const Node *node) {
+  int64_t at = 0;
+  for (int i = 0; i < node->output_count; i++) {
+    int64_t channels = dim_value(node->outputs[i]->shape[1]);
+    blocked_copy_channels(l, node->outputs[i], 0, node_in(node, 0), at, channels);
+    at += channels;
+  }
+  return true;
+}
+
+DEFINE_OP(Split) = {.name = "Split",
+                    .infer = infer_split,
+                    .lower = lower_split,
+                    .blocked = blocked_split,
+                    .lower_blocked = lower_blocked_split};
 
 /* --- Expand --- */
 

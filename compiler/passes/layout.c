@@ -103,8 +103,8 @@ static bool value_is_blocked(const Layout *l, const Value *value) {
   int writer = l->values[value->id].writer;
   if (writer < 0) return false;
   const NodeSide *side = &l->nodes[writer];
-  return side->blocked && !side->use.row_output &&
-         l->graph->nodes.items[writer]->outputs[0] == value;
+  if (!side->blocked || side->use.row_output) return false;
+  return side->use.all_outputs || l->graph->nodes.items[writer]->outputs[0] == value;
 }
 
 /* Elements that are converted for the readers of a value. */
@@ -183,11 +183,14 @@ static bool same_shape(const Value *a, const Value *b) {
 
 static void unite_node(Layout *l, int position) {
   const Node *node = l->graph->nodes.items[position];
-  if (!l->nodes[position].blocked || !l->nodes[position].use.same_halo) return;
+  const BlockedUse *use = &l->nodes[position].use;
+  if (!l->nodes[position].blocked || !use->same_halo) return;
   for (int k = 0; k < node->input_count; k++)
     if (node->inputs[k] && takes_blocked(l, position, k) &&
         same_shape(node->inputs[k], node->outputs[0]))
       unite(l, node->inputs[k], node->outputs[0]);
+  for (int k = 1; k < node->output_count && use->all_outputs; k++)
+    if (node->outputs[k]) unite(l, node->outputs[k], node->outputs[0]);
 }
 
 static void raise_halo(Layout *l, int position) {
@@ -203,6 +206,13 @@ static const BlockedLayout *layout_of(Layout *l, const Value *value) {
   BlockedLayout *layout = ARENA_NEW(l->c->arena, BlockedLayout);
   memcpy(layout->halo, l->values[find_same(l, value->id)].halo, sizeof layout->halo);
   return layout;
+}
+
+static void mark_outputs(Layout *l, const Node *node) {
+  for (int k = 0; k < node->output_count; k++) {
+    Value *value = node->outputs[k];
+    if (value && value_is_blocked(l, value)) value->blocked = layout_of(l, value);
+  }
 }
 
 /* --- conversions --- */
@@ -275,11 +285,7 @@ bool pass_layout(Compilation *c) {
   choose_sides(&l);
   for (size_t i = 0; i < c->graph->nodes.count; i++) unite_node(&l, (int)i);
   for (size_t i = 0; i < c->graph->nodes.count; i++) raise_halo(&l, (int)i);
-  for (size_t i = 0; i < c->graph->nodes.count; i++) {
-    Value *value =
-        c->graph->nodes.items[i]->output_count ? c->graph->nodes.items[i]->outputs[0] : NULL;
-    if (value && value_is_blocked(&l, value)) value->blocked = layout_of(&l, value);
-  }
+  for (size_t i = 0; i < c->graph->nodes.count; i++) mark_outputs(&l, c->graph->nodes.items[i]);
   convert(&l);
   return true;
 }
