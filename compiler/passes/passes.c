@@ -36,6 +36,8 @@ static const Pass passes[] = {
     {"collapse-fused", .program = pass_collapse},
     /* Nests that finish a kernel's results are done where the kernel stores them. */
     {"epilogue", .program = pass_epilogue},
+    /* Tensors that are parts of others live in them. */
+    {"views", .program = pass_views},
     /* Zeros around the planes of blocked values. */
     {"halo", .program = pass_halo, .required = true},
     /* The order of steps that needs the least memory. */

@@ -24,6 +24,7 @@ bool pass_prune(Program *program);
 bool pass_collapse(Program *program);
 bool pass_fuse(Program *program);
 bool pass_epilogue(Program *program);
+bool pass_views(Program *program);
 bool pass_halo(Program *program);
 bool pass_schedule(Program *program);
 bool pass_plan(Program *program);
