@@ -18,6 +18,13 @@ typedef uint8_t ctc_bool;
 #define CTC_RESTRICT
 #endif
 
+/* Arrays that vectors are loaded from begin on a cache line. */
+#if defined(__GNUC__)
+#define CTC_ALIGNED __attribute__((aligned(64)))
+#else
+#define CTC_ALIGNED
+#endif
+
 /* Status codes of kernels; model.h gives them the model's prefix. */
 enum {
   CTC_OK = 0,

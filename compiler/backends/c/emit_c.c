@@ -432,7 +432,7 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
 
 /* Definitions that the templates and loop nests use. */
 static void need_basics(Emitter *e) {
-  static const char *const names[] = {"CTC_OK", "CTC_RESTRICT", "ctc_dim"};
+  static const char *const names[] = {"CTC_ALIGNED", "CTC_OK", "CTC_RESTRICT", "ctc_dim"};
   for (int i = 0; i < runtime_chunk_count; i++)
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
       if (strcmp(runtime_chunks[i].name, names[k]) == 0) emit_need_chunk(e, i);

@@ -121,7 +121,7 @@ static bool is_readable(const Emitter *e, const Tensor *tensor) {
 
 static void write_numbers(FILE *out, const Weight *weight) {
   const Tensor *tensor = weight->tensor;
-  fprintf(out, "static const %s %s[%" PRId64 "] = {", dtype_info(tensor->dtype)->c_type,
+  fprintf(out, "static const CTC_ALIGNED %s %s[%" PRId64 "] = {", dtype_info(tensor->dtype)->c_type,
           weight->name, tensor->count);
   for (int64_t i = 0; i < tensor->count; i++) {
     fputs(i == 0 ? "" : ",", out);
@@ -177,7 +177,7 @@ static void write_union(FILE *out, const Weight *weight) {
   const Tensor *tensor = weight->tensor;
   int64_t bytes = tensor_bytes(tensor);
   fprintf(out,
-          "static const union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64 "];\n} %s = {",
+          "static const CTC_ALIGNED union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64 "];\n} %s = {",
           bytes, dtype_info(tensor->dtype)->c_type, tensor->count, weight->name);
   write_literal(out, tensor->data, bytes);
   fputs("};\n\n", out);
