@@ -60,21 +60,21 @@ void task_call(Task *task, Str *out, const char *stem, const char *body, Dim uni
   str_add(out, "{\n");
   if (task->pointers.count) {
     emit_indent(out, depth + 1);
-    str_add(out, "void *const p[] = {");
+    str_add(out, "void *const tensors[] = {");
     for (size_t i = 0; i < task->pointers.count; i++)
       str_addf(out, "%s(void *)(%s)", i ? ", " : "", task->pointers.items[i]);
     str_add(out, "};\n");
   }
   if (task->sizes.count) {
     emit_indent(out, depth + 1);
-    str_add(out, "const int64_t n[] = {");
+    str_add(out, "const int64_t sizes[] = {");
     for (size_t i = 0; i < task->sizes.count; i++)
       str_addf(out, "%s%s", i ? ", " : "", emit_dim(e, task->sizes.items[i]));
     str_add(out, "};\n");
   }
   emit_indent(out, depth + 1);
-  str_addf(out, "%s(%s, %s, 0, 0, %s);\n", function, task->pointers.count ? "p" : "NULL",
-           task->sizes.count ? "n" : "NULL", emit_dim(e, units));
+  str_addf(out, "%s(%s, %s, 0, 0, %s);\n", function, task->pointers.count ? "tensors" : "NULL",
+           task->sizes.count ? "sizes" : "NULL", emit_dim(e, units));
   emit_indent(out, depth);
   str_add(out, "}\n");
 }
