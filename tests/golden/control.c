@@ -9,6 +9,10 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
 #include "control.h"
 
 /* … */
@@ -51,11 +55,14 @@ static void nest4_add_f32(const float *x0, float *y0) {
 }
 
 
+/* … */
+
 /* --- the model --- */
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
 
-int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes) {
+int control_run_threads(ctc_threads *threads, const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes) {
+  (void)threads;
   char *ws = (char *)workspace;
   int64_t n = 0;
   int64_t loop_iteration = 0;
@@ -86,6 +93,15 @@ int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, flo
     nest4_add_f32(out_y, out_y);
   }
   return CTC_OK;
+}
+
+int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return control_run_threads(&threads, in_x, in_c, in_n, out_y, workspace, workspace_bytes);
+#else
+  return control_run_threads(NULL, in_x, in_c, in_n, out_y, workspace, workspace_bytes);
+#endif
 }
 
 static int64_t control_workspace_bytes(const int64_t *dims) {
@@ -123,6 +139,17 @@ static int control_run_any(const void *const *inputs, void *const *outputs, int6
   return control_run((const float *)inputs[0], (const uint8_t *)inputs[1], (const int64_t *)inputs[2], (float *)outputs[0], workspace, (size_t)workspace_bytes);
 }
 
+static int control_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return control_run_threads(threads, (const float *)inputs[0], (const uint8_t *)inputs[1], (const int64_t *)inputs[2], (float *)outputs[0], workspace, (size_t)workspace_bytes);
+}
+
+
 static const ctc_port control_inputs[] = {
     {"x", 1, 1, NULL},
     {"c", 9, 0, NULL},
@@ -148,4 +175,5 @@ const ctc_model control_model = {
     control_status_text,
     64,
     0,
+    control_run_threads_any,
 };

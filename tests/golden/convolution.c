@@ -9,6 +9,10 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
 #include "convolution.h"
 
 /* … */
@@ -48,11 +52,14 @@ static void nest1_relu_f32(const float *x0, float *y0) {
 }
 
 
+/* … */
+
 /* --- the model --- */
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
 
-int convolution_run(const float *in_x, float *out_y, void *workspace, size_t workspace_bytes) {
+int convolution_run_threads(ctc_threads *threads, const float *in_x, float *out_y, void *workspace, size_t workspace_bytes) {
+  (void)threads;
   char *ws = (char *)workspace;
   if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
   if (out_y == NULL || (uintptr_t)out_y % 4 != 0) return CTC_BAD_ARGUMENT;
@@ -87,6 +94,15 @@ int convolution_run(const float *in_x, float *out_y, void *workspace, size_t wor
   /* n4: Gemm [1, 18], [18, 3] -> [1, 3] */
   ctc_gemm_f32(CTC_AT(const float, 320), w_v, NULL, out_y, 1, 3, 18, 18, 1, 0, 0, 1.0, 1.0);
   return CTC_OK;
+}
+
+int convolution_run(const float *in_x, float *out_y, void *workspace, size_t workspace_bytes) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return convolution_run_threads(&threads, in_x, out_y, workspace, workspace_bytes);
+#else
+  return convolution_run_threads(NULL, in_x, out_y, workspace, workspace_bytes);
+#endif
 }
 
 static int64_t convolution_workspace_bytes(const int64_t *dims) {
@@ -128,6 +144,17 @@ static int convolution_run_any(const void *const *inputs, void *const *outputs, 
   return convolution_run((const float *)inputs[0], (float *)outputs[0], workspace, (size_t)workspace_bytes);
 }
 
+static int convolution_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return convolution_run_threads(threads, (const float *)inputs[0], (float *)outputs[0], workspace, (size_t)workspace_bytes);
+}
+
+
 static const ctc_port convolution_inputs[] = {
     {"x", 1, 4, NULL},
 };
@@ -151,4 +178,5 @@ const ctc_model convolution_model = {
     convolution_status_text,
     64,
     0,
+    convolution_run_threads_any,
 };

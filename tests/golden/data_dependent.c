@@ -9,6 +9,10 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
 #include "data_dependent.h"
 
 /* … */
@@ -37,6 +41,8 @@ static void nest2_copy(const int64_t *CTC_RESTRICT x0, int64_t *CTC_RESTRICT y0,
 }
 
 
+/* … */
+
 /* --- the model --- */
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
@@ -50,7 +56,8 @@ static int64_t data_dependent_plan(const int64_t *dims, int64_t *at) {
   return (64 * ctc_floordiv(N + 15, 16) + ctc_max_dim(64 * N, 64));
 }
 
-int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+int data_dependent_run_threads(ctc_threads *threads, const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+  (void)threads;
   char *ws = (char *)workspace;
   int64_t at[2];
   const int64_t N = dims[0];
@@ -77,6 +84,15 @@ int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *w
   nest2_copy(CTC_AT(const int64_t, 0), out_y, i_1);
   dims[1] = i_1;
   return CTC_OK;
+}
+
+int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return data_dependent_run_threads(&threads, in_x, out_y, dims, workspace, workspace_bytes);
+#else
+  return data_dependent_run_threads(NULL, in_x, out_y, dims, workspace, workspace_bytes);
+#endif
 }
 
 int64_t data_dependent_workspace_bytes(const int64_t *dims) {
@@ -122,6 +138,17 @@ static int data_dependent_run_any(const void *const *inputs, void *const *output
   return data_dependent_run((const float *)inputs[0], (int64_t *)outputs[0], dims, workspace, (size_t)workspace_bytes);
 }
 
+static int data_dependent_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return data_dependent_run_threads(threads, (const float *)inputs[0], (int64_t *)outputs[0], dims, workspace, (size_t)workspace_bytes);
+}
+
+
 static const ctc_port data_dependent_inputs[] = {
     {"x", 1, 2, NULL},
 };
@@ -149,4 +176,5 @@ const ctc_model data_dependent_model = {
     data_dependent_status_text,
     64,
     0,
+    data_dependent_run_threads_any,
 };

@@ -9,6 +9,10 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
 #include "elementwise.h"
 
 /* … */
@@ -43,11 +47,14 @@ static void nest1_mul_f32(const float *CTC_RESTRICT x0, const float *CTC_RESTRIC
 }
 
 
+/* … */
+
 /* --- the model --- */
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
 
-int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+int elementwise_run_threads(ctc_threads *threads, const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+  (void)threads;
   (void)workspace;
   (void)workspace_bytes;
   const int64_t N = dims[0];
@@ -61,6 +68,15 @@ int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *worksp
   /* n3: Mul [N, 4], [N, 4] -> [N, 4] */
   nest1_mul_f32(in_x, w_scale, w_shift, out_y, N);
   return CTC_OK;
+}
+
+int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return elementwise_run_threads(&threads, in_x, out_y, dims, workspace, workspace_bytes);
+#else
+  return elementwise_run_threads(NULL, in_x, out_y, dims, workspace, workspace_bytes);
+#endif
 }
 
 int64_t elementwise_workspace_bytes(const int64_t *dims) {
@@ -103,6 +119,17 @@ static int elementwise_run_any(const void *const *inputs, void *const *outputs, 
   return elementwise_run((const float *)inputs[0], (float *)outputs[0], dims, workspace, (size_t)workspace_bytes);
 }
 
+static int elementwise_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return elementwise_run_threads(threads, (const float *)inputs[0], (float *)outputs[0], dims, workspace, (size_t)workspace_bytes);
+}
+
+
 static const ctc_port elementwise_inputs[] = {
     {"x", 1, 2, NULL},
 };
@@ -129,4 +156,5 @@ const ctc_model elementwise_model = {
     elementwise_status_text,
     64,
     0,
+    elementwise_run_threads_any,
 };
