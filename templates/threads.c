@@ -10,14 +10,19 @@ typedef struct {
   ctc_dim units, parts;
 } ctc_work;
 
-static void ctc_part(void *context, int32_t index) {
-  const ctc_work *work = (const ctc_work *)context;
-  const ctc_dim first = work->units * index / work->parts;
-  const ctc_dim last = work->units * (index + 1) / work->parts;
-  work->task(work->p, work->n, index, first, last);
+/* Where part `index` of the units begins. Many units may be elements of an array: then the parts
+ * begin at whole cache lines of it. */
+static ctc_dim ctc_part_begin(const ctc_work *work, ctc_dim index) {
+  const ctc_dim begin = work->units * index / work->parts;
+  return work->units / work->parts < 256 || index == work->parts ? begin : begin / 64 * 64;
 }
 
-/* All units of a task, in at most `most_parts` contiguous parts of equal size. */
+static void ctc_part(void *context, int32_t index) {
+  const ctc_work *work = (const ctc_work *)context;
+  work->task(work->p, work->n, index, ctc_part_begin(work, index), ctc_part_begin(work, index + 1));
+}
+
+/* All units of a task, in at most `most_parts` contiguous parts of about the same size. */
 static void ctc_parallel(ctc_threads *threads, ctc_task task, void *const *p, const int64_t *n,
                          ctc_dim units, ctc_dim most_parts) {
   ctc_dim parts = threads ? threads->count : 1;

@@ -230,7 +230,10 @@ class Model:
 
     @contextlib.contextmanager
     def _pool(self, threads):
-        """A pool of that many threads; None for one."""
+        """A pool of that many threads; None for one. A CPool is the caller's and stays as it is."""
+        if isinstance(threads, CPool):
+            yield threads
+            return
         if threads is None or threads == 1:
             yield None
             return
