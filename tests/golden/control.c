@@ -21,33 +21,49 @@
 
 
 
-/* --- loop nests of this model --- */
+/* --- the steps of this model --- */
 
-static void nest1_exp_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
-  for (int64_t i0 = 0; i0 < 3; i0++) {
+static void exp_f32_1(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *CTC_RESTRICT x0 = (const float *)p[0];
+  float *CTC_RESTRICT y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const float t0 = ctc_exp_f32(v0);
     y0[i0] = t0;
   }
 }
 
-static void nest2_neg_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
-  for (int64_t i0 = 0; i0 < 3; i0++) {
+static void neg_f32_2(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *CTC_RESTRICT x0 = (const float *)p[0];
+  float *CTC_RESTRICT y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const float t0 = ctc_neg_f32(v0);
     y0[i0] = t0;
   }
 }
 
-static void nest3_copy(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
-  for (int64_t i0 = 0; i0 < 3; i0++) {
+static void copy_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *CTC_RESTRICT x0 = (const float *)p[0];
+  float *CTC_RESTRICT y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     y0[i0] = v0;
   }
 }
 
-static void nest4_add_f32(const float *x0, float *y0) {
-  for (int64_t i0 = 0; i0 < 3; i0++) {
+static void add_f32_4(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *x0 = (const float *)p[0];
+  float *y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const float t0 = ctc_add_f32(v0, v0);
     y0[i0] = t0;
@@ -78,19 +94,31 @@ int control_run_threads(ctc_threads *threads, const float *in_x, const uint8_t *
   if (*in_c) {
 
     /* Exp [3] -> [3] */
-    nest1_exp_f32(in_x, CTC_AT(float, 0));
+    {
+      void *const p[] = {(void *)(in_x), (void *)(CTC_AT(float, 0))};
+      exp_f32_1(p, NULL, 0, 0, 3);
+    }
   } else {
 
     /* Neg [3] -> [3] */
-    nest2_neg_f32(in_x, CTC_AT(float, 0));
+    {
+      void *const p[] = {(void *)(in_x), (void *)(CTC_AT(float, 0))};
+      neg_f32_2(p, NULL, 0, 0, 3);
+    }
   }
 
   /* loop: Loop [], [3] -> [3] */
-  nest3_copy(CTC_AT(const float, 0), out_y);
+  {
+    void *const p[] = {(void *)(CTC_AT(const float, 0)), (void *)(out_y)};
+    copy_3(p, NULL, 0, 0, 3);
+  }
   for (loop_iteration = 0; loop_iteration < ctc_max_dim(n, 0); loop_iteration++) {
 
     /* Add [3], [3] -> [3] */
-    nest4_add_f32(out_y, out_y);
+    {
+      void *const p[] = {(void *)(out_y), (void *)(out_y)};
+      add_f32_4(p, NULL, 0, 0, 3);
+    }
   }
   return CTC_OK;
 }

@@ -41,10 +41,14 @@ static const float w_v[54] = {
 
 
 
-/* --- loop nests of this model --- */
+/* --- the steps of this model --- */
 
-static void nest1_relu_f32(const float *x0, float *y0) {
-  for (int64_t i0 = 0; i0 < 72; i0++) {
+static void relu_f32_1(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *x0 = (const float *)p[0];
+  float *y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const float t0 = ctc_relu_f32(v0);
     y0[i0] = t0;
@@ -78,7 +82,10 @@ int convolution_run_threads(ctc_threads *threads, const float *in_x, float *out_
   }
 
   /* n1: Relu [1, 2, 6, 6] -> [1, 2, 6, 6] */
-  nest1_relu_f32(CTC_AT(const float, 0), CTC_AT(float, 0));
+  {
+    void *const p[] = {(void *)(CTC_AT(const float, 0)), (void *)(CTC_AT(float, 0))};
+    relu_f32_1(p, NULL, 0, 0, 72);
+  }
 
   /* n2: MaxPool [1, 2, 6, 6] -> [1, 2, 3, 3] */
   {
