@@ -12,8 +12,8 @@ GROUPS(compile, cli_output_options, cli_emit_options, cli_model_options, cli_pas
 GROUPS(build, cli_output_options, cli_build_options, cli_cc_options, cli_emit_options,
        cli_model_options, cli_pass_options);
 GROUPS(run, cli_data_options, cli_output_options, cli_model_options, cli_pass_options);
-GROUPS(verify, cli_verify_options, cli_data_options, cli_cc_options, cli_emit_options,
-       cli_model_options, cli_pass_options);
+GROUPS(verify, cli_verify_options, cli_data_options, cli_run_threads_options, cli_cc_options,
+       cli_emit_options, cli_model_options, cli_pass_options);
 GROUPS(inspect, cli_inspect_options, cli_model_options, cli_pass_options);
 GROUPS(ops, cli_ops_options);
 static const OptionRow *const plain_groups[] = {cli_general_options, NULL};
@@ -87,7 +87,12 @@ int main(int argc, char **argv) {
     return EXIT_OK;
   }
   Arena *arena = arena_create();
-  Cli cli = {.arena = arena, .diag = {.out = stderr}, .rtol = 1e-3, .atol = 1e-4};
+  Cli cli = {.arena = arena,
+             .diag = {.out = stderr},
+             .options.threads = OPTIONS_DEFAULT_THREADS,
+             .run_threads = 1,
+             .rtol = 1e-3,
+             .atol = 1e-4};
   const Command *command = find_command(argv[1]);
   cli.command = argv[1];
   int status =

@@ -34,6 +34,9 @@ typedef struct {
   const char *text;
 } SetOption;
 
+/* What the command line starts from. Scratch memory is there once a thread. */
+enum { OPTIONS_DEFAULT_THREADS = 4 };
+
 typedef struct Options {
   const char *model, *output;
   const char *prefix; /* of emitted symbols; NULL: from the output's name */
@@ -45,6 +48,7 @@ typedef struct Options {
   size_t set_count;
   WeightsMode weights;
   bool static_workspace;
+  int threads; /* the most that the program is planned for; up to 1: it has nothing of threads */
   bool trace; /* the emitted program tells what each step wrote (templates/trace.c); for `ctc
                  verify` only */
   bool verify_ir, time_passes, progress;

@@ -266,7 +266,45 @@ static void take_sizes(const array *inputs) {
   free(wanted);
 }
 
+/* --- threads --- */
+
+//$ if threads
+static ctc_pool pool; /* with --threads */
+
+//$ end
+static void start_threads(const char *text) {
+  char *end;
+  long count = strtol(text, &end, 10);
+  if (*end || end == text || count < 1 || count > 1000) fail("--threads %s: write a number of threads", text);
+//$ if threads
+#ifdef CTC_POOL
+  if ($model_pool_start(&pool, (int32_t)count) < count) fprintf(stderr, "%s: only %d threads\n", program, (int)pool.threads.count);
+#else
+  if (count > 1) fail("it was compiled without -DCTC_POOL, so it has no threads");
+#endif
+//$ else
+  if (count > 1) fail("the model was compiled with --threads=1");
+//$ end
+}
+
+static void stop_threads(void) {
+//$ if threads
+#ifdef CTC_POOL
+  if (pool.threads.count) $model_pool_stop(&pool);
+#endif
+//$ end
+}
+
 /* --- running --- */
+
+static int run_model(const void *const *inputs, void *const *outputs, int64_t *values, void *workspace, int64_t bytes,
+                     const void *weights) {
+//$ if threads
+  if (pool.threads.count)
+    return model->run_threads(&pool.threads, inputs, outputs, values, workspace, bytes, weights);
+//$ end
+  return model->run(inputs, outputs, values, workspace, bytes, weights);
+}
 
 static void set_capacities(int64_t *values, int64_t capacity) {
   int32_t i;
@@ -307,7 +345,7 @@ static int run_once(const array *inputs, void **outputs, int64_t *values, const 
   for (i = 0; i < model->input_count; i++) data[i] = inputs[i].data;
   for (i = 0; i < model->output_count; shape += model->outputs[i++].rank)
     outputs[i] = allocate(size_in_bytes(shape, model->outputs[i].rank, type_of(&model->outputs[i])->bytes));
-  status = model->run(data, outputs, values, aligned(workspace), bytes, weights);
+  status = run_model(data, outputs, values, aligned(workspace), bytes, weights);
   model->shapes(values, shapes);
   free(workspace);
   free(data);
@@ -438,7 +476,8 @@ static void print_help(void) {
          "Runs the model '%s'. Each INPUT is a .npy file, in the order of the inputs, or NAME=FILE.npy.\n\n"
          "options:\n"
          "  -o FOLDER         where out_NAME.npy is written for each output (.)\n"
-         "  --dim NAME=VALUE  a size that does not follow from the inputs\n",
+         "  --dim NAME=VALUE  a size that does not follow from the inputs\n"
+         "  --threads N       how many threads run it (1)\n",
          program, model->name);
   if (model->weights_bytes) printf("  --weights FILE    the weights (%s beside the program)\n", weights_name);
   puts("  -h, --help        this text");
@@ -482,6 +521,8 @@ int main(int argc, char **argv) {
       folder = option_value(argc, argv, &i);
     else if (strcmp(argv[i], "--dim") == 0)
       set_dim(option_value(argc, argv, &i));
+    else if (strcmp(argv[i], "--threads") == 0)
+      start_threads(option_value(argc, argv, &i));
     else if (strcmp(argv[i], "--weights") == 0)
       weights_path = option_value(argc, argv, &i);
     else if (argv[i][0] == '-' && argv[i][1])
@@ -493,6 +534,7 @@ int main(int argc, char **argv) {
     if (!inputs[i].data) fail("no file for input '%s'; --help lists the inputs", model->inputs[i].name);
   take_sizes(inputs);
   run(inputs, outputs, load_weights(weights_path));
+  stop_threads();
   write_outputs(folder, outputs);
   return 0;
 }

@@ -9,9 +9,25 @@ $options
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+//$ if threads
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
+//$ end
 #include "$header_name"
 
 $runtime_head
+//$ if threads
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#ifdef CTC_POOL
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+#endif
+//$ end
 //$ if trace
 void ctc_trace(int32_t step, int32_t buffer, const void *data, int64_t bytes);
 //$ end
@@ -43,6 +59,16 @@ $weights
 
 $tasks
 
+//$ if threads
+/* --- threads --- */
+
+//$ if parallel
+$threads_tasks
+
+//$ end
+$threads_pools
+
+//$ end
 /* --- the model --- */
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
@@ -57,7 +83,14 @@ $plan_text
 }
 
 //$ end
+//$ if threads
+int $model_run_threads(ctc_threads *threads, $signature) {
+//$ if !parallel
+  (void)threads;
+//$ end
+//$ else
 int $model_run($signature) {
+//$ end
 //$ if uses_workspace
   char *ws = (char *)workspace;
 //$ else
@@ -78,6 +111,17 @@ $run_results
   return CTC_OK;
 }
 
+//$ if threads
+int $model_run($signature) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return $model_run_threads(&threads, $arguments);
+#else
+  return $model_run_threads(NULL, $arguments);
+#endif
+}
+
+//$ end
 //$ if static_workspace
 int $model_run_static($static_signature) {
   static union {
@@ -143,6 +187,19 @@ static int $model_run_any(const void *const *inputs, void *const *outputs, int64
   return $model_run($any_call);
 }
 
+//$ if threads
+static int $model_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return $model_run_threads(threads, $any_call);
+}
+
+//$ end
+
 //$ if inputs
 static const ctc_port $model_inputs[] = {
 //$ for port in inputs
@@ -179,4 +236,9 @@ const ctc_model $model_model = {
     $model_status_text,
     64,
     $weights_bytes,
+//$ if threads
+    $model_run_threads_any,
+//$ else
+    NULL,
+//$ end
 };

@@ -13,8 +13,14 @@ $options
 extern "C" {
 #endif
 
+//$ if threads
+$threads_types
+
+//$ end
 #ifndef CTC_MODEL_ABI
 #define CTC_MODEL_ABI 1
+struct ctc_threads;
+
 /* The same in every emitted header: one driver can run any model. */
 typedef struct {
   const char *name;
@@ -43,6 +49,9 @@ typedef struct {
   const char *(*status_text)(int status);
   int32_t alignment;     /* bytes, of the workspace and of a weights file in memory */
   int64_t weights_bytes; /* of the weights file; 0: the weights are in the program */
+  /* `run` on threads of the caller's; NULL: the program was made for one thread. */
+  int (*run_threads)(struct ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                     int64_t *dims, void *workspace, int64_t workspace_bytes, const void *weights);
 } ctc_model;
 #endif
 
@@ -95,6 +104,15 @@ int $model_run($signature);
 //$ if static_workspace
 /* The same with a workspace of its own: one call at a time. */
 int $model_run_static($static_signature);
+//$ end
+//$ if threads
+/* The same on several threads, with the same results; on one if `threads` is NULL. */
+int $model_run_threads(ctc_threads *threads, $signature);
+
+/* If $source_name is compiled with -DCTC_POOL: threads that wait for runs, `threads` with the caller's
+ * own. Returns how many there are: fewer if the system gives no more. One run at a time uses them. */
+int32_t $model_pool_start(ctc_pool *pool, int32_t threads);
+void $model_pool_stop(ctc_pool *pool);
 //$ end
 
 //$ if dims

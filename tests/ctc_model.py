@@ -2,6 +2,7 @@
 
     model = ctc_model.load("net.so", "net")          # the descriptor is the symbol net_model
     y, = model.run([x])                              # one array an output
+    y, = model.run([x], threads=2)                   # on a pool, if it was compiled with -DCTC_POOL
     model.inputs[0].name, model.dims                 # what the descriptor says
 
 Dims that the model leaves open are taken from the shapes of the inputs. A size that depends on
@@ -10,7 +11,9 @@ with a pattern before each run and have a guard behind them, so that a result th
 written, and a write past the end, do not go unnoticed.
 """
 
+import contextlib
 import ctypes
+import functools
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int32, c_int64, c_uint32, c_void_p
 
 import numpy as np
@@ -62,6 +65,10 @@ class CDim(ctypes.Structure):
     _fields_ = [("name", c_char_p), ("low", c_int64), ("high", c_int64), ("kind", c_int32)]
 
 
+class CPool(ctypes.Structure):
+    _fields_ = [("count", c_int32), ("run", c_void_p), ("space", c_int64 * (64 * 16 + 64))]
+
+
 class CModel(ctypes.Structure):
     _fields_ = [
         ("abi_version", c_uint32),
@@ -90,6 +97,19 @@ class CModel(ctypes.Structure):
         ("status_text", CFUNCTYPE(c_char_p, c_int)),
         ("alignment", c_int32),
         ("weights_bytes", c_int64),
+        (
+            "run_threads",
+            CFUNCTYPE(
+                c_int,
+                POINTER(CPool),
+                POINTER(c_void_p),
+                POINTER(c_void_p),
+                POINTER(c_int64),
+                c_void_p,
+                c_int64,
+                c_void_p,
+            ),
+        ),
     ]
 
 
@@ -150,7 +170,7 @@ class Memory:
 
 class Model:
     def __init__(self, library, name, weights=None):
-        self._library = library
+        self._library, self._prefix = library, name
         self._weights = None
         c = self._c = CModel.in_dll(library, name + "_model")
         if c.abi_version != ABI_VERSION:
@@ -208,7 +228,27 @@ class Model:
         self._c.bounds(bounded)
         return list(bounded)[: len(dims)]
 
-    def run(self, inputs, capacity=4, most=1 << 26):
+    @contextlib.contextmanager
+    def _pool(self, threads):
+        """A pool of that many threads; None for one. A CPool is the caller's and stays as it is."""
+        if isinstance(threads, CPool):
+            yield threads
+            return
+        if threads is None or threads == 1:
+            yield None
+            return
+        if not self._c.run_threads or not hasattr(self._library, self._prefix + "_pool_start"):
+            raise ModelError(f"{self.name}: compiled without threads (-DCTC_POOL)")
+        pool = CPool()
+        started = getattr(self._library, self._prefix + "_pool_start")(ctypes.byref(pool), threads)
+        try:
+            if started != threads:
+                raise ModelError(f"{started} threads instead of {threads}")
+            yield pool
+        finally:
+            getattr(self._library, self._prefix + "_pool_stop")(ctypes.byref(pool))
+
+    def run(self, inputs, capacity=4, most=1 << 26, threads=1):
         """The outputs for `inputs` (a list in the model's order, or a dict by name)."""
         if isinstance(inputs, dict):
             inputs = [inputs[port.name] for port in self.inputs]
@@ -218,7 +258,8 @@ class Model:
         shapes = [array.shape for array in arrays]
         while True:
             try:
-                return self._run_once(arrays, self.solve_dims(shapes, capacity))
+                with self._pool(threads) as pool:
+                    return self._run_once(arrays, self.solve_dims(shapes, capacity), pool)
             except ModelError as error:
                 if (
                     error.status != CAPACITY_TOO_SMALL
@@ -251,7 +292,7 @@ class Model:
             raise ModelError(f"input {port.name} is {value.dtype}, the model wants {port.dtype}")
         return np.ascontiguousarray(value).reshape(value.shape)
 
-    def _run_once(self, arrays, dims):
+    def _run_once(self, arrays, dims, pool=None):
         # A size that subtracts may come out negative for a capacity that is too small; the run will say so.
         out_shapes = [tuple(max(0, d) for d in shape) for shape in self.shapes(dims)[1]]
         outputs = [
@@ -264,7 +305,8 @@ class Model:
         workspace = Memory(size)
         before = [array.tobytes() for array in arrays]
         c_dims = (c_int64 * max(1, len(dims)))(*dims)
-        status = self._c.run(
+        run = functools.partial(self._c.run_threads, ctypes.byref(pool)) if pool else self._c.run
+        status = run(
             (c_void_p * max(1, len(arrays)))(*[a.ctypes.data for a in arrays]),
             (c_void_p * max(1, len(outputs)))(*[o.address for o in outputs]),
             c_dims,

@@ -61,7 +61,8 @@ MODELS = [elementwise, convolution, control, data_dependent]
 
 
 # What is left out, as (how it begins, how what comes next begins): the prelude and the kernels; the descriptor's type.
-COMMON = [("#include <float.h>", "/* --- weights --- */"), ("#ifndef CTC_MODEL_ABI", "enum {\n")]
+COMMON = [("#include <float.h>", "/* --- weights --- */"), ("/* How a caller lends", "enum {\n"),
+          ("/* --- threads --- */", "/* --- the model --- */")]
 
 
 def cut(text, begin, end):

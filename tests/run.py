@@ -4,7 +4,7 @@
     run.py --all            everything but the large models
     run.py --quick          about a minute
     run.py --zoo            all real models (downloads some 600 MB), writes docs/zoo.md
-    run.py --group NAME     one group: unit, errors, cli, emitted, golden, examples, random, node, node-clang, node-sanitized, zoo, zoo-dynamic
+    run.py --group NAME     one group: unit, errors, cli, emitted, threads, golden, examples, random, node, node-clang, node-sanitized, zoo, zoo-dynamic
 """
 import argparse
 import importlib
@@ -66,6 +66,7 @@ GROUPS = {
     "errors": lambda: module("errors"),
     "cli": lambda: module("cli"),
     "emitted": lambda: module("emitted"),
+    "threads": lambda: module("threads"),
     "golden": lambda: module("golden"),
     "examples": lambda: Count(*importlib.import_module("examples").run()),
     "random": lambda: python("random_graphs.py"),
@@ -80,7 +81,7 @@ GROUPS = {
     "zoo-all-dynamic": lambda: python("zoo.py", "--all", "--dynamic"),
 }
 PLANS = {
-    "all": ["unit", "errors", "cli", "emitted", "golden", "examples", "random", "node", "node-clang", "node-sanitized", "zoo", "zoo-dynamic"],
+    "all": ["unit", "errors", "cli", "emitted", "threads", "golden", "examples", "random", "node", "node-clang", "node-sanitized", "zoo", "zoo-dynamic"],
     "quick": ["unit", "errors", "cli", "emitted", "golden", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
 }

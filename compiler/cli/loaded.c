@@ -11,6 +11,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* As templates/threads.h declares them. */
+typedef struct LoadedThreads {
+  int32_t count;
+  void (*run)(struct LoadedThreads *self, int32_t parts, void (*part)(void *context, int32_t index),
+              void *context);
+} LoadedThreads;
+
+typedef struct {
+  LoadedThreads threads;
+  int64_t space[64 * 16 + 64];
+} LoadedPool;
+
 /* The descriptor as templates/model.h declares it (ABI 1). */
 typedef struct {
   const char *name;
@@ -38,6 +50,8 @@ typedef struct {
   const char *(*status_text)(int status);
   int32_t alignment;
   int64_t weights_bytes;
+  int (*run_threads)(LoadedThreads *threads, const void *const *inputs, void *const *outputs,
+                     int64_t *dims, void *workspace, int64_t workspace_bytes, const void *weights);
 } LoadedModel;
 
 enum { MOST_PORTS = 256, MOST_DIMS = 256, GUARD = 4096 };
@@ -56,7 +70,8 @@ typedef struct {
   Shared *shared;
   void *outputs[MOST_PORTS];
   const void *weights;
-  int trace[2]; /* a pipe; -1: not tracing */
+  int32_t (*start_pool)(LoadedPool *pool, int32_t threads); /* NULL: it has no pool */
+  int trace[2];                                             /* a pipe; -1: not tracing */
 } Session;
 
 static void *shared_memory(int64_t bytes) {
@@ -94,6 +109,17 @@ static bool set_dims(Session *s) {
   return true;
 }
 
+/* On as many threads as the user wants. The pool ends with the process. */
+static int run_model(const Session *s, const void *const *inputs, void *workspace, int64_t bytes) {
+  static LoadedPool pool;
+  const LoadedModel *model = s->model;
+  int64_t *dims = s->shared->dims;
+  if (s->cli->run_threads <= 1 || !s->start_pool || !model->run_threads)
+    return model->run(inputs, s->outputs, dims, workspace, bytes, s->weights);
+  s->start_pool(&pool, s->cli->run_threads);
+  return model->run_threads(&pool.threads, inputs, s->outputs, dims, workspace, bytes, s->weights);
+}
+
 static void run_in_child(Session *s) {
   const void *data[MOST_PORTS];
   if (s->trace[0] >= 0) close(s->trace[0]);
@@ -103,8 +129,7 @@ static void run_in_child(Session *s) {
   if (!workspace) _exit(3);
   /* What the workspace holds must not matter: not zero, and not the same everywhere. */
   for (int64_t i = 0; i < bytes; i++) ((unsigned char *)workspace)[i] = (unsigned char)(0xA5 + i);
-  s->shared->status =
-      s->model->run(data, s->outputs, s->shared->dims, workspace, bytes, s->weights);
+  s->shared->status = run_model(s, data, workspace, bytes);
   _exit(0);
 }
 
@@ -169,6 +194,8 @@ static bool begin(Session *s, Cli *cli, const Loaded *loaded, void **library) {
   if (!s->model || s->model->abi_version != 1)
     return diag_error(&cli->diag, loaded->path, "it has no descriptor %s_model of ABI 1",
                       loaded->prefix);
+  void *start = dlsym(*library, arena_printf(cli->arena, "%s_pool_start", loaded->prefix));
+  memcpy(&s->start_pool, &start, sizeof start);
   return prepare(s);
 }
 

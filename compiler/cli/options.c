@@ -80,6 +80,25 @@ static bool handle_weights(Cli *cli, const char *text) {
   return bad_value(cli, "--weights", text, "auto, array, string, incbin or file");
 }
 
+/* As many as a pool of the emitted program may have. */
+static bool parse_threads(Cli *cli, const char *option, const char *text, int *threads) {
+  enum { MOST = 64 };
+  char *end;
+  int64_t value;
+  if (!parse_integer(text, &end, &value) || *end || value < 1 || value > MOST)
+    return bad_value(cli, option, text, "N, from 1 to 64");
+  *threads = (int)value;
+  return true;
+}
+
+static bool handle_threads(Cli *cli, const char *text) {
+  return parse_threads(cli, "--threads", text, &cli->options.threads);
+}
+
+static bool handle_run_threads(Cli *cli, const char *text) {
+  return parse_threads(cli, "--run-threads", text, &cli->run_threads);
+}
+
 static bool handle_input(Cli *cli, const char *text) {
   if (!strchr(text, '=')) return bad_value(cli, "-i", text, "NAME=FILE.npy");
   vec_push(cli->arena, &cli->input_files, text);
@@ -109,6 +128,8 @@ const OptionRow cli_model_options[] = {
      "fix a symbolic dim ('batch=1') or bound it ('seq<=512'); repeatable"},
     {"--shape", NULL, "INPUT=AxBxC", CALL(handle_shape), "give the shape of an input; repeatable"},
     {"--set", NULL, "INPUT=VALUE", CALL(handle_set), "make an input a constant; repeatable"},
+    {"--threads", NULL, "N", CALL(handle_threads),
+     "plan for up to N threads (4); 1: a program without anything of threads"},
     {0},
 };
 
@@ -170,6 +191,12 @@ const OptionRow cli_cc_options[] = {
     {"--cc", NULL, "COMMAND", TEXT(cc), "the C compiler ($CC, or cc)"},
     {"--cflags", NULL, "FLAGS", TEXT(cflags), "flags for it (-O2)"},
     {"--keep", NULL, NULL, FLAG(keep), "leave the emitted files where they are, and say where"},
+    {0},
+};
+
+const OptionRow cli_run_threads_options[] = {
+    {"--run-threads", NULL, "N", CALL(handle_run_threads),
+     "run the emitted program on N threads (1)"},
     {0},
 };
 

@@ -109,6 +109,7 @@ bool toolchain_compile(Cli *cli, const char *source, const char *extra, const ch
   int count = 0;
   add_words(cli, compiler_command(cli), argv, &count, MOST);
   add_words(cli, cli->cflags ? cli->cflags : "-O2", argv, &count, MOST);
+  if (cli->options.threads > 1) add_words(cli, "-DCTC_POOL -pthread", argv, &count, MOST);
   if (shared) add_words(cli, "-shared -fPIC", argv, &count, MOST);
   argv[count++] = arena_printf(cli->arena, "-Wa,-I,%s", path_folder(cli->arena, source));
   argv[count++] = "-o";

@@ -9,6 +9,10 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
 #include "control.h"
 
 /* … */
@@ -17,33 +21,49 @@
 
 
 
-/* --- loop nests of this model --- */
+/* --- the steps of this model --- */
 
-static void nest1_exp_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
-  for (int64_t i0 = 0; i0 < 3; i0++) {
+static void exp_f32_1(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *CTC_RESTRICT x0 = (const float *)p[0];
+  float *CTC_RESTRICT y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const float t0 = ctc_exp_f32(v0);
     y0[i0] = t0;
   }
 }
 
-static void nest2_neg_f32(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
-  for (int64_t i0 = 0; i0 < 3; i0++) {
+static void neg_f32_2(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *CTC_RESTRICT x0 = (const float *)p[0];
+  float *CTC_RESTRICT y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const float t0 = ctc_neg_f32(v0);
     y0[i0] = t0;
   }
 }
 
-static void nest3_copy(const float *CTC_RESTRICT x0, float *CTC_RESTRICT y0) {
-  for (int64_t i0 = 0; i0 < 3; i0++) {
+static void copy_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *CTC_RESTRICT x0 = (const float *)p[0];
+  float *CTC_RESTRICT y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     y0[i0] = v0;
   }
 }
 
-static void nest4_add_f32(const float *x0, float *y0) {
-  for (int64_t i0 = 0; i0 < 3; i0++) {
+static void add_f32_4(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *x0 = (const float *)p[0];
+  float *y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const float t0 = ctc_add_f32(v0, v0);
     y0[i0] = t0;
@@ -51,11 +71,14 @@ static void nest4_add_f32(const float *x0, float *y0) {
 }
 
 
+/* … */
+
 /* --- the model --- */
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
 
-int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes) {
+int control_run_threads(ctc_threads *threads, const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes) {
+  (void)threads;
   char *ws = (char *)workspace;
   int64_t n = 0;
   int64_t loop_iteration = 0;
@@ -71,21 +94,42 @@ int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, flo
   if (*in_c) {
 
     /* Exp [3] -> [3] */
-    nest1_exp_f32(in_x, CTC_AT(float, 0));
+    {
+      void *const p[] = {(void *)(in_x), (void *)(CTC_AT(float, 0))};
+      exp_f32_1(p, NULL, 0, 0, 3);
+    }
   } else {
 
     /* Neg [3] -> [3] */
-    nest2_neg_f32(in_x, CTC_AT(float, 0));
+    {
+      void *const p[] = {(void *)(in_x), (void *)(CTC_AT(float, 0))};
+      neg_f32_2(p, NULL, 0, 0, 3);
+    }
   }
 
   /* loop: Loop [], [3] -> [3] */
-  nest3_copy(CTC_AT(const float, 0), out_y);
+  {
+    void *const p[] = {(void *)(CTC_AT(const float, 0)), (void *)(out_y)};
+    copy_3(p, NULL, 0, 0, 3);
+  }
   for (loop_iteration = 0; loop_iteration < ctc_max_dim(n, 0); loop_iteration++) {
 
     /* Add [3], [3] -> [3] */
-    nest4_add_f32(out_y, out_y);
+    {
+      void *const p[] = {(void *)(out_y), (void *)(out_y)};
+      add_f32_4(p, NULL, 0, 0, 3);
+    }
   }
   return CTC_OK;
+}
+
+int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return control_run_threads(&threads, in_x, in_c, in_n, out_y, workspace, workspace_bytes);
+#else
+  return control_run_threads(NULL, in_x, in_c, in_n, out_y, workspace, workspace_bytes);
+#endif
 }
 
 static int64_t control_workspace_bytes(const int64_t *dims) {
@@ -123,6 +167,17 @@ static int control_run_any(const void *const *inputs, void *const *outputs, int6
   return control_run((const float *)inputs[0], (const uint8_t *)inputs[1], (const int64_t *)inputs[2], (float *)outputs[0], workspace, (size_t)workspace_bytes);
 }
 
+static int control_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return control_run_threads(threads, (const float *)inputs[0], (const uint8_t *)inputs[1], (const int64_t *)inputs[2], (float *)outputs[0], workspace, (size_t)workspace_bytes);
+}
+
+
 static const ctc_port control_inputs[] = {
     {"x", 1, 1, NULL},
     {"c", 9, 0, NULL},
@@ -148,4 +203,5 @@ const ctc_model control_model = {
     control_status_text,
     64,
     0,
+    control_run_threads_any,
 };

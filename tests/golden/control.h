@@ -42,6 +42,13 @@ enum {
  * nothing before and after. Returns CONTROL_OK or another status; several threads may run the model at once with a
  * workspace each. */
 int control_run(const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes);
+/* The same on several threads, with the same results; on one if `threads` is NULL. */
+int control_run_threads(ctc_threads *threads, const float *in_x, const uint8_t *in_c, const int64_t *in_n, float *out_y, void *workspace, size_t workspace_bytes);
+
+/* If control.c is compiled with -DCTC_POOL: threads that wait for runs, `threads` with the caller's
+ * own. Returns how many there are: fewer if the system gives no more. One run at a time uses them. */
+int32_t control_pool_start(ctc_pool *pool, int32_t threads);
+void control_pool_stop(ctc_pool *pool);
 
 /* Dims of all inputs, then all outputs, one after another. */
 void control_shapes(const int64_t *dims, int64_t *shapes);

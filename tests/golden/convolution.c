@@ -9,6 +9,10 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
 #include "convolution.h"
 
 /* … */
@@ -37,10 +41,14 @@ static const float w_v[54] = {
 
 
 
-/* --- loop nests of this model --- */
+/* --- the steps of this model --- */
 
-static void nest1_relu_f32(const float *x0, float *y0) {
-  for (int64_t i0 = 0; i0 < 72; i0++) {
+static void relu_f32_1(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *x0 = (const float *)p[0];
+  float *y0 = (float *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const float t0 = ctc_relu_f32(v0);
     y0[i0] = t0;
@@ -48,11 +56,14 @@ static void nest1_relu_f32(const float *x0, float *y0) {
 }
 
 
+/* … */
+
 /* --- the model --- */
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
 
-int convolution_run(const float *in_x, float *out_y, void *workspace, size_t workspace_bytes) {
+int convolution_run_threads(ctc_threads *threads, const float *in_x, float *out_y, void *workspace, size_t workspace_bytes) {
+  (void)threads;
   char *ws = (char *)workspace;
   if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
   if (out_y == NULL || (uintptr_t)out_y % 4 != 0) return CTC_BAD_ARGUMENT;
@@ -71,7 +82,10 @@ int convolution_run(const float *in_x, float *out_y, void *workspace, size_t wor
   }
 
   /* n1: Relu [1, 2, 6, 6] -> [1, 2, 6, 6] */
-  nest1_relu_f32(CTC_AT(const float, 0), CTC_AT(float, 0));
+  {
+    void *const p[] = {(void *)(CTC_AT(const float, 0)), (void *)(CTC_AT(float, 0))};
+    relu_f32_1(p, NULL, 0, 0, 72);
+  }
 
   /* n2: MaxPool [1, 2, 6, 6] -> [1, 2, 3, 3] */
   {
@@ -87,6 +101,15 @@ int convolution_run(const float *in_x, float *out_y, void *workspace, size_t wor
   /* n4: Gemm [1, 18], [18, 3] -> [1, 3] */
   ctc_gemm_f32(CTC_AT(const float, 320), w_v, NULL, out_y, 1, 3, 18, 18, 1, 0, 0, 1.0, 1.0);
   return CTC_OK;
+}
+
+int convolution_run(const float *in_x, float *out_y, void *workspace, size_t workspace_bytes) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return convolution_run_threads(&threads, in_x, out_y, workspace, workspace_bytes);
+#else
+  return convolution_run_threads(NULL, in_x, out_y, workspace, workspace_bytes);
+#endif
 }
 
 static int64_t convolution_workspace_bytes(const int64_t *dims) {
@@ -128,6 +151,17 @@ static int convolution_run_any(const void *const *inputs, void *const *outputs, 
   return convolution_run((const float *)inputs[0], (float *)outputs[0], workspace, (size_t)workspace_bytes);
 }
 
+static int convolution_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return convolution_run_threads(threads, (const float *)inputs[0], (float *)outputs[0], workspace, (size_t)workspace_bytes);
+}
+
+
 static const ctc_port convolution_inputs[] = {
     {"x", 1, 4, NULL},
 };
@@ -151,4 +185,5 @@ const ctc_model convolution_model = {
     convolution_status_text,
     64,
     0,
+    convolution_run_threads_any,
 };

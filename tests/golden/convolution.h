@@ -38,6 +38,13 @@ enum {
  * nothing before and after. Returns CONVOLUTION_OK or another status; several threads may run the model at once with a
  * workspace each. */
 int convolution_run(const float *in_x, float *out_y, void *workspace, size_t workspace_bytes);
+/* The same on several threads, with the same results; on one if `threads` is NULL. */
+int convolution_run_threads(ctc_threads *threads, const float *in_x, float *out_y, void *workspace, size_t workspace_bytes);
+
+/* If convolution.c is compiled with -DCTC_POOL: threads that wait for runs, `threads` with the caller's
+ * own. Returns how many there are: fewer if the system gives no more. One run at a time uses them. */
+int32_t convolution_pool_start(ctc_pool *pool, int32_t threads);
+void convolution_pool_stop(ctc_pool *pool);
 
 /* Dims of all inputs, then all outputs, one after another. */
 void convolution_shapes(const int64_t *dims, int64_t *shapes);

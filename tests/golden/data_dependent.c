@@ -9,6 +9,10 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
 #include "data_dependent.h"
 
 /* … */
@@ -17,25 +21,34 @@
 
 
 
-/* --- loop nests of this model --- */
+/* --- the steps of this model --- */
 
-static void nest1_cast_f32_bool(const float *CTC_RESTRICT x0, uint8_t *CTC_RESTRICT y0, int64_t n0) {
-  for (int64_t i0 = 0; i0 < n0; i0++) {
+static void cast_f32_bool_1(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *CTC_RESTRICT x0 = (const float *)p[0];
+  uint8_t *CTC_RESTRICT y0 = (uint8_t *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     const float v0 = x0[i0];
     const uint8_t t0 = ctc_cast_f32_bool(v0);
     y0[i0] = t0;
   }
 }
 
-static void nest2_copy(const int64_t *CTC_RESTRICT x0, int64_t *CTC_RESTRICT y0, int64_t n0) {
-  for (int64_t i0 = 0; i0 < n0; i0++) {
+static void copy_2(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)part;
+  const int64_t *CTC_RESTRICT x0 = (const int64_t *)p[0];
+  int64_t *CTC_RESTRICT y0 = (int64_t *)p[1];
+  for (int64_t i0 = first; i0 < last; i0++) {
     for (int64_t i1 = 0; i1 < 2; i1++) {
-      const int64_t v0 = x0[i0 + i1 * n0];
+      const int64_t v0 = x0[i0 + i1 * n[0]];
       y0[i0 * 2 + i1] = v0;
     }
   }
 }
 
+
+/* … */
 
 /* --- the model --- */
 
@@ -50,7 +63,7 @@ static int64_t data_dependent_plan(const int64_t *dims, int64_t *at) {
   return (64 * ctc_floordiv(N + 15, 16) + ctc_max_dim(64 * N, 64));
 }
 
-int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+int data_dependent_run_threads(ctc_threads *threads, const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
   char *ws = (char *)workspace;
   int64_t at[2];
   const int64_t N = dims[0];
@@ -61,9 +74,13 @@ int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *w
   if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;
   if ((uint64_t)data_dependent_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;
   const int64_t size_1 = (4 * N);
+  const int64_t size_2 = ctc_min_dim(ctc_floordiv(11 * N, 2500), 1024);
 
   /* n0: NonZero [N, 4] -> [2, i.1] */
-  nest1_cast_f32_bool(in_x, CTC_AT(uint8_t, at[0]), size_1);
+  {
+    void *const p[] = {(void *)(in_x), (void *)(CTC_AT(uint8_t, at[0]))};
+    ctc_parallel(threads, cast_f32_bool_1, p, NULL, size_1, size_2);
+  }
   ctc_count_true(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), size_1);
   i_1 = (int64_t)(CTC_AT(const int64_t, 0))[0];
   if (i_1 < 0) return CTC_BAD_SHAPE;
@@ -74,9 +91,22 @@ int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *w
   }
 
   /* n1: Transpose [2, i.1] -> [i.1, 2] */
-  nest2_copy(CTC_AT(const int64_t, 0), out_y, i_1);
+  {
+    void *const p[] = {(void *)(CTC_AT(const int64_t, 0)), (void *)(out_y)};
+    const int64_t n[] = {i_1};
+    ctc_parallel(threads, copy_2, p, n, i_1, ctc_min_dim(1024, ctc_floordiv(9 * i_1, 10000)));
+  }
   dims[1] = i_1;
   return CTC_OK;
+}
+
+int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return data_dependent_run_threads(&threads, in_x, out_y, dims, workspace, workspace_bytes);
+#else
+  return data_dependent_run_threads(NULL, in_x, out_y, dims, workspace, workspace_bytes);
+#endif
 }
 
 int64_t data_dependent_workspace_bytes(const int64_t *dims) {
@@ -122,6 +152,17 @@ static int data_dependent_run_any(const void *const *inputs, void *const *output
   return data_dependent_run((const float *)inputs[0], (int64_t *)outputs[0], dims, workspace, (size_t)workspace_bytes);
 }
 
+static int data_dependent_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return data_dependent_run_threads(threads, (const float *)inputs[0], (int64_t *)outputs[0], dims, workspace, (size_t)workspace_bytes);
+}
+
+
 static const ctc_port data_dependent_inputs[] = {
     {"x", 1, 2, NULL},
 };
@@ -149,4 +190,5 @@ const ctc_model data_dependent_model = {
     data_dependent_status_text,
     64,
     0,
+    data_dependent_run_threads_any,
 };

@@ -42,6 +42,13 @@ enum {
  * nothing before and after. Returns DATA_DEPENDENT_OK or another status; several threads may run the model at once with a
  * workspace each. */
 int data_dependent_run(const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes);
+/* The same on several threads, with the same results; on one if `threads` is NULL. */
+int data_dependent_run_threads(ctc_threads *threads, const float *in_x, int64_t *out_y, int64_t *dims, void *workspace, size_t workspace_bytes);
+
+/* If data_dependent.c is compiled with -DCTC_POOL: threads that wait for runs, `threads` with the caller's
+ * own. Returns how many there are: fewer if the system gives no more. One run at a time uses them. */
+int32_t data_dependent_pool_start(ctc_pool *pool, int32_t threads);
+void data_dependent_pool_stop(ctc_pool *pool);
 
 /* Workspace needed for these dims (bytes). */
 int64_t data_dependent_workspace_bytes(const int64_t *dims);

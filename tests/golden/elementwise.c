@@ -9,6 +9,10 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 #endif
 
+#if defined(CTC_POOL) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L /* for clock_gettime */
+#endif
+
 #include "elementwise.h"
 
 /* … */
@@ -25,10 +29,16 @@ static const float w_shift[1] = {
 
 
 
-/* --- loop nests of this model --- */
+/* --- the steps of this model --- */
 
-static void nest1_mul_f32(const float *CTC_RESTRICT x0, const float *CTC_RESTRICT x1, const float *CTC_RESTRICT x2, float *CTC_RESTRICT y0, int64_t n0) {
-  for (int64_t i0 = 0; i0 < n0; i0++) {
+static void mul_f32_1(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+  (void)n;
+  (void)part;
+  const float *CTC_RESTRICT x0 = (const float *)p[0];
+  const float *CTC_RESTRICT x1 = (const float *)p[1];
+  const float *CTC_RESTRICT x2 = (const float *)p[2];
+  float *CTC_RESTRICT y0 = (float *)p[3];
+  for (int64_t i0 = first; i0 < last; i0++) {
     for (int64_t i1 = 0; i1 < 4; i1++) {
       const float v0 = x0[i0 * 4 + i1];
       const float v1 = x1[i1];
@@ -43,24 +53,39 @@ static void nest1_mul_f32(const float *CTC_RESTRICT x0, const float *CTC_RESTRIC
 }
 
 
+/* … */
+
 /* --- the model --- */
 
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
 
-int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+int elementwise_run_threads(ctc_threads *threads, const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
   (void)workspace;
   (void)workspace_bytes;
   const int64_t N = dims[0];
   if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
   if (out_y == NULL || (uintptr_t)out_y % 4 != 0) return CTC_BAD_ARGUMENT;
   if (dims[0] < 0 || dims[0] > 2147483647) return CTC_BAD_SHAPE;
+  const int64_t size_1 = ctc_min_dim(ctc_floordiv(21 * N, 1250), 1024);
 
   /* n0: Mul [N, 4], [4] -> [N, 4] */
   /* n1: Add [N, 4], [1] -> [N, 4] */
   /* n2: Sigmoid [N, 4] -> [N, 4] */
   /* n3: Mul [N, 4], [N, 4] -> [N, 4] */
-  nest1_mul_f32(in_x, w_scale, w_shift, out_y, N);
+  {
+    void *const p[] = {(void *)(in_x), (void *)(w_scale), (void *)(w_shift), (void *)(out_y)};
+    ctc_parallel(threads, mul_f32_1, p, NULL, N, size_1);
+  }
   return CTC_OK;
+}
+
+int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes) {
+#ifdef _OPENMP
+  ctc_threads threads = ctc_openmp_threads();
+  return elementwise_run_threads(&threads, in_x, out_y, dims, workspace, workspace_bytes);
+#else
+  return elementwise_run_threads(NULL, in_x, out_y, dims, workspace, workspace_bytes);
+#endif
 }
 
 int64_t elementwise_workspace_bytes(const int64_t *dims) {
@@ -103,6 +128,17 @@ static int elementwise_run_any(const void *const *inputs, void *const *outputs, 
   return elementwise_run((const float *)inputs[0], (float *)outputs[0], dims, workspace, (size_t)workspace_bytes);
 }
 
+static int elementwise_run_threads_any(ctc_threads *threads, const void *const *inputs, void *const *outputs,
+                                  int64_t *dims, void *workspace, int64_t workspace_bytes,
+                                  const void *weights) {
+  (void)inputs;
+  (void)dims;
+  (void)weights;
+  if (workspace_bytes < 0) return CTC_WORKSPACE_TOO_SMALL;
+  return elementwise_run_threads(threads, (const float *)inputs[0], (float *)outputs[0], dims, workspace, (size_t)workspace_bytes);
+}
+
+
 static const ctc_port elementwise_inputs[] = {
     {"x", 1, 2, NULL},
 };
@@ -129,4 +165,5 @@ const ctc_model elementwise_model = {
     elementwise_status_text,
     64,
     0,
+    elementwise_run_threads_any,
 };

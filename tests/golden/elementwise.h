@@ -42,6 +42,13 @@ enum {
  * nothing before and after. Returns ELEMENTWISE_OK or another status; several threads may run the model at once with a
  * workspace each. */
 int elementwise_run(const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes);
+/* The same on several threads, with the same results; on one if `threads` is NULL. */
+int elementwise_run_threads(ctc_threads *threads, const float *in_x, float *out_y, int64_t *dims, void *workspace, size_t workspace_bytes);
+
+/* If elementwise.c is compiled with -DCTC_POOL: threads that wait for runs, `threads` with the caller's
+ * own. Returns how many there are: fewer if the system gives no more. One run at a time uses them. */
+int32_t elementwise_pool_start(ctc_pool *pool, int32_t threads);
+void elementwise_pool_stop(ctc_pool *pool);
 
 /* Workspace needed for these dims (bytes). */
 int64_t elementwise_workspace_bytes(const int64_t *dims);

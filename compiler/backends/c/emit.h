@@ -90,11 +90,19 @@ typedef struct {
 const char *task_pointer(Task *task, DType dtype, bool writable, const char *expression);
 /* A size inside the task: a literal, or passed. */
 const char *task_size(Task *task, Dim dim);
+/* How the units of a task are shared out. */
+typedef struct {
+  Dim units;
+  Dim most_parts; /* less than 2: all units are done where the model runs */
+} Split;
 /* Makes the function (or finds one with the same body), and adds a call that does all units. */
-void task_call(Task *task, Str *out, const char *stem, const char *body, Dim units, int depth);
+void task_call(Task *task, Str *out, const char *stem, const char *body, Split split, int depth);
 /* Whether the kernel takes a range of work. */
 bool emit_is_task(const Step *step);
 void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth);
+
+/* emit_parts.c: the number of threads that a step is worth, from the time that it takes. */
+Dim emit_most_parts(Emitter *e, const Step *step);
 
 /* emit_nest.c: the task for a loop nest, and a call of it. */
 void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);

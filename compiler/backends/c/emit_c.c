@@ -265,6 +265,10 @@ static void bind_signatures(Emitter *e, Scope *scope) {
   add_parameter(&full, "size_t workspace_bytes");
   add_parameter(&any, "workspace");
   add_parameter(&any, "(size_t)workspace_bytes");
+  Str arguments = str_in(e->arena);
+  str_add(&arguments, str_text(&call));
+  add_parameter(&arguments, "workspace");
+  add_parameter(&arguments, "workspace_bytes");
   add_parameter(&call, "(void *)(start + (64 - (uintptr_t)start % 64) % 64)");
   add_parameter(&call, "sizeof space.bytes - 64");
   if (e->options->weights == WEIGHTS_FILE) {
@@ -272,10 +276,12 @@ static void bind_signatures(Emitter *e, Scope *scope) {
     add_parameter(&fixed, "const void *weights");
     add_parameter(&any, "weights");
     add_parameter(&call, "weights");
+    add_parameter(&arguments, "weights");
   }
   scope_text(scope, "signature", str_text(&full));
   scope_text(scope, "static_signature", fixed.length ? str_text(&fixed) : "void");
   scope_text(scope, "static_call", str_text(&call));
+  scope_text(scope, "arguments", str_text(&arguments));
   scope_text(scope, "any_call", str_text(&any));
 }
 
@@ -366,6 +372,7 @@ static void bind_run(Emitter *e, Scope *scope) {
   str_add(&locals, str_text(&data));
   bool uses_workspace = strstr(str_text(&body), "CTC_AT(") != NULL;
   scope_bool(scope, "uses_workspace", uses_workspace);
+  scope_bool(scope, "parallel", strstr(str_text(&body), "ctc_parallel(") != NULL);
   scope_bool(scope, "uses_status", strstr(str_text(&body), "status = ") != NULL);
   scope_text(scope, "run_locals", str_text(&locals));
   scope_text(scope, "run_results", str_text(&results));
@@ -393,6 +400,7 @@ static const char *options_text(Emitter *e) {
   static const char *const modes[] = {"auto", "array", "string", "incbin", "file"};
   str_addf(&out, " --weights=%s", modes[o->weights]);
   if (o->static_workspace) str_add(&out, " --static-workspace");
+  if (o->threads != OPTIONS_DEFAULT_THREADS) str_addf(&out, " --threads=%d", o->threads);
   return comment_safe(e, str_text(&out));
 }
 
@@ -482,9 +490,9 @@ static const char *without_extension(Arena *arena, const char *path) {
 
 static void prepare(Emitter *e) {
   const Program *p = e->program;
-  static const char *const taken[] = {"dims",   "workspace", "workspace_bytes", "weights",
-                                      "ws",     "at",        "status",          "shapes",
-                                      "inputs", "outputs",   "space",           "start"};
+  static const char *const taken[] = {"dims",  "workspace", "workspace_bytes", "weights", "ws",
+                                      "at",    "status",    "shapes",          "inputs",  "outputs",
+                                      "space", "start",     "threads"};
   e->names = map_in(e->arena);
   e->task_by_text = map_in(e->arena);
   e->task_text = str_in(e->arena);
@@ -513,7 +521,20 @@ static Scope *bind_everything(Emitter *e, const char *header_name, const char *w
   scope_text(scope, "tasks", str_text(&e->task_text));
   scope_text(scope, "weights", WEIGHTS_MARK);
   bind_runtime(e, scope);
+  scope_bool(scope, "threads", e->options->threads > 1);
   return scope;
+}
+
+/* The parts of the templates that only programs for several threads have. */
+static bool bind_threads(Emitter *e, Scope *scope) {
+  static const char *const files[] = {"threads.h", "threads.c", "pool.c"};
+  static const char *const names[] = {"threads_types", "threads_tasks", "threads_pools"};
+  for (int i = 0; i < 3; i++) {
+    Str text = str_in(e->arena);
+    if (!expand(e, files[i], scope, &text)) return false;
+    scope_text(scope, names[i], str_text(&text));
+  }
+  return true;
 }
 
 /* All files at once: they appear together or not at all. */
@@ -549,6 +570,7 @@ bool emit_c(const Program *program, const Options *options) {
   prepare(&e);
   Scope *scope = bind_everything(&e, base_name(header), base_name(weights));
   Str source_text = str_in(c->arena), header_text = str_in(c->arena);
+  if (!bind_threads(&e, scope)) return false;
   if (!expand(&e, "model.c", scope, &source_text)) return false;
   if (!expand(&e, "model.h", scope, &header_text)) return false;
   bool external = options->weights == WEIGHTS_FILE || options->weights == WEIGHTS_INCBIN;

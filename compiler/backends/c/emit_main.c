@@ -56,6 +56,7 @@ bool emit_c_main(const Program *program, const Options *options, const char *pat
   scope_text(scope, "NAME", upper_case(arena, prefix));
   scope_textf(scope, "header_name", "%s.h", path_stem(arena, options->output));
   scope_text(scope, "weights_file", weights_name);
+  scope_bool(scope, "threads", options->threads > 1);
   bind_types(scope);
   return write_template(program, options, "main.c", scope, path);
 }

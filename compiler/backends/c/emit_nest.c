@@ -1,6 +1,6 @@
 /* emit_nest.c: loop nests as tasks.
  *
- * A unit of work is an iteration of the outermost loop. */
+ * A unit of work is an iteration of one of the loops: an outer one that has enough of them. */
 #include "backends/c/emit.h"
 
 #include <inttypes.h>
@@ -97,13 +97,35 @@ static void add_pointers(Task *t, Str *out, const LoopNest *nest) {
   }
 }
 
-static const char *nest_text(Task *t, const LoopNest *nest) {
+/* Whether different iterations of loop `d` write to different places. */
+static bool may_split(const LoopNest *nest, int d) {
+  for (size_t i = 0; i < nest->stores.count; i++)
+    if (dim_is(nest->stores.items[i].access.stride[d], 0)) return false;
+  return true;
+}
+
+/* The loop that is shared out among threads: the first one with ENOUGH iterations (or a number that
+ * is not known), else the longest; -1 if there is none. */
+static int split_loop(const LoopNest *nest) {
+  enum { ENOUGH = 16 };
+  int64_t longest = 0;
+  int found = -1;
+  for (int d = 0; d < nest->rank && longest < ENOUGH; d++) {
+    int64_t extent = dim_is_const(nest->extent[d]) ? dim_value(nest->extent[d]) : ENOUGH;
+    if (extent <= longest || !may_split(nest, d)) continue;
+    longest = extent;
+    found = d;
+  }
+  return found;
+}
+
+static const char *nest_text(Task *t, const LoopNest *nest, int split) {
   Str out = str_in(t->e->arena);
   add_pointers(t, &out, nest);
   for (int d = 0; d < nest->rank; d++) {
     emit_indent(&out, d + 1);
-    if (d == 0)
-      str_add(&out, "for (int64_t i0 = first; i0 < last; i0++) {\n");
+    if (d == split)
+      str_addf(&out, "for (int64_t i%d = first; i%d < last; i%d++) {\n", d, d, d);
     else
       str_addf(&out, "for (int64_t i%d = 0; i%d < %s; i%d++) {\n", d, d,
                task_size(t, nest->extent[d]), d);
@@ -126,7 +148,8 @@ static const char *nest_stem(Emitter *e, const LoopNest *nest) {
 void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth) {
   Task t = {.e = e};
   const LoopNest *nest = step->nest;
-  Dim units = nest->rank ? nest->extent[0] : dim_const(e->c->dims, 1);
-  const char *text = nest_text(&t, nest);
-  task_call(&t, out, nest_stem(e, nest), text, units, depth);
+  int loop = split_loop(nest);
+  Split split = {loop < 0 ? dim_const(e->c->dims, 1) : nest->extent[loop],
+                 emit_most_parts(e, step)};
+  task_call(&t, out, nest_stem(e, nest), nest_text(&t, nest, loop), split, depth);
 }

@@ -53,7 +53,21 @@ static const char *task_function(Emitter *e, const char *stem, const char *body)
   return made;
 }
 
-void task_call(Task *task, Str *out, const char *stem, const char *body, Dim units, int depth) {
+/* task(tensors, sizes, 0, 0, units);  or  ctc_parallel(threads, task, …, units, most_parts); */
+static void add_call(Task *task, Str *out, const char *function, Split split) {
+  Emitter *e = task->e;
+  const char *p = task->pointers.count ? "tensors" : "NULL";
+  const char *n = task->sizes.count ? "sizes" : "NULL";
+  bool serial = dim_range(split.most_parts).high < 2 || dim_is(split.units, 1);
+  const char *units = emit_dim(e, split.units);
+  if (serial)
+    str_addf(out, "%s(%s, %s, 0, 0, %s);\n", function, p, n, units);
+  else
+    str_addf(out, "ctc_parallel(threads, %s, %s, %s, %s, %s);\n", function, p, n, units,
+             emit_dim(e, split.most_parts));
+}
+
+void task_call(Task *task, Str *out, const char *stem, const char *body, Split split, int depth) {
   Emitter *e = task->e;
   const char *function = task_function(e, stem, body);
   emit_indent(out, depth);
@@ -73,8 +87,7 @@ void task_call(Task *task, Str *out, const char *stem, const char *body, Dim uni
     str_add(out, "};\n");
   }
   emit_indent(out, depth + 1);
-  str_addf(out, "%s(%s, %s, 0, 0, %s);\n", function, task->pointers.count ? "tensors" : "NULL",
-           task->sizes.count ? "sizes" : "NULL", emit_dim(e, units));
+  add_call(task, out, function, split);
   emit_indent(out, depth);
   str_add(out, "}\n");
 }
@@ -216,5 +229,6 @@ void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth) {
   }
   if (epilogue) add_operands(&task, &body, step->epilogue);
   str_addf(&body, "  %s(%s);\n", step->kernel->name, str_text(&call));
-  task_call(&task, out, step->kernel->name + strlen("ctc_"), str_text(&body), step->units, depth);
+  Split split = {step->units, emit_most_parts(e, step)};
+  task_call(&task, out, step->kernel->name + strlen("ctc_"), str_text(&body), split, depth);
 }
