@@ -8,13 +8,15 @@
 #define GROUPS(name, ...)                                                                          \
   static const OptionRow *const name##_groups[] = {__VA_ARGS__, cli_general_options, NULL}
 
-GROUPS(compile, cli_output_options, cli_emit_options, cli_model_options, cli_pass_options);
+GROUPS(compile, cli_output_options, cli_emit_options, cli_model_options, cli_optimize_options,
+       cli_pass_options);
 GROUPS(build, cli_output_options, cli_build_options, cli_cc_options, cli_emit_options,
-       cli_model_options, cli_pass_options);
-GROUPS(run, cli_data_options, cli_output_options, cli_model_options, cli_pass_options);
+       cli_model_options, cli_optimize_options, cli_pass_options);
+GROUPS(run, cli_data_options, cli_output_options, cli_model_options, cli_optimize_options,
+       cli_pass_options);
 GROUPS(verify, cli_verify_options, cli_data_options, cli_run_threads_options, cli_cc_options,
-       cli_emit_options, cli_model_options, cli_pass_options);
-GROUPS(inspect, cli_inspect_options, cli_model_options, cli_pass_options);
+       cli_emit_options, cli_model_options, cli_optimize_options, cli_pass_options);
+GROUPS(inspect, cli_inspect_options, cli_model_options, cli_optimize_options, cli_pass_options);
 GROUPS(ops, cli_ops_options);
 static const OptionRow *const plain_groups[] = {cli_general_options, NULL};
 

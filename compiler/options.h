@@ -14,6 +14,14 @@ typedef enum {
   WEIGHTS_FILE
 } WeightsMode;
 
+/* What decides between speed and size. */
+typedef enum {
+  OPTIMIZE_SPEED,    /* whatever is fastest, within the limits */
+  OPTIMIZE_BALANCED, /* nothing that makes weights grow: no Winograd transforms */
+  OPTIMIZE_SIZE,     /* plain kernels and row-major tensors: the least code, weights and memory */
+  OPTIMIZE_COUNT,
+} OptimizeMode;
+
 /* `--dim batch=1` (fixed) or `--dim seq<=512` (bounded). */
 typedef struct {
   const char *name;
@@ -47,6 +55,9 @@ typedef struct Options {
   SetOption *sets;
   size_t set_count;
   WeightsMode weights;
+  OptimizeMode optimize;
+  int64_t max_workspace, max_weights; /* bytes; 0: no limit */
+  bool strict;                        /* results that do not change with the C compiler's level */
   bool static_workspace;
   int threads; /* the most that the program is planned for; up to 1: it has nothing of threads */
   bool trace; /* the emitted program tells what each step wrote (templates/trace.c); for `ctc

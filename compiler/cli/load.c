@@ -74,13 +74,57 @@ bool cli_check_passes(Cli *cli) {
   return ok;
 }
 
-bool cli_compile(Cli *cli, Compilation **c, Program **program) {
+static bool compile_once(Cli *cli, Compilation **c, Program **program) {
   *c = cli_load(cli);
   if (!*c) return false;
   cli_progress(cli, "compiling %s", (*c)->file);
   bool ok = passes_run(*c, program);
   cli_progress(cli, "%s", "");
   return ok;
+}
+
+/* --- limits --- */
+
+typedef struct {
+  int64_t workspace, weights; /* bytes; 0 if the size is not a constant */
+} Sizes;
+
+static Sizes program_sizes(const Program *program) {
+  int64_t weights = program_weights_bytes(program);
+  Dim workspace = program->workspace_bytes;
+  return (Sizes){dim_is_const(workspace) ? dim_value(workspace) : 0, weights};
+}
+
+static bool within_limits(const Options *o, Sizes sizes) {
+  return (!o->max_workspace || sizes.workspace <= o->max_workspace) &&
+         (!o->max_weights || sizes.weights <= o->max_weights);
+}
+
+static bool report_limits(Cli *cli, const Program *program, Sizes sizes) {
+  const Options *o = &cli->options;
+  if (o->max_workspace && !dim_is_const(program->workspace_bytes)) {
+    diag_error(&cli->diag, o->model, "--max-workspace: the size depends on dims that are open");
+    return diag_hint(&cli->diag, "bound them with --dim 'NAME<=N'");
+  }
+  if (o->max_workspace && sizes.workspace > o->max_workspace)
+    diag_error(&cli->diag, o->model, "the workspace takes %lld bytes, the limit is %lld",
+               (long long)sizes.workspace, (long long)o->max_workspace);
+  if (o->max_weights && sizes.weights > o->max_weights)
+    diag_error(&cli->diag, o->model, "the weights take %lld bytes, the limit is %lld",
+               (long long)sizes.weights, (long long)o->max_weights);
+  return cli->diag.errors == 0;
+}
+
+/* Compiles; where a limit is not kept, again with less speed. */
+bool cli_compile(Cli *cli, Compilation **c, Program **program) {
+  for (;;) {
+    if (!compile_once(cli, c, program)) return false;
+    if (!*program || !(*program)->workspace_bytes) return true; /* stopped before the plan */
+    Sizes sizes = program_sizes(*program);
+    if (within_limits(&cli->options, sizes) || cli->options.optimize == OPTIMIZE_SIZE)
+      return report_limits(cli, *program, sizes);
+    cli->options.optimize++;
+  }
 }
 
 bool cli_run_failed(Cli *cli, Compilation *c, const RunResult *result) {

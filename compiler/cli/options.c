@@ -99,6 +99,39 @@ static bool handle_run_threads(Cli *cli, const char *text) {
   return parse_threads(cli, "--run-threads", text, &cli->run_threads);
 }
 
+static bool handle_optimize(Cli *cli, const char *text) {
+  static const char *const names[OPTIMIZE_COUNT] = {"speed", "balanced", "size"};
+  for (int i = 0; i < OPTIMIZE_COUNT; i++)
+    if (strcmp(text, names[i]) == 0) {
+      cli->options.optimize = (OptimizeMode)i;
+      return true;
+    }
+  return bad_value(cli, "--optimize", text, "speed, balanced or size");
+}
+
+/* 4096, 64k, 2m, 1g: bytes. */
+static bool parse_bytes(Cli *cli, const char *option, const char *text, int64_t *bytes) {
+  static const char units[] = "kmg";
+  char *end;
+  int64_t value;
+  bool ok = parse_integer(text, &end, &value) && value > 0;
+  const char *unit = ok && *end ? strchr(units, *end) : NULL;
+  for (ptrdiff_t i = unit ? unit - units + 1 : 0; i > 0 && ok; i--)
+    ok = !__builtin_mul_overflow(value, 1024, &value);
+  if (!ok || (*end && (!unit || end[1])))
+    return bad_value(cli, option, text, "BYTES, such as 65536, 64k or 2m");
+  *bytes = value;
+  return true;
+}
+
+static bool handle_max_workspace(Cli *cli, const char *text) {
+  return parse_bytes(cli, "--max-workspace", text, &cli->options.max_workspace);
+}
+
+static bool handle_max_weights(Cli *cli, const char *text) {
+  return parse_bytes(cli, "--max-weights", text, &cli->options.max_weights);
+}
+
 static bool handle_input(Cli *cli, const char *text) {
   if (!strchr(text, '=')) return bad_value(cli, "-i", text, "NAME=FILE.npy");
   vec_push(cli->arena, &cli->input_files, text);
@@ -130,6 +163,17 @@ const OptionRow cli_model_options[] = {
     {"--set", NULL, "INPUT=VALUE", CALL(handle_set), "make an input a constant; repeatable"},
     {"--threads", NULL, "N", CALL(handle_threads),
      "plan for up to N threads (4); 1: a program without anything of threads"},
+    {0},
+};
+
+const OptionRow cli_optimize_options[] = {
+    {"--optimize", NULL, "MODE", CALL(handle_optimize),
+     "speed; balanced: weights do not grow; size: plain kernels", "speed balanced size"},
+    {"--max-workspace", NULL, "BYTES", CALL(handle_max_workspace),
+     "a limit for the workspace (64k, 2m); slower kernels are taken to keep it"},
+    {"--max-weights", NULL, "BYTES", CALL(handle_max_weights), "likewise for the weights"},
+    {"--strict", NULL, NULL, FLAG(options.strict),
+     "the same results at every optimisation level of the C compiler"},
     {0},
 };
 

@@ -90,6 +90,34 @@ int program_number_steps(const Program *program) {
   return number_block(program->body, 0);
 }
 
+typedef struct {
+  bool *seen; /* by buffer id */
+  int64_t bytes;
+} WeightSum;
+
+static void add_weight(BufferUse use, void *context) {
+  WeightSum *sum = context;
+  if (use.buffer->kind != BUFFER_CONSTANT || sum->seen[use.buffer->id]) return;
+  sum->seen[use.buffer->id] = true;
+  sum->bytes += tensor_bytes(use.buffer->constant);
+}
+
+static void add_weights(const Block *block, WeightSum *sum) {
+  for (size_t i = 0; block && i < block->steps.count; i++) {
+    const Step *step = block->steps.items[i];
+    step_visit_buffers(step, add_weight, sum);
+    add_weights(step->then_block, sum);
+    add_weights(step->else_block, sum);
+    add_weights(step->body, sum);
+  }
+}
+
+int64_t program_weights_bytes(const Program *program) {
+  WeightSum sum = {ARENA_ARRAY(program->compilation->arena, bool, program->buffers.count + 1), 0};
+  add_weights(program->body, &sum);
+  return sum.bytes;
+}
+
 /* --- printing --- */
 
 static void print_buffer(Str *out, const Buffer *buffer, Dim offset) {

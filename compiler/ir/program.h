@@ -211,6 +211,9 @@ EpilogueRead epilogue_read(const Results *results, const LoopNest *nest, const A
 /* Numbers all steps in the order in which they are printed, from 0; returns how many there are. */
 int program_number_steps(const Program *program);
 
+/* Bytes of all constants that the steps use. */
+int64_t program_weights_bytes(const Program *program);
+
 void program_print(Str *out, const Program *program);
 /* Checks the invariants: arguments fit the kernels' parameters, accesses have the right dtypes,
  * symbols are defined before use. Asserts. */

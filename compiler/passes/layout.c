@@ -8,6 +8,7 @@
 #include "passes/passes.h"
 
 #include "ops/op.h"
+#include "options.h"
 
 #include <string.h>
 
@@ -277,6 +278,7 @@ static void convert(Layout *l) {
 }
 
 bool pass_layout(Compilation *c) {
+  if (c->options->optimize == OPTIMIZE_SIZE) return true;
   Layout l = {.c = c,
               .graph = c->graph,
               .nodes = ARENA_ARRAY(c->arena, NodeSide, c->graph->nodes.count + 1),
