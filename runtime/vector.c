@@ -11,6 +11,20 @@
  * accumulators, two vectors of weights and a broadcast number must fit. Accumulators are named
  * variables: gcc leaves arrays of vectors in memory. */
 
+/* Whether the compiler has that builtin. */
+#if defined(__has_builtin)
+#define CTC_HAS(builtin) __has_builtin(builtin)
+#else
+#define CTC_HAS(builtin) 0
+#endif
+
+/* The mask of all lanes, as builtins for AVX-512 take it. */
+#if defined(__clang__)
+#define CTC_ALL_LANES ((unsigned short)0xffff)
+#else
+#define CTC_ALL_LANES ((short)-1)
+#endif
+
 #if defined(CTC_SCALAR) || !defined(__GNUC__)
 #define CTC_LANES 1
 #elif defined(__AVX512F__)
@@ -70,10 +84,11 @@ typedef ctc_v (*ctc_epilogue)(ctc_v value, const float *const *operands, ctc_dim
 
 /* --- moving --- */
 
+/* (Less a zero: -0 stays what it is.) */
 static CTC_KERNEL ctc_v ctc_v_set(float x) {
 #if CTC_LANES > 1
   const ctc_v zero = {0};
-  return zero + x;
+  return x - zero;
 #else
   return x;
 #endif
@@ -170,8 +185,8 @@ static CTC_KERNEL ctc_v ctc_v_select(ctc_vi mask, ctc_v a, ctc_v b) {
 #define CTC_MAXIMUM(a, b) ((a) > (b) ? (a) : (b))
 #define CTC_MINIMUM(a, b) ((a) < (b) ? (a) : (b))
 #elif defined(__AVX512F__) && !defined(__clang__)
-#define CTC_MAXIMUM(a, b) __builtin_ia32_maxps512_mask(a, b, a, (short)-1, 4)
-#define CTC_MINIMUM(a, b) __builtin_ia32_minps512_mask(a, b, a, (short)-1, 4)
+#define CTC_MAXIMUM(a, b) __builtin_ia32_maxps512_mask(a, b, a, CTC_ALL_LANES, 4)
+#define CTC_MINIMUM(a, b) __builtin_ia32_minps512_mask(a, b, a, CTC_ALL_LANES, 4)
 #elif defined(__AVX__) && !defined(__AVX512F__)
 #define CTC_MAXIMUM(a, b) __builtin_ia32_maxps256(a, b)
 #define CTC_MINIMUM(a, b) __builtin_ia32_minps256(a, b)
