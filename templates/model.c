@@ -15,6 +15,15 @@ $options
 #endif
 
 //$ end
+//$ if strict
+/* A product and a sum stay two roundings at every optimisation level. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+//$ end
 #include "$header_name"
 
 $runtime_head

@@ -174,6 +174,24 @@ def check_optimisation_levels_agree(folder):
     same([results[2]], [results[0]], rtol=1e-5)
 
 
+def check_strict_results_at_every_level(folder):
+    x = array(2, 3, 16, 16)
+    for cc in ("gcc", "clang"):
+        results = [
+            library(
+                conv_net(),
+                folder,
+                f"{cc}{level}",
+                options=["--strict"],
+                flags=[f"-O{level}", "-march=native", "-w"],
+                cc=cc,
+            ).run([x])[0]
+            for level in range(4)
+        ]
+        for level, result in enumerate(results):
+            assert result.tobytes() == results[0].tobytes(), f"{cc} -O{level} differs from -O0"
+
+
 # --- emission ---
 
 
