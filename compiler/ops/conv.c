@@ -2,7 +2,8 @@
  *
  * Weights are [output channels, input channels / group, kernel…]; of ConvTranspose [input channels,
  * output channels / group, kernel…]. Any dim may be symbolic. */
-#include "ops/spatial.h"
+#include "ops/conv.h"
+#include "ops/conv_blocked.h"
 
 #include <string.h>
 
@@ -11,13 +12,6 @@ typedef struct {
   int weight, bias;
   WindowKind kind;
 } ConvRow;
-
-/* What a convolution works on; `ic` and `oc` are channels of one group. */
-typedef struct {
-  Window window;
-  Dim n, ic, oc;
-  int64_t groups;
-} Conv;
 
 /* --- inference --- */
 
@@ -66,7 +60,7 @@ static const ConvRow *conv_row(const Node *node) {
   return node->op->row;
 }
 
-static bool read_conv(Compilation *c, const Node *node, Conv *conv) {
+bool conv_read(Compilation *c, const Node *node, Conv *conv) {
   const ConvRow *row = conv_row(node);
   const Value *x = node_in(node, 0), *w = node_in(node, row->weight);
   if (!window_check_rank(c, node, x)) return false;
@@ -90,7 +84,7 @@ static bool check_bias(Compilation *c, const Node *node, const Conv *conv) {
 
 static bool infer_with_dtype(Compilation *c, Node *node, DType dtype) {
   Conv conv;
-  if (!read_conv(c, node, &conv) || !check_bias(c, node, &conv)) return false;
+  if (!conv_read(c, node, &conv) || !check_bias(c, node, &conv)) return false;
   window_set_output(c, node, 0, dtype, conv.n, all_outputs(c, &conv), &conv.window);
   return true;
 }
@@ -195,7 +189,7 @@ static bool lower_float_conv(Lower *l, const Node *node, bool transposed) {
   Conv conv;
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DType dtype = compute_dtype(x->dtype);
-  if (!read_conv(l->c, node, &conv)) return false;
+  if (!conv_read(l->c, node, &conv)) return false;
   window_flatten(l->c, &conv.window);
   Buffer *in[3];
   for (int i = 0; i < 3; i++) in[i] = compute_input(l, node_in(node, i), dtype);
@@ -231,7 +225,7 @@ static Dim count_of(Compilation *c, const Value *value) {
 
 static bool lower_conv_integer(Lower *l, const Node *node) {
   Conv conv;
-  if (!read_conv(l->c, node, &conv)) return false;
+  if (!conv_read(l->c, node, &conv)) return false;
   window_flatten(l->c, &conv.window);
   Step *step = integer_kernel(l, "conv_integer", node_in(node, 0), node_in(node, 1));
   for (int i = 0; i < 4; i++) arg_in(l, step, node_in(node, i));
@@ -246,7 +240,7 @@ static bool lower_conv_integer(Lower *l, const Node *node) {
 static bool lower_qlinear_conv(Lower *l, const Node *node) {
   static const int order[] = {0, 3, 8, 1, 2, 4, 5, 6, 7};
   Conv conv;
-  if (!read_conv(l->c, node, &conv)) return false;
+  if (!conv_read(l->c, node, &conv)) return false;
   window_flatten(l->c, &conv.window);
   Buffer *row = lower_scratch(l, DT_I32, conv.window.out[SPATIAL_AXES - 1], "sums of a row");
   Step *step = integer_kernel(l, "qlinear_conv", node_in(node, 0), node_in(node, 3));
@@ -303,17 +297,18 @@ static bool infer_fused_conv(Compilation *c, Node *node) {
   return true;
 }
 
-/* act(value), with parameters from the attribute or their defaults. */
-static Operand apply_activation(Lower *l, LoopNest *nest, const Node *node, int row,
-                                Operand value) {
+/* With parameters from the attribute or their defaults. */
+Operand conv_activation(Lower *l, LoopNest *nest, const Node *node, Operand value) {
   size_t given;
-  DType dtype = value.dtype;
+  int row;
+  if (!find_activation(l->c, node, &row) || row < 0) return value;
   const float *params = node_floats(node, "activation_params", &given);
   Operand args[3] = {value};
   for (int i = 0; i < activations[row].param_count; i++)
-    args[1 + i] =
-        operand_real(dtype, (size_t)i < given ? (double)params[i] : activations[row].missing[i]);
-  return nest_apply(l, nest, activations[row].stem, dtype, args, 1 + activations[row].param_count);
+    args[1 + i] = operand_real(value.dtype, (size_t)i < given ? (double)params[i]
+                                                              : activations[row].missing[i]);
+  return nest_apply(l, nest, activations[row].stem, value.dtype, args,
+                    1 + activations[row].param_count);
 }
 
 /* y = act(y + z) in place, one long loop. */
@@ -330,7 +325,7 @@ static bool lower_fused_conv(Lower *l, const Node *node) {
     Operand args[2] = {value, nest_load_at(l, nest, residual, NULL, &one)};
     value = nest_apply(l, nest, "add", y->dtype, args, 2);
   }
-  if (activation >= 0) value = apply_activation(l, nest, node, activation, value);
+  value = conv_activation(l, nest, node, value);
   nest_store_at(l, nest, buffer, NULL, &one, value);
   return true;
 }
@@ -342,10 +337,17 @@ static const ConvRow conv_transposed = {.weight = 1, .bias = 2, .kind = WINDOW_T
 static const ConvRow conv_of_integers = {.weight = 1, .bias = -1, .kind = WINDOW_FLOOR};
 static const ConvRow conv_qlinear = {.weight = 3, .bias = 8, .kind = WINDOW_FLOOR};
 
-DEFINE_OP(Conv) = {.name = "Conv", .infer = infer_conv, .lower = lower_conv, .row = &conv_plain};
+DEFINE_OP(Conv) = {.name = "Conv",
+                   .infer = infer_conv,
+                   .lower = lower_conv,
+                   .blocked = blocked_conv_use,
+                   .lower_blocked = blocked_conv_lower,
+                   .row = &conv_plain};
 DEFINE_OP(ConvTranspose) = {.name = "ConvTranspose",
                             .infer = infer_conv,
                             .lower = lower_conv_transpose,
+                            .blocked = blocked_conv_use,
+                            .lower_blocked = blocked_conv_lower,
                             .row = &conv_transposed};
 DEFINE_OP(ConvInteger) = {.name = "ConvInteger",
                           .infer = infer_conv_integer,
@@ -359,4 +361,6 @@ DEFINE_OP(FusedConv) = {.domain = "com.microsoft",
                         .name = "FusedConv",
                         .infer = infer_fused_conv,
                         .lower = lower_fused_conv,
+                        .blocked = blocked_conv_use,
+                        .lower_blocked = blocked_conv_lower,
                         .row = &conv_plain};
