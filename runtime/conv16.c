@@ -393,35 +393,38 @@ static CTC_KERNEL void ctc_conv_transpose16_f32(
   }
 }
 
-/* One tap of the weights below: from the group's [in][out][taps] at `w` to a tap's place in the
- * first of its blocks; `block` is the step from one block to the next. */
+/* One tap of the weights below: from a group's [in][out][taps] at `w` to the tap's place in the first
+ * of its blocks, behind `from` input and `to` output channels; `block` is the step from one block to
+ * the next, of which there are in_blocks in a row. */
 static inline void ctc_pack_tap_f32(const float *w, float *packed, ctc_dim out, ctc_dim in,
-                                    ctc_dim taps, ctc_dim block) {
-  const ctc_dim in_blocks = ctc_conv_blocks(in);
-  for (ctc_dim i = 0; i < in; i++)
-    for (ctc_dim o = 0; o < out; o++)
-      packed[(o / 16 * in_blocks + i / 16) * block + i % 16 * 16 + o % 16] =
-          w[(i * out + o) * taps];
+                                    ctc_dim taps, ctc_dim from, ctc_dim to, ctc_dim in_blocks,
+                                    ctc_dim block) {
+  for (ctc_dim i = from; i < from + in; i++)
+    for (ctc_dim o = to; o < to + out; o++, w += taps)
+      packed[(o / 16 * in_blocks + i / 16) * block + i % 16 * 16 + o % 16] = *w;
 }
 
 /* Weights for ctc_conv_transpose16: w [groups * in][out][kh][kw] to [phases][out / 16][in / 16]
- * [taps of the phase][16 in][16 out]. */
+ * [taps of the phase][16 in][16 out], with groups merged as by ctc_pack_conv16. */
 static void ctc_pack_conv_transpose16_f32(const float *w, float *packed, ctc_dim groups,
-                                          ctc_dim out, ctc_dim in, ctc_dim kh, ctc_dim kw,
-                                          ctc_dim sh, ctc_dim sw, ctc_dim dh, ctc_dim dw,
-                                          ctc_dim pad_h, ctc_dim pad_w) {
-  const ctc_dim blocks = ctc_conv_blocks(out) * ctc_conv_blocks(in);
-  memset(packed, 0, (size_t)(groups * blocks * kh * kw) * 256 * sizeof *packed);
+                                          ctc_dim out, ctc_dim in, ctc_dim merged, ctc_dim kh,
+                                          ctc_dim kw, ctc_dim sh, ctc_dim sw, ctc_dim dh,
+                                          ctc_dim dw, ctc_dim pad_h, ctc_dim pad_w) {
+  const ctc_dim in_blocks = ctc_conv_blocks(merged * in);
+  const ctc_dim blocks = ctc_conv_blocks(merged * out) * in_blocks;
+  memset(packed, 0, (size_t)(groups / merged * blocks * kh * kw) * 256 * sizeof *packed);
   for (ctc_dim phase = 0; phase < sh * sw; phase++) {
     const ctc_conv_phase v = ctc_conv_find_phase(phase / sw, kh, sh, dh, pad_h);
     const ctc_conv_phase h = ctc_conv_find_phase(phase % sw, kw, sw, dw, pad_w);
     const ctc_dim count = v.count * h.count;
-    for (ctc_dim g = 0; g < groups; g++, packed += blocks * count * 256) {
+    for (ctc_dim g = 0; g < groups; g++) {
       for (ctc_dim t = 0; t < count; t++) {
         const ctc_dim a = v.first + t / h.count * v.every, b = h.first + t % h.count * h.every;
-        ctc_pack_tap_f32(w + g * in * out * kh * kw + a * kw + b, packed + t * 256, out, in,
-                         kh * kw, count * 256);
+        ctc_pack_tap_f32(w + g * in * out * kh * kw + a * kw + b,
+                         packed + (g / merged * blocks * count + t) * 256, out, in, kh * kw,
+                         g % merged * in, g % merged * out, in_blocks, count * 256);
       }
     }
+    packed += groups / merged * blocks * count * 256;
   }
 }

@@ -305,8 +305,8 @@ Operand conv_activation(Lower *l, LoopNest *nest, const Node *node, Operand valu
   const float *params = node_floats(node, "activation_params", &given);
   Operand args[3] = {value};
   for (int i = 0; i < activations[row].param_count; i++)
-    args[1 + i] = operand_real(value.dtype, (size_t)i < given ? (double)params[i]
-                                                              : activations[row].missing[i]);
+    args[1 + i] = operand_real(value.dtype,
+                               (size_t)i < given ? (double)params[i] : activations[row].missing[i]);
   return nest_apply(l, nest, activations[row].stem, value.dtype, args,
                     1 + activations[row].param_count);
 }

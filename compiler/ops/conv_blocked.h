@@ -17,7 +17,7 @@ typedef struct {
                          */
   const Tensor *bias;   /* one number an output channel, or NULL */
   bool transposed;
-  bool row_input; /* x is row-major if the convolution can choose (the model's input) */
+  bool row_input;          /* x is row-major if the convolution can choose (the model's input) */
   int64_t groups, in, out; /* channels of a group */
   int64_t kernel[2], stride[2], dilation[2];
   int64_t pad[2], pad_end[2]; /* may be negative */
