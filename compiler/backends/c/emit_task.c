@@ -95,6 +95,7 @@ void task_call(Task *task, Str *out, const char *stem, const char *body, Split s
 /* --- epilogues --- */
 
 static const char *vector_operand(Emitter *e, const Operand *operand) {
+  if (operand->kind == OPERAND_REAL) emit_need_name(e, "ctc_v_set");
   switch (operand->kind) {
   case OPERAND_LOAD: return arena_printf(e->arena, "v%d", operand->index);
   case OPERAND_TEMP: return arena_printf(e->arena, "t%d", operand->index);
@@ -114,10 +115,10 @@ static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, size_t lo
       [READS_CHANNEL] = "ctc_v_load_n(operands[%zu] + channel, count)",
       [READS_NUMBER] = "ctc_v_set(operands[%zu][0])",
   };
+  emit_need_name(e, read == READS_NUMBER ? "ctc_v_set" : "ctc_v_load_n");
   str_addf(out, "  const ctc_v v%zu = ", load);
   str_addf(out, forms[read], k);
   str_add(out, ";\n");
-  (void)e;
 }
 
 /* static CTC_KERNEL ctc_v epilogue_3(ctc_v value, …): the ops of the nest on a vector. */
