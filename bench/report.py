@@ -211,7 +211,7 @@ def page(store):
     kernels = store.get("kernels")
     if kernels:
         lines += ["", "## Kernels", ""] + kernels
-    threaded = ", `-fopenmp` added for several threads" if any(row["threads"] > 1 for row in everything) else ""
+    threaded = ", for several threads with `-DCTC_POOL`: the pool that comes with the program" if any(row["threads"] > 1 for row in everything) else ""
     return "\n".join(lines) + "\n" + METHOD.format(cflags=facts["cflags"], openmp=threaded, rounds=facts["rounds"], seconds=facts["seconds"],
                                                    minutes=facts.get("minutes", "?"))
 

@@ -61,6 +61,8 @@ const char *emit_dim(Emitter *e, Dim dim);
 const char *emit_size_name(const Emitter *e, Dim dim);
 /* Marks a runtime definition and everything it needs. */
 void emit_need_chunk(Emitter *e, int chunk);
+/* The same by its name. */
+void emit_need_name(Emitter *e, const char *name);
 
 /* emit_dims.c: the symbols that the caller sees. */
 void emit_collect_dims(Emitter *e);

@@ -102,6 +102,11 @@ void emit_need_chunk(Emitter *e, int chunk) {
     emit_need_chunk(e, *need);
 }
 
+void emit_need_name(Emitter *e, const char *name) {
+  for (int i = 0; i < runtime_chunk_count; i++)
+    if (strcmp(runtime_chunks[i].name, name) == 0) emit_need_chunk(e, i);
+}
+
 /* --- ports --- */
 
 static const char *shape_text(Emitter *e, const Port *port) {
@@ -446,9 +451,7 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
 /* Definitions that the templates and loop nests use. */
 static void need_basics(Emitter *e) {
   static const char *const names[] = {"CTC_ALIGNED", "CTC_OK", "CTC_RESTRICT", "ctc_dim"};
-  for (int i = 0; i < runtime_chunk_count; i++)
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-      if (strcmp(runtime_chunks[i].name, names[k]) == 0) emit_need_chunk(e, i);
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) emit_need_name(e, names[k]);
 }
 
 /* The runtime definitions in use, and the includes that stand before them. */

@@ -99,6 +99,7 @@ static const char *vector_operand(Emitter *e, const Operand *operand) {
   case OPERAND_LOAD: return arena_printf(e->arena, "v%d", operand->index);
   case OPERAND_TEMP: return arena_printf(e->arena, "t%d", operand->index);
   case OPERAND_REAL:
+    emit_need_name(e, "ctc_v_set");
     return arena_printf(e->arena, "ctc_v_set(%s)", emit_real(e, operand->real, DT_F32));
   case OPERAND_INT:
   case OPERAND_LOOP: break;
@@ -117,7 +118,7 @@ static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, size_t lo
   str_addf(out, "  const ctc_v v%zu = ", load);
   str_addf(out, forms[read], k);
   str_add(out, ";\n");
-  (void)e;
+  emit_need_name(e, read == READS_NUMBER ? "ctc_v_set" : "ctc_v_load_n");
 }
 
 /* static CTC_KERNEL ctc_v epilogue_3(ctc_v value, …): the ops of the nest on a vector. */
