@@ -5,14 +5,18 @@
 
 /* flops = factor * sum. In `sum`, names of the kernel's parameters: those beside each other are
  * multiplied, '+' stands between products. An array of integers counts as the product of its
- * elements. */
+ * elements. "node": what the step's node costs by its shapes, for kernels whose sizes are those of
+ * a layout. */
 const KernelCost kernel_costs[] = {
     {"attention", 2, "batch heads rows keys size + batch heads rows keys v_size"},
     {"average_pool", 1, "planes out kernel"},
     {"conv", 2, "n groups ic oc out kernel"},
+    {"conv16", 2, "node"},
     {"conv_columns", 2, "n groups ic oc out kernel"},
     {"conv_integer", 2, "n groups ic oc out kernel"},
+    {"conv_stem", 2, "node"},
     {"conv_transpose", 2, "n groups ic oc in kernel"},
+    {"conv_transpose16", 2, "node"},
     {"conv_transpose_rows", 2, "n groups ic oc in kernel"},
     {"gemm", 2, "m n k"},
     {"global_average_pool", 1, "planes n"},
@@ -54,6 +58,44 @@ static const KernelCost *find_cost(const char *name) {
   return NULL;
 }
 
+/* Products of which the elements of some tensor each take one: which tensor, and how many it takes.
+ */
+typedef enum { BY_WINDOW, BY_SCATTERED_WINDOW, BY_LAST_DIM } NodeRule;
+static const struct {
+  const char *op_type;
+  NodeRule rule;
+} node_costs[] = {
+    {"Conv", BY_WINDOW},      {"ConvTranspose", BY_SCATTERED_WINDOW},
+    {"FusedConv", BY_WINDOW}, {"FusedMatMul", BY_LAST_DIM},
+    {"MatMul", BY_LAST_DIM},
+};
+
+static Dim elements(DimPool *pool, const Value *value, int from) {
+  return dim_product(pool, value->shape + from, (size_t)(value->rank - from));
+}
+
+/* Multiply-adds of a node by its rule. */
+static Dim node_products(DimPool *pool, const Node *node) {
+  for (size_t i = 0; node && i < sizeof node_costs / sizeof *node_costs; i++) {
+    if (strcmp(node_costs[i].op_type, node->op_type) != 0) continue;
+    const Value *x = node->inputs[0], *w = node->inputs[1], *y = node->outputs[0];
+    switch (node_costs[i].rule) {
+    case BY_WINDOW: return dim_mul(pool, elements(pool, y, 0), elements(pool, w, 1));
+    case BY_SCATTERED_WINDOW: return dim_mul(pool, elements(pool, x, 0), elements(pool, w, 1));
+    case BY_LAST_DIM: return dim_mul(pool, elements(pool, y, 0), elements(pool, x, x->rank - 1));
+    }
+  }
+  return NULL;
+}
+
+/* Of the node among those of the step that has a rule. */
+static Dim step_products(DimPool *pool, const Step *step) {
+  Dim products = node_products(pool, step->node);
+  for (size_t i = 0; i < step->fused.count && !products; i++)
+    products = node_products(pool, step->fused.items[i]);
+  return products;
+}
+
 /* The argument of that name as a number; NULL if the kernel has none. */
 static Dim argument(DimPool *pool, const Step *step, const char *name, size_t length) {
   for (size_t i = 0; i < step->args.count; i++) {
@@ -76,7 +118,8 @@ static Dim kernel_flops(DimPool *pool, const Step *step) {
       sum = dim_add(pool, sum, product);
       product = dim_const(pool, 1);
     } else {
-      Dim factor = argument(pool, step, at, length);
+      bool by_node = strcmp(cost->sum, "node") == 0;
+      Dim factor = by_node ? step_products(pool, step) : argument(pool, step, at, length);
       if (!factor) return NULL;
       product = dim_mul(pool, product, factor);
     }
