@@ -38,7 +38,11 @@ def aligned(array):
 
 class CtcCall(Structure):
     _fields_ = [("run", c_void_p), ("inputs", c_void_p), ("outputs", c_void_p), ("dims", c_void_p), ("workspace", c_void_p),
-                ("workspace_bytes", c_int64), ("weights", c_void_p)]
+                ("workspace_bytes", c_int64), ("weights", c_void_p), ("run_threads", c_void_p), ("threads", c_void_p)]
+
+
+# Bytes of a ctc_pool (templates/threads.h): the interface, then its own.
+POOL_BYTES = 16 + 8 * (64 * 16 + 64)
 
 
 class Ctc:
@@ -51,7 +55,6 @@ class Ctc:
 
         weights = pathlib.Path(library).parent / "net.weights"
         self.model = ctc_model.load(library, "net", weights.read_bytes() if weights.exists() else None)
-        self.no_weights = aligned(np.zeros(1, np.uint8))  # a program with a weights file wants a pointer, even if the file is empty
         ports = self.model.inputs
         self.inputs = [aligned(inputs[port.name]) for port in ports]
         dims = self.model.solve_dims([array.shape for array in self.inputs], capacity=max([1] + [e.size for e in expected.values()]))
@@ -63,9 +66,20 @@ class Ctc:
         self.in_pointers = (c_void_p * max(1, len(self.inputs)))(*[a.ctypes.data for a in self.inputs])
         self.out_pointers = (c_void_p * max(1, len(self.arrays)))(*[a.ctypes.data for a in self.arrays])
         run = ctypes.cast(self.model._c.run, c_void_p).value
+        run_threads = ctypes.cast(self.model._c.run_threads, c_void_p).value
         address = ctypes.addressof
         self.call = CtcCall(run, address(self.in_pointers), address(self.out_pointers), address(self.dims), self.workspace.ctypes.data, size,
-                            self.model._weights or self.no_weights.ctypes.data)
+                            self.model._weights, run_threads, self.start_pool(threads) if run_threads else None)
+
+    def start_pool(self, threads):
+        """The address of as many threads; None for the caller's own one."""
+        if threads == 1:
+            return None
+        self.pool = aligned(np.zeros(POOL_BYTES, np.uint8))
+        started = self.model._library.net_pool_start(c_void_p(self.pool.ctypes.data), c_int(threads))
+        if started != threads:
+            raise EngineError(f"only {started} threads")
+        return self.pool.ctypes.data
 
     def outputs(self):
         shapes = self.model.shapes(list(self.dims)[: len(self.model.dims)])[1]

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* An emitted program (ctc_model.run of templates/model.h). */
+/* An emitted program (ctc_model of templates/model.h), on the caller's thread or, unless `threads` is NULL, on those. */
 typedef struct {
   int (*run)(const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
              int64_t workspace_bytes, const void *weights);
@@ -17,6 +17,9 @@ typedef struct {
   void *workspace;
   int64_t workspace_bytes;
   const void *weights;
+  int (*run_threads)(void *threads, const void *const *inputs, void *const *outputs, int64_t *dims, void *workspace,
+                     int64_t workspace_bytes, const void *weights);
+  void *threads;
 } CtcCall;
 
 /* OrtApi.RunWithBinding of onnxruntime: NULL is success. */
@@ -40,6 +43,9 @@ static int call_once(int kind, const void *call) {
   const OpenvinoCall *openvino = call;
   switch (kind) {
   case CALL_CTC:
+    if (ctc->threads)
+      return ctc->run_threads(ctc->threads, ctc->inputs, ctc->outputs, ctc->dims, ctc->workspace, ctc->workspace_bytes,
+                              ctc->weights);
     return ctc->run(ctc->inputs, ctc->outputs, ctc->dims, ctc->workspace, ctc->workspace_bytes, ctc->weights);
   case CALL_ORT: return ort->run(ort->session, NULL, ort->binding) != NULL;
   case CALL_OPENVINO: return openvino->infer(openvino->request);

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-THREAD_FLAGS = ["-fopenmp"]
+THREAD_FLAGS = ["-DCTC_POOL", "-pthread"]
 
 
 class Variant:

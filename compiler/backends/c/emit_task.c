@@ -100,6 +100,7 @@ static const char *vector_operand(Emitter *e, const Operand *operand) {
   case OPERAND_LOAD: return arena_printf(e->arena, "v%d", operand->index);
   case OPERAND_TEMP: return arena_printf(e->arena, "t%d", operand->index);
   case OPERAND_REAL:
+    emit_need_name(e, "ctc_v_set");
     return arena_printf(e->arena, "ctc_v_set(%s)", emit_real(e, operand->real, DT_F32));
   case OPERAND_INT:
   case OPERAND_LOOP: break;
