@@ -52,9 +52,10 @@
 #define CTC_VECTOR
 #endif
 
-/* Inlined wherever it is called, so that literal arguments specialise it. */
+/* Inlined wherever it is called, so that literal arguments specialise it. Some are called for some
+ * widths only, of which clang warns. */
 #if defined(__GNUC__)
-#define CTC_INLINE __attribute__((always_inline))
+#define CTC_INLINE __attribute__((always_inline, unused))
 #else
 #define CTC_INLINE
 #endif

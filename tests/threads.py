@@ -292,6 +292,18 @@ def check_program_for_one_thread(folder):
         raise AssertionError("it ran on two threads")
 
 
+def check_clean_with_threads(folder):
+    """C99 and C++ without a warning with each of the flags."""
+    save(elementwise()[0], folder, "net.onnx")
+    ctc_ok("compile", folder / "net.onnx", "-o", folder / "net.c", "--quiet", "--static-workspace")
+    for compiler in ("gcc -std=c99 -Wconversion", "clang -std=c99 -Wconversion", "g++ -x c++"):
+        for flags in ("-DCTC_POOL", "-fopenmp -DCTC_POOL -pthread"):
+            if "clang" in compiler and "openmp" in flags:  # its OpenMP is a package of its own
+                continue
+            command = f"{compiler} -Wall -Wextra -pedantic -Werror -O2 {flags} -c net.c".split()
+            compile_c(command, folder)
+
+
 def check_no_threads_unless_asked(folder):
     """Without -DCTC_POOL and -fopenmp no header and no symbol of threads."""
     save(convolutions()[0], folder, "net.onnx")
