@@ -177,7 +177,8 @@ static void write_union(FILE *out, const Weight *weight) {
   const Tensor *tensor = weight->tensor;
   int64_t bytes = tensor_bytes(tensor);
   fprintf(out,
-          "static const CTC_ALIGNED union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64 "];\n} %s = {",
+          "static const CTC_ALIGNED union {\n  char bytes[%" PRId64 " + 1];\n  %s v[%" PRId64
+          "];\n} %s = {",
           bytes, dtype_info(tensor->dtype)->c_type, tensor->count, weight->name);
   write_literal(out, tensor->data, bytes);
   fputs("};\n\n", out);
