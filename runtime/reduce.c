@@ -211,18 +211,18 @@ static inline ctc_bool ctc_wins_min_$t($T a, $T b) { return a < b; }
 
 //$ end
 /* Index of the largest or smallest element along the middle axis: x is [outer, n, inner], y is
- * [outer, inner]. Of equal ones the first, or the last if `last` is not 0. The first NaN counts
+ * [outer, inner]. Of equal ones the first, or the last if `last_wins` is not 0. The first NaN counts
  * as the largest and smallest. */
 //$ for f in max min
 //$ for t in f32 f64 i8 i16 i32 i64 u8 u16 u32 u64
 static void ctc_arg$f_$t(const $T *x, int64_t *y, ctc_dim outer, ctc_dim n, ctc_dim inner,
-                         ctc_dim last) {
+                         ctc_dim last_wins) {
   for (ctc_dim o = 0; o < outer; o++, x += n * inner, y += inner)
     for (ctc_dim j = 0; j < inner; j++) {
       ctc_dim best = 0;
       for (ctc_dim i = 1; i < n; i++) {
         $T a = x[i * inner + j], b = x[best * inner + j];
-        if (ctc_wins_$f_$t(a, b) || (last && !ctc_wins_$f_$t(b, a))) best = i;
+        if (ctc_wins_$f_$t(a, b) || (last_wins && !ctc_wins_$f_$t(b, a))) best = i;
       }
       y[j] = best;
     }

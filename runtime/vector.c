@@ -114,18 +114,58 @@ static CTC_KERNEL ctc_v ctc_v_load(const float *p) {
 /* Any address of a float. */
 static inline CTC_INLINE void ctc_v_store(float *p, ctc_v v) { memcpy(p, &v, sizeof v); }
 
-/* The first `count` lanes, zeros behind them; reads nothing else. */
-static CTC_KERNEL ctc_v ctc_v_load_part(const float *p, int count) {
+/* Loads and stores of the first lanes, by the target's masks where it has them. */
+#if CTC_LANES == 16 && CTC_HAS(__builtin_ia32_loadups512_mask)
+#define CTC_LANE_MASK(count) ((unsigned short)((1u << (count)) - 1u))
+#define CTC_LOAD_PART(p, count) \
+  __builtin_ia32_loadups512_mask(p, ctc_v_set(0), CTC_LANE_MASK(count))
+#define CTC_STORE_PART(p, v, count) __builtin_ia32_storeups512_mask(p, v, CTC_LANE_MASK(count))
+#elif CTC_LANES == 8 && CTC_HAS(__builtin_ia32_maskloadps256)
+#define CTC_LANE_MASK(count) ((ctc_vi)(ctc_v_lane_numbers() < ctc_vi_set(count)))
+#define CTC_LOAD_PART(p, count) \
+  __builtin_ia32_maskloadps256((const ctc_v *)(const void *)(p), CTC_LANE_MASK(count))
+#define CTC_STORE_PART(p, v, count) \
+  __builtin_ia32_maskstoreps256((ctc_v *)(void *)(p), CTC_LANE_MASK(count), v)
+#else
+#define CTC_LOAD_PART(p, count) ctc_v_load_lanes(p, count)
+#define CTC_STORE_PART(p, v, count) ctc_v_store_lanes(p, v, count)
+#endif
+
+/* 0, 1, 2 … */
+static CTC_KERNEL ctc_vi ctc_v_lane_numbers(void) {
+#if CTC_LANES == 16
+  const ctc_vi numbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif CTC_LANES == 8
+  const ctc_vi numbers = {0, 1, 2, 3, 4, 5, 6, 7};
+#elif CTC_LANES == 4
+  const ctc_vi numbers = {0, 1, 2, 3};
+#else
+  const ctc_vi numbers = 0;
+#endif
+  return numbers;
+}
+
+/* One lane after the other. */
+static CTC_KERNEL ctc_v ctc_v_load_lanes(const float *p, int count) {
   float lanes[CTC_LANES] = {0};
   for (int i = 0; i < CTC_LANES && i < count; i++) lanes[i] = p[i];
   return ctc_v_load(lanes);
 }
 
-/* The first `count` lanes. */
-static inline CTC_INLINE void ctc_v_store_part(float *p, ctc_v v, int count) {
+static inline CTC_INLINE void ctc_v_store_lanes(float *p, ctc_v v, int count) {
   float lanes[CTC_LANES];
   ctc_v_store(lanes, v);
   for (int i = 0; i < CTC_LANES && i < count; i++) p[i] = lanes[i];
+}
+
+/* The first `count` lanes, less than all, zeros behind them; reads nothing else. */
+static CTC_KERNEL ctc_v ctc_v_load_part(const float *p, int count) {
+  return CTC_LOAD_PART(p, count);
+}
+
+/* The first `count` lanes, less than all. */
+static inline CTC_INLINE void ctc_v_store_part(float *p, ctc_v v, int count) {
+  CTC_STORE_PART(p, v, count);
 }
 
 /* `count` lanes, all of them where that is known while compiling. */
@@ -211,20 +251,63 @@ static CTC_KERNEL ctc_v ctc_v_abs(ctc_v a) {
 
 /* --- all lanes to one number --- */
 
+/* The lanes of a vector in another order: those half a vector (a quarter …) further on. */
+#if CTC_LANES == 16 && CTC_HAS(__builtin_shufflevector)
+#define CTC_LANES_ON_8(v) \
+  __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
+#define CTC_LANES_ON_4(v) \
+  __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)
+#define CTC_LANES_ON_2(v) \
+  __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define CTC_LANES_ON_1(v) \
+  __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+#elif CTC_LANES == 8 && CTC_HAS(__builtin_shufflevector)
+#define CTC_LANES_ON_4(v) __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3)
+#define CTC_LANES_ON_2(v) __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5)
+#define CTC_LANES_ON_1(v) __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6)
+#elif CTC_LANES == 4 && CTC_HAS(__builtin_shufflevector)
+#define CTC_LANES_ON_2(v) __builtin_shufflevector(v, v, 2, 3, 0, 1)
+#define CTC_LANES_ON_1(v) __builtin_shufflevector(v, v, 1, 0, 3, 2)
+#endif
+
 /* The sum, by halves. */
 static CTC_KERNEL float ctc_v_sum(ctc_v v) {
+#if defined(CTC_LANES_ON_1)
+#if defined(CTC_LANES_ON_8)
+  v += CTC_LANES_ON_8(v);
+#endif
+#if defined(CTC_LANES_ON_4)
+  v += CTC_LANES_ON_4(v);
+#endif
+  v += CTC_LANES_ON_2(v);
+  v += CTC_LANES_ON_1(v);
+  return v[0];
+#else
   float lanes[CTC_LANES];
   ctc_v_store(lanes, v);
   for (int half = CTC_LANES / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
   return lanes[0];
+#endif
 }
 
 /* The largest lane; NaN is passed over or kept, as it comes. */
 static CTC_KERNEL float ctc_v_largest(ctc_v v) {
+#if defined(CTC_LANES_ON_1)
+#if defined(CTC_LANES_ON_8)
+  v = ctc_v_max(v, CTC_LANES_ON_8(v));
+#endif
+#if defined(CTC_LANES_ON_4)
+  v = ctc_v_max(v, CTC_LANES_ON_4(v));
+#endif
+  v = ctc_v_max(v, CTC_LANES_ON_2(v));
+  v = ctc_v_max(v, CTC_LANES_ON_1(v));
+  return v[0];
+#else
   float lanes[CTC_LANES];
   ctc_v_store(lanes, v);
   for (int half = CTC_LANES / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
   return lanes[0];
+#endif
 }

@@ -109,6 +109,10 @@ Dim emit_most_parts(Emitter *e, const Step *step);
 /* emit_nest.c: the task for a loop nest, and a call of it. */
 void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);
 
+/* emit_vector.c: the ops of a nest on vectors: `const ctc_v t0 = ctc_add_v(v0, v1);` */
+void emit_vector_ops(Emitter *e, Str *out, const LoopNest *nest);
+const char *emit_vector_operand(Emitter *e, const Operand *operand);
+
 /* emit_steps.c: the body of the run function. */
 void emit_block(Emitter *e, Str *out, const Block *block, int depth);
 /* Whether the number of iterations of a loop is stored: someone reads it. */

@@ -1,13 +1,13 @@
 /* emit_nest.c: loop nests as tasks.
  *
  * A unit of work is an iteration of one of the loops: an outer one that has enough of them. */
-#include "backends/c/emit.h"
+#include "backends/c/emit_nest.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 /* Index expression of an access; offsets are added to the pointer by the caller. */
-static const char *nest_index(Task *t, const LoopNest *nest, const Access *access) {
+const char *nest_index(Task *t, const LoopNest *nest, const Access *access) {
   Str out = str_in(t->e->arena);
   for (int d = 0; d < nest->rank; d++) {
     Dim stride = access->stride[d];
@@ -119,30 +119,43 @@ static int split_loop(const LoopNest *nest) {
   return found;
 }
 
-static const char *nest_text(Task *t, const LoopNest *nest, int split) {
-  Str out = str_in(t->e->arena);
-  add_pointers(t, &out, nest);
-  for (int d = 0; d < nest->rank; d++) {
-    emit_indent(&out, d + 1);
-    if (d == split)
-      str_addf(&out, "for (int64_t i%d = first; i%d < last; i%d++) {\n", d, d, d);
-    else
-      str_addf(&out, "for (int64_t i%d = 0; i%d < %s; i%d++) {\n", d, d,
-               task_size(t, nest->extent[d]), d);
-  }
-  add_body(t, &out, nest, nest->rank + 1);
-  for (int d = nest->rank - 1; d >= 0; d--) {
-    emit_indent(&out, d + 1);
-    str_add(&out, "}\n");
-  }
-  return str_text(&out);
-}
-
 /* A name that says what the nest does: its last operation, or "copy". */
 static const char *nest_stem(Emitter *e, const LoopNest *nest) {
   if (!nest->ops.count) return nest->loads.count ? "copy" : "fill";
   const char *name = nest->ops.items[nest->ops.count - 1].function->name + strlen("ctc_");
   return arena_strdup(e->arena, name);
+}
+
+/* The iterations of loop `d`: all, or [first, last) of the one that is shared out. */
+static NestRange loop_range(Task *t, const LoopNest *nest, int d, int split) {
+  NestRange range = {"first", "last", true};
+  if (d < 0 || d != split)
+    range = (NestRange){"0", d < 0 ? "" : task_size(t, nest->extent[d]), false};
+  return range;
+}
+
+static const char *nest_text(Task *t, const LoopNest *nest, int split) {
+  Str out = str_in(t->e->arena);
+  NestPlan plan = nest_plan(nest);
+  int depth = 1;
+  add_pointers(t, &out, nest);
+  for (int d = 0; d < nest->rank; d++) {
+    if (plan.form != NEST_SCALAR && (d == plan.along || d == plan.across)) continue;
+    NestRange range = loop_range(t, nest, d, split);
+    emit_indent(&out, depth++);
+    str_addf(&out, "for (int64_t i%d = %s; i%d < %s; i%d++) {\n", d, range.first, d, range.last, d);
+  }
+  NestRange along = loop_range(t, nest, plan.along, split),
+            across = loop_range(t, nest, plan.across, split);
+  if (plan.form == NEST_SCALAR)
+    add_body(t, &out, nest, depth);
+  else
+    nest_add_inner(t, &out, nest, &plan, &along, &across, nest_stem(t->e, nest), depth);
+  while (--depth > 0) {
+    emit_indent(&out, depth);
+    str_add(&out, "}\n");
+  }
+  return str_text(&out);
 }
 
 void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth) {

@@ -94,21 +94,6 @@ void task_call(Task *task, Str *out, const char *stem, const char *body, Split s
 
 /* --- epilogues --- */
 
-static const char *vector_operand(Emitter *e, const Operand *operand) {
-  if (operand->kind == OPERAND_REAL) emit_need_name(e, "ctc_v_set");
-  switch (operand->kind) {
-  case OPERAND_LOAD: return arena_printf(e->arena, "v%d", operand->index);
-  case OPERAND_TEMP: return arena_printf(e->arena, "t%d", operand->index);
-  case OPERAND_REAL:
-    emit_need_name(e, "ctc_v_set");
-    return arena_printf(e->arena, "ctc_v_set(%s)", emit_real(e, operand->real, DT_F32));
-  case OPERAND_INT:
-  case OPERAND_LOOP: break;
-  }
-  CTC_ASSERT(false && "an operand that vectors have");
-  return "";
-}
-
 /* The number `k` among the tensors that an epilogue reads besides the result. */
 static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, size_t load, size_t k) {
   static const char *const forms[] = {
@@ -144,16 +129,8 @@ static const char *epilogue_function(Emitter *e, const Step *step) {
   if (!at) str_add(&text, "  (void)at;\n");
   if (!channel) str_add(&text, "  (void)channel;\n");
   if (!at && !channel) str_add(&text, "  (void)count;\n");
-  for (size_t i = 0; i < nest->ops.count; i++) {
-    const NestOp *op = &nest->ops.items[i];
-    str_addf(&text, "  const %s t%zu = %s(", op->function->result == DT_BOOL ? "ctc_vi" : "ctc_v",
-             i, op->function->vector);
-    for (int a = 0; a < op->arg_count; a++)
-      str_addf(&text, "%s%s", a ? ", " : "", vector_operand(e, &op->args[a]));
-    str_add(&text, ");\n");
-    emit_need_chunk(e, op->function->vector_chunk);
-  }
-  str_addf(&text, "  return %s;\n", vector_operand(e, &nest->stores.items[0].value));
+  emit_vector_ops(e, &text, nest);
+  str_addf(&text, "  return %s;\n", emit_vector_operand(e, &nest->stores.items[0].value));
   const char *name = map_get(&e->task_by_text, str_text(&text));
   if (name) return name;
   char *made = arena_printf(e->arena, "epilogue_%d", ++e->task_count);
