@@ -136,11 +136,12 @@ static const Tensor *rearranged(Lower *l, const Tensor *tensor, int spatial, int
   return result;
 }
 
-/* stride = 0 in the loops along which the value has size 1. */
+/* stride = 0 in the loops along which the value has size 1; not in loops of one iteration, so that
+ * it is read with the strides with which it was written. */
 static Operand load_broadcast(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const Dim *size,
                               Dim *stride) {
   for (int d = 0; d < BLOCKED_RANK; d++)
-    if (dim_is(size[d], 1)) stride[d] = dim_const(l->c->dims, 0);
+    if (dim_is(size[d], 1) && !dim_is(nest->extent[d], 1)) stride[d] = dim_const(l->c->dims, 0);
   return nest_load_at(l, nest, buffer, offset, stride);
 }
 

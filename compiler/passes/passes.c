@@ -29,6 +29,9 @@ static const Pass passes[] = {
     {"lower", .required = true},
     /* Steps and sizes that nobody needs. */
     {"prune", .program = pass_prune},
+    /* Chains of nests with the same loops become one: later their loops may differ, as only some of
+       them tell the channels apart. */
+    {"fuse-same", .program = pass_fuse},
     /* As few loops a nest as possible. */
     {"collapse", .program = pass_collapse},
     /* Chains of elementwise nests become one. */
