@@ -51,7 +51,6 @@ class Ctc:
 
         weights = pathlib.Path(library).parent / "net.weights"
         self.model = ctc_model.load(library, "net", weights.read_bytes() if weights.exists() else None)
-        self.no_weights = aligned(np.zeros(1, np.uint8))  # a program with a weights file wants a pointer, even if the file is empty
         ports = self.model.inputs
         self.inputs = [aligned(inputs[port.name]) for port in ports]
         dims = self.model.solve_dims([array.shape for array in self.inputs], capacity=max([1] + [e.size for e in expected.values()]))
@@ -65,7 +64,7 @@ class Ctc:
         run = ctypes.cast(self.model._c.run, c_void_p).value
         address = ctypes.addressof
         self.call = CtcCall(run, address(self.in_pointers), address(self.out_pointers), address(self.dims), self.workspace.ctypes.data, size,
-                            self.model._weights or self.no_weights.ctypes.data)
+                            self.model._weights)
 
     def outputs(self):
         shapes = self.model.shapes(list(self.dims)[: len(self.model.dims)])[1]

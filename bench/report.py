@@ -10,7 +10,6 @@ import plot
 from models import ROOT, SET_TITLES
 from results import CALL_COST, PEERS, geometric_mean, ratio
 
-HERE = pathlib.Path(__file__).resolve().parent
 
 METHOD = """
 ## What is measured
@@ -63,9 +62,9 @@ def package_version(name):
 
 
 def peaks(folder, threads):
-    """bench/machine.c's figures for these numbers of threads, or {}."""
+    """templates/machine.c's figures for these numbers of threads, or {}."""
     program = folder / "machine"
-    made = subprocess.run(["cc", "-O2", "-march=native", "-std=gnu11", HERE / "machine.c", "-o", program, "-lpthread"], capture_output=True)
+    made = subprocess.run(["cc", "-O2", "-march=native", "-std=gnu11", "-DCTC_MACHINE_MAIN", ROOT / "templates" / "machine.c", "-o", program, "-lpthread"], capture_output=True)
     if made.returncode:
         return {}
     return {str(t): json.loads(output_of([program, str(t)]) or "{}") for t in threads}

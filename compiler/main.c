@@ -16,6 +16,8 @@ GROUPS(run, cli_data_options, cli_output_options, cli_model_options, cli_optimiz
        cli_pass_options);
 GROUPS(verify, cli_verify_options, cli_data_options, cli_run_threads_options, cli_cc_options,
        cli_emit_options, cli_model_options, cli_optimize_options, cli_pass_options);
+GROUPS(bench, cli_bench_options, cli_data_options, cli_run_threads_options, cli_cc_options,
+       cli_emit_options, cli_model_options, cli_optimize_options, cli_pass_options);
 GROUPS(inspect, cli_inspect_options, cli_model_options, cli_optimize_options, cli_pass_options);
 GROUPS(ops, cli_ops_options);
 static const OptionRow *const plain_groups[] = {cli_general_options, NULL};
@@ -29,6 +31,8 @@ const Command cli_commands[] = {
      "ctc run model.onnx --inputs in.npz -o out.npz"},
     {"verify", "MODEL.onnx", "compare the emitted C with the interpreter or a reference",
      .run = cli_verify_command, verify_groups, "ctc verify model.onnx --reference ref.npz"},
+    {"bench", "MODEL.onnx", "time the emitted program, as a whole and step by step",
+     .run = cli_bench_command, bench_groups, "ctc bench model.onnx --cflags '-O2 -march=native'"},
     {"inspect", "MODEL.onnx", "print what ctc makes of a model", .run = cli_inspect_command,
      inspect_groups, "ctc inspect model.onnx --memory"},
     {"ops", "", "list the operators that ctc supports", .run = cli_ops_command, ops_groups,
@@ -94,7 +98,8 @@ int main(int argc, char **argv) {
              .options.threads = OPTIONS_DEFAULT_THREADS,
              .run_threads = 1,
              .rtol = 1e-3,
-             .atol = 1e-4};
+             .atol = 1e-4,
+             .rows = 20};
   const Command *command = find_command(argv[1]);
   cli.command = argv[1];
   int status =

@@ -62,6 +62,8 @@ typedef struct Options {
   int threads; /* the most that the program is planned for; up to 1: it has nothing of threads */
   bool trace; /* the emitted program tells what each step wrote (templates/trace.c); for `ctc
                  verify` only */
+  bool profile; /* the emitted program tells that a step has ended (templates/profile.c); for `ctc
+                   bench` only */
   bool verify_ir, time_passes, progress;
   const char *const *dump_after; /* pass names */
   size_t dump_after_count;

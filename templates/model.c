@@ -40,6 +40,9 @@ $runtime_head
 //$ if trace
 void ctc_trace(int32_t step, int32_t buffer, const void *data, int64_t bytes);
 //$ end
+//$ if profile
+void ctc_profile(int32_t step);
+//$ end
 
 /* --- kernels --- */
 
@@ -115,6 +118,9 @@ int $model_run($signature) {
 $run_locals
 $run_checks
 $run_sizes
+//$ if profile
+  ctc_profile(-1);
+//$ end
 $body
 $run_results
   return CTC_OK;

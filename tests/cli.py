@@ -13,7 +13,7 @@ import numpy as np
 
 from common import CTC, conv_net, ctc, ctc_ok, model, onnxruntime_outputs, same, save, value
 
-COMMANDS = ["compile", "build", "run", "verify", "inspect", "ops", "completion", "man"]
+COMMANDS = ["compile", "build", "run", "verify", "bench", "inspect", "ops", "completion", "man"]
 PLAIN = ["ops", "completion", "man"]
 
 
@@ -31,7 +31,7 @@ def check_usage(folder):
         text = ctc_ok(command, "--help").out
         assert "usage: ctc " + command in text
         if command not in PLAIN:
-            assert "--output" in text or "--stage" in text or "--reference" in text
+            assert any(option in text for option in ("--output", "--stage", "--reference", "--seconds"))
 
 
 def check_default_names(folder):
@@ -147,6 +147,40 @@ def check_build_library(folder):
         same(ctc_model.load(folder / name, "net").run([x]), onnxruntime_outputs(conv_net(), {"x": x}))
     ctc_ok("build", path, "--shared", cwd=folder)
     assert (folder / "m.so").exists()
+
+
+def check_bench(folder):
+    """Times that are positive, flops that are the network's; the steps add up to about a run."""
+    path = save(conv_net(), folder)
+    text = ctc_ok("bench", path, "--dim", "N=2", "--seconds", "0.05", "--rows", "2").out
+    assert re.search(r"ms a run \(quartiles", text) and "Conv" in text and "--rows 0 shows all" in text, text
+    for more in (["--dim", "N=3"], ["-i", f"x={folder / 'x.npy'}"], ["--weights=string", "--cc", "clang"]):
+        np.save(folder / "x.npy", np.zeros((5, 3, 16, 16), np.float32))
+        result = json.loads(ctc_ok("bench", path, "--json", "--seconds", "0.05", "--cflags", "-O1", *more).out)
+        assert 0 < result["low"] <= result["ns"] <= result["high"] and result["runs"] >= 5, result
+        convs = [step for step in result["steps"] if "Conv" in step["nodes"] and "conv" in step["kernel"]]
+        batch = 3 if "N=3" in more else 5 if "-i" in more else 4
+        assert [step["flops"] for step in convs][:1] == [2 * batch * 8 * 16 * 16 * 27] or convs[0]["flops"] > 2 * batch * 8 * 16 * 16 * 27, convs
+        assert all(step["ns"] >= 0 and step["calls"] == 1 and step["bytes"] > 0 for step in result["steps"]), result
+
+
+def check_bench_of_a_loop(folder):
+    """A step in the body of a loop counts as often as it runs; a model without weights has no weights file."""
+    from onnx import helper
+    body = helper.make_graph([helper.make_node("MatMul", ["c", "c"], ["p"]), helper.make_node("Tanh", ["p"], ["d"]),
+                              helper.make_node("Identity", ["go"], ["on"])], "body",
+                             [value("i", [], np.int64), value("go", [], bool), value("c", [4, 4])], [value("on", [], bool), value("d", [4, 4])])
+    made = model([helper.make_node("Loop", ["n", "", "x"], ["y"], body=body)], [value("x", [4, 4])], [value("y", [4, 4])],
+                 {"n": np.array(6, np.int64)})
+    result = json.loads(ctc_ok("bench", save(made, folder), "--json", "--seconds", "0.02").out)
+    products = [step for step in result["steps"] if "MatMul" in step["nodes"]]
+    assert products and products[0]["calls"] == 6, result
+    assert ctc_ok("bench", save(model([("Relu", ["x"], ["y"])], [value("x", [4])], [value("y", [4])]), folder), "--seconds", "0.02").out
+
+
+def check_inspect_steps(folder):
+    text = ctc_ok("inspect", save(conv_net(), folder), "--stage", "steps", "--dim", "N=1").out
+    assert re.search(r"flops +bytes +kernel", text) and "Gemm 'n4'" in text and re.search(r"^ *sum +\d", text, re.M), text
 
 
 def run_program(program, *arguments, cwd):

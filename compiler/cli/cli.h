@@ -40,7 +40,7 @@ struct Cli {
   /* Options beyond one compilation. */
   const char *output;
   const char *reference, *inputs_file, *cc, *cflags, *target, *stage;
-  double rtol, atol;
+  double rtol, atol, seconds, rows;
   int run_threads; /* of the emitted program */
   bool shared, memory, help, quiet, keep, dynamic, json, markdown, every_step;
   Vec(const char *) input_files; /* -i name=file */
@@ -67,8 +67,8 @@ extern const int cli_command_count;
 /* Groups of options (cli/options.c). */
 extern const OptionRow cli_general_options[], cli_model_options[], cli_emit_options[],
     cli_optimize_options[], cli_output_options[], cli_ops_options[], cli_pass_options[],
-    cli_data_options[], cli_verify_options[], cli_build_options[], cli_cc_options[],
-    cli_run_threads_options[], cli_inspect_options[];
+    cli_data_options[], cli_verify_options[], cli_bench_options[], cli_build_options[],
+    cli_cc_options[], cli_run_threads_options[], cli_inspect_options[];
 
 /* Parses argv behind the subcommand into `cli`. False (after a message) on a usage error. */
 MUST_CHECK bool cli_parse(Cli *cli, const Command *command, int argc, char **argv);
@@ -108,6 +108,7 @@ int cli_compile_command(Cli *cli);
 int cli_build_command(Cli *cli);
 int cli_run_command(Cli *cli);
 int cli_verify_command(Cli *cli);
+int cli_bench_command(Cli *cli);
 int cli_inspect_command(Cli *cli);
 int cli_ops_command(Cli *cli);
 int cli_completion_command(Cli *cli);

@@ -1,5 +1,5 @@
 /* inspect.c: `ctc inspect`: graph, program, memory plan. */
-#include "cli/cli.h"
+#include "cli/steps.h"
 
 #include "passes/plan_memory.h"
 
@@ -61,6 +61,11 @@ static void print_all(Cli *cli, const Compilation *c, const Program *program) {
   print_summary(cli, program);
 }
 
+static void print_steps(Cli *cli, const Compilation *c, const Program *program) {
+  (void)c;
+  steps_print(cli, program);
+}
+
 typedef enum { NEEDS_GRAPH, NEEDS_PROGRAM, NEEDS_PLAN } Need;
 
 typedef struct {
@@ -72,6 +77,7 @@ typedef struct {
 static const Stage stages[] = {
     {"graph", print_graph, NEEDS_GRAPH},
     {"program", print_program, NEEDS_PROGRAM},
+    {"steps", print_steps, NEEDS_PROGRAM},
     {"summary", print_all, NEEDS_PLAN},
 };
 enum { STAGE_COUNT = sizeof stages / sizeof *stages };
@@ -87,7 +93,7 @@ static const Stage *find_stage(Cli *cli, const char *name) {
   if (near)
     diag_hint(&cli->diag, "did you mean '%s'?", near);
   else
-    diag_hint(&cli->diag, "stages are graph, program and summary");
+    diag_hint(&cli->diag, "stages are graph, program, steps and summary");
   return NULL;
 }
 

@@ -74,7 +74,15 @@ typedef struct {
   int trace[2];                                             /* a pipe; -1: not tracing */
 } Session;
 
-static void *shared_memory(int64_t bytes) {
+struct LoadedRun {
+  Session *session;
+  void *library;
+  const void *inputs[MOST_PORTS];
+  void *workspace;
+  int64_t workspace_bytes;
+};
+
+void *loaded_shared(int64_t bytes) {
   void *memory =
       mmap(NULL, (size_t)bytes + GUARD, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
@@ -109,27 +117,43 @@ static bool set_dims(Session *s) {
   return true;
 }
 
-/* On as many threads as the user wants. The pool ends with the process. */
-static int run_model(const Session *s, const void *const *inputs, void *workspace, int64_t bytes) {
+/* On as many threads as the user wants. The pool starts with the first run, and ends with the
+ * process. */
+int loaded_once(LoadedRun *run) {
   static LoadedPool pool;
+  static bool started;
+  Session *s = run->session;
   const LoadedModel *model = s->model;
-  int64_t *dims = s->shared->dims;
+  int64_t *dims = s->shared->dims, bytes = run->workspace_bytes;
   if (s->cli->run_threads <= 1 || !s->start_pool || !model->run_threads)
-    return model->run(inputs, s->outputs, dims, workspace, bytes, s->weights);
-  s->start_pool(&pool, s->cli->run_threads);
-  return model->run_threads(&pool.threads, inputs, s->outputs, dims, workspace, bytes, s->weights);
+    return s->shared->status =
+               model->run(run->inputs, s->outputs, dims, run->workspace, bytes, s->weights);
+  if (!started) s->start_pool(&pool, s->cli->run_threads);
+  started = true;
+  return s->shared->status = model->run_threads(&pool.threads, run->inputs, s->outputs, dims,
+                                                run->workspace, bytes, s->weights);
 }
 
-static void run_in_child(Session *s) {
-  const void *data[MOST_PORTS];
+void *loaded_symbol(const LoadedRun *run, const char *name) {
+  return dlsym(run->library, name);
+}
+
+static void run_once(LoadedRun *run, void *context) {
+  (void)context;
+  loaded_once(run);
+}
+
+static void run_in_child(Session *s, void *library, void (*body)(LoadedRun *run, void *context),
+                         void *context) {
+  LoadedRun run = {.session = s, .library = library};
   if (s->trace[0] >= 0) close(s->trace[0]);
-  for (int i = 0; i < s->model->input_count; i++) data[i] = s->loaded->inputs[i]->data;
-  int64_t bytes = s->model->workspace_bytes(s->shared->dims);
-  void *workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
+  for (int i = 0; i < s->model->input_count; i++) run.inputs[i] = s->loaded->inputs[i]->data;
+  int64_t bytes = run.workspace_bytes = s->model->workspace_bytes(s->shared->dims);
+  unsigned char *workspace = run.workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
   if (!workspace) _exit(3);
   /* What the workspace holds must not matter: not zero, and not the same everywhere. */
-  for (int64_t i = 0; i < bytes; i++) ((unsigned char *)workspace)[i] = (unsigned char)(0xA5 + i);
-  s->shared->status = run_model(s, data, workspace, bytes);
+  for (int64_t i = 0; i < bytes; i++) workspace[i] = (unsigned char)(0xA5 + i);
+  body(&run, context);
   _exit(0);
 }
 
@@ -166,7 +190,7 @@ static void take_output(Session *s, int index, const Tensor **outputs) {
 static bool prepare(Session *s) {
   const LoadedModel *model = s->model;
   int ranks = 0;
-  s->shared = shared_memory(sizeof(Shared));
+  s->shared = loaded_shared(sizeof(Shared));
   if (!s->shared || model->dim_count > MOST_DIMS || model->output_count > MOST_PORTS ||
       model->input_count > MOST_PORTS)
     return diag_error(&s->cli->diag, "ctc", "too many dims or tensors, or no memory");
@@ -175,7 +199,7 @@ static bool prepare(Session *s) {
   s->shapes = ARENA_ARRAY(s->cli->arena, int64_t, ranks + 1);
   if (!set_dims(s)) return false;
   for (int i = 0; i < model->output_count; i++)
-    if (!(s->outputs[i] = shared_memory(output_bytes(s, i))))
+    if (!(s->outputs[i] = loaded_shared(output_bytes(s, i))))
       return diag_error(&s->cli->diag, "ctc", "no memory for output %d", i);
   return true;
 }
@@ -203,17 +227,29 @@ static void end(void *library) {
   if (library) dlclose(library);
 }
 
-static pid_t start_child(Session *s) {
+static pid_t start_child(Session *s, void *library, void (*body)(LoadedRun *run, void *context),
+                         void *context) {
   fflush(NULL);
   pid_t child = fork();
-  if (child == 0) run_in_child(s);
+  if (child == 0) run_in_child(s, library, body, context);
   return child;
+}
+
+bool loaded_repeat(Cli *cli, const Loaded *loaded, void (*body)(LoadedRun *run, void *context),
+                   void *context) {
+  Session s;
+  void *library;
+  bool ok = begin(&s, cli, loaded, &library) &&
+            wait_for_child(&s, start_child(&s, library, body, context));
+  end(library);
+  return ok;
 }
 
 bool loaded_run(Cli *cli, const Loaded *loaded, const Tensor **outputs) {
   Session s;
   void *library;
-  bool ok = begin(&s, cli, loaded, &library) && wait_for_child(&s, start_child(&s));
+  bool ok = begin(&s, cli, loaded, &library) &&
+            wait_for_child(&s, start_child(&s, library, run_once, NULL));
   if (ok) {
     s.model->shapes(s.shared->dims, s.shapes);
     for (int i = 0; i < s.model->output_count; i++) take_output(&s, i, outputs);
@@ -260,7 +296,7 @@ bool loaded_trace(Cli *cli, const Loaded *loaded, void (*follow)(int fd, void *c
   void *library;
   bool ok = begin(&s, cli, loaded, &library) && set_hook(&s, library);
   if (ok) {
-    pid_t child = start_child(&s);
+    pid_t child = start_child(&s, library, run_once, NULL);
     close(s.trace[1]);
     follow(s.trace[0], context);
     close(s.trace[0]);

@@ -17,6 +17,19 @@ typedef struct {
  * other failure. */
 MUST_CHECK bool loaded_run(Cli *cli, const Loaded *loaded, const Tensor **outputs);
 
+/* In the child: the model, ready to run as often as wanted. */
+typedef struct LoadedRun LoadedRun;
+/* Runs it once more; the status. */
+int loaded_once(LoadedRun *run);
+/* A function or variable of the library; NULL if it has none of that name. */
+void *loaded_symbol(const LoadedRun *run, const char *name);
+/* Memory that the child shares with us, zeros; NULL if there is none. Stays until ctc ends. */
+void *loaded_shared(int64_t bytes);
+/* Calls `body` in the child, which hands results back through shared memory that `context` points
+ * to. The last status of the model is reported if it is none of success. */
+MUST_CHECK bool loaded_repeat(Cli *cli, const Loaded *loaded,
+                              void (*body)(LoadedRun *run, void *context), void *context);
+
 /* What a model that was emitted with options.trace tells of each buffer that a step wrote; `bytes`
  * of data follow. */
 typedef struct {

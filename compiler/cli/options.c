@@ -223,6 +223,13 @@ const OptionRow cli_verify_options[] = {
     {0},
 };
 
+const OptionRow cli_bench_options[] = {
+    {"--seconds", NULL, "S", REAL(seconds), "how long to run it (1), and again step by step"},
+    {"--rows", NULL, "N", REAL(rows), "how many steps to print (20; 0: all)"},
+    {"--json", NULL, NULL, FLAG(json), "print the result as one line of JSON"},
+    {0},
+};
+
 const OptionRow cli_build_options[] = {
     {"--shared", NULL, NULL, FLAG(shared),
      "a shared library instead of a program (as does -o FILE.so)"},
@@ -245,8 +252,8 @@ const OptionRow cli_run_threads_options[] = {
 };
 
 const OptionRow cli_inspect_options[] = {
-    {"--stage", NULL, "STAGE", TEXT(stage), "what to print: graph, program, summary",
-     "graph program summary"},
+    {"--stage", NULL, "STAGE", TEXT(stage), "what to print: graph, program, steps, summary",
+     "graph program steps summary"},
     {"--memory", NULL, NULL, FLAG(memory), "the memory plan, its peak and the lower bound"},
     {0},
 };

@@ -51,7 +51,7 @@ static bool make_library(Verify *v, const char *folder, bool trace, Loaded *load
   cli->options.prefix = "model";
   cli->options.trace = trace;
   if (!emit_c(v->program, &cli->options)) return false;
-  if (trace && !emit_c_trace(v->program, &cli->options, hook)) return false;
+  if (trace && !emit_c_support(v->program, &cli->options, "trace.c", hook)) return false;
   return toolchain_compile(cli, source, hook, loaded->path, true);
 }
 

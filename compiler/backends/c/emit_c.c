@@ -336,8 +336,11 @@ static void bind_checks(Emitter *e, Scope *scope, bool uses_workspace) {
                emit_dim(e, p->workspace_bytes));
   }
   if (e->options->weights == WEIGHTS_FILE)
-    str_add(&out,
-            "  if (weights == NULL || (uintptr_t)weights % 64 != 0) return CTC_BAD_ARGUMENT;\n");
+    str_add(
+        &out,
+        e->weights_bytes
+            ? "  if (weights == NULL || (uintptr_t)weights % 64 != 0) return CTC_BAD_ARGUMENT;\n"
+            : "  (void)weights;\n");
   scope_text(scope, "run_checks", str_text(&out));
 }
 
@@ -362,7 +365,7 @@ static void bind_run(Emitter *e, Scope *scope) {
   Str data = str_in(e->arena);
   e->defined = map_in(e->arena);
   add_data_locals(e, &data, e->program->body, &e->defined);
-  if (e->options->trace) program_number_steps(e->program);
+  if (e->options->trace || e->options->profile) program_number_steps(e->program);
   Str sizes = str_in(e->arena);
   e->name_sizes = true;
   emit_block(e, &body, e->program->body, 1);
@@ -431,6 +434,7 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
              quoted(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
   scope_text(scope, "version", CTC_VERSION);
   scope_bool(scope, "trace", e->options->trace);
+  scope_bool(scope, "profile", e->options->profile);
   scope_textf(scope, "hash", "%016" PRIx64, c->model_hash);
   scope_text(scope, "options", options_text(e));
   scope_bool(scope, "incbin", mode == WEIGHTS_INCBIN && e->weights_bytes);

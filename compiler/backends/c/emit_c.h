@@ -15,7 +15,9 @@ const char *emit_c_prefix(const Options *options, Arena *arena);
  * "" if they are in the program. */
 MUST_CHECK bool emit_c_main(const Program *program, const Options *options, const char *path,
                             const char *weights_name);
-/* With options->trace: writes `path`, a C file that the model is linked with. */
-MUST_CHECK bool emit_c_trace(const Program *program, const Options *options, const char *path);
+/* Writes `path`, a C file beside the model, which is the same for all: "trace.c" and "profile.c",
+ * linked with models of options->trace and options->profile; "machine.c". */
+MUST_CHECK bool emit_c_support(const Program *program, const Options *options, const char *template,
+                               const char *path);
 
 #endif

@@ -1,5 +1,5 @@
 /* emit_main.c: what is linked with an emitted model: a program around it (templates/main.c), or a
- * hook for tracing (templates/trace.c). */
+ * hooks (templates/trace.c, profile.c). */
 #include "backends/c/emit_c.h"
 
 #include "backends/template.h"
@@ -61,7 +61,8 @@ bool emit_c_main(const Program *program, const Options *options, const char *pat
   return write_template(program, options, "main.c", scope, path);
 }
 
-bool emit_c_trace(const Program *program, const Options *options, const char *path) {
+bool emit_c_support(const Program *program, const Options *options, const char *template,
+                    const char *path) {
   const Scope *scope = scope_create(program->compilation->arena, NULL);
-  return write_template(program, options, "trace.c", scope, path);
+  return write_template(program, options, template, scope, path);
 }

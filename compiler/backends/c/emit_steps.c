@@ -308,6 +308,13 @@ static void emit_trace(Emitter *e, Str *out, const Step *step, int depth) {
   if (e->options->trace) step_visit_buffers(step, trace_buffer, &trace);
 }
 
+/* A call of the hook behind a step that takes time. */
+static void emit_profile(Emitter *e, Str *out, const Step *step, int depth) {
+  if (!e->options->profile || (step->kind != STEP_KERNEL && step->kind != STEP_NEST)) return;
+  emit_indent(out, depth);
+  str_addf(out, "ctc_profile(%d);\n", step->number);
+}
+
 static void emit_step(Emitter *e, Str *out, const Step *step, int depth) {
   switch (step->kind) {
   case STEP_KERNEL: emit_kernel(e, out, step, depth); break;
@@ -331,5 +338,6 @@ void emit_block(Emitter *e, Str *out, const Block *block, int depth) {
     add_comment(e, out, step, depth);
     str_add(out, str_text(&text));
     emit_trace(e, out, step, depth);
+    emit_profile(e, out, step, depth);
   }
 }

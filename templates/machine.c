@@ -1,6 +1,8 @@
-/* machine.c: what the processor can do: the peak of multiply-adds and the bandwidth of reading, on one line of JSON.
+/* machine.c: what the processor can do: the peak of multiply-adds and the bandwidth of reading.
  *
- *   cc -O2 -march=native machine.c -o machine -lpthread && ./machine [THREADS]
+ * `ctc bench` compiles it with the flags of the model, as a library, and calls ctc_measure_machine. By itself:
+ *
+ *   cc -O2 -march=native -DCTC_MACHINE_MAIN machine.c -o machine -lpthread && ./machine [THREADS]
  *
  * Multiply-adds: independent chains of vector FMAs in registers, as many as hide the latency. Reading: sums over a
  * buffer that fits into a level of the caches, or into none. */
@@ -23,7 +25,6 @@ enum { LANES = 4 };
 typedef float vec __attribute__((vector_size(4 * LANES)));
 
 enum { CHAINS = 12, MOST_THREADS = 64 };
-static const double SECONDS = 0.25;
 
 /* Of this thread alone, so that what else runs does not count. */
 static double now(void) {
@@ -81,7 +82,7 @@ typedef struct {
   int core;
   int64_t bytes; /* 0: multiply-adds */
   pthread_barrier_t *barrier;
-  double rate, result;
+  double seconds, rate, result;
 } Job;
 
 static void *run(void *argument) {
@@ -96,7 +97,7 @@ static void *run(void *argument) {
     memset(data, 0, (size_t)job->bytes);
   if (job->bytes && !data) return NULL;
   pthread_barrier_wait(job->barrier);
-  for (double end = now() + SECONDS; now() < end;) {
+  for (double end = now() + job->seconds; now() < end;) {
     double start = now(), work;
     if (job->bytes) {
       for (int64_t i = 0; i < amount; i++) job->result += (double)read_all(data, job->bytes / (int64_t)sizeof(vec));
@@ -113,14 +114,14 @@ static void *run(void *argument) {
 }
 
 /* Sum of the threads' best rates, in 10^9 a second. */
-static double measure(const int *cores, int threads, int64_t bytes) {
+static double measure(const int *cores, int threads, int64_t bytes, double seconds) {
   pthread_t thread[MOST_THREADS];
   pthread_barrier_t barrier;
   Job jobs[MOST_THREADS];
   double total = 0;
   pthread_barrier_init(&barrier, NULL, (unsigned)threads);
   for (int i = 0; i < threads; i++) {
-    jobs[i] = (Job){.core = cores[i], .bytes = bytes, .barrier = &barrier};
+    jobs[i] = (Job){.core = cores[i], .bytes = bytes, .barrier = &barrier, .seconds = seconds};
     pthread_create(&thread[i], NULL, run, &jobs[i]);
   }
   for (int i = 0; i < threads; i++) {
@@ -131,19 +132,33 @@ static double measure(const int *cores, int threads, int64_t bytes) {
   return total;
 }
 
-int main(int count, char **arguments) {
-  static const struct {
-    const char *name;
-    int64_t bytes;
-  } levels[] = {{"fma", 0}, {"read_32k", 32 << 10}, {"read_512k", 512 << 10}, {"read_8m", 8 << 20}, {"read_256m", 256 << 20}};
-  int threads = count > 1 ? atoi(arguments[1]) : 1, cores[MOST_THREADS], found = 0;
+/* Bytes that are read again and again: what fits into the caches of most processors, and what fits into none. */
+enum { LEVELS = 4 };
+static const int64_t level_bytes[LEVELS] = {32 << 10, 512 << 10, 8 << 20, 256 << 20};
+
+void ctc_measure_machine(int32_t threads, double seconds, double *figures);
+
+/* figures[0]: the threads that were used, figures[1]: lanes of a vector, figures[2]: 10^9 floating-point operations a
+ * second, figures[3…6]: 10^9 bytes a second from buffers of 32 K, 512 K, 8 M and 256 M. Each takes `seconds`. */
+void ctc_measure_machine(int32_t threads, double seconds, double *figures) {
+  int cores[MOST_THREADS], found = 0;
   cpu_set_t allowed;
   sched_getaffinity(0, sizeof allowed, &allowed);
   for (int core = CPU_SETSIZE - 1; core >= 0 && found < threads && found < MOST_THREADS; core--)
     if (CPU_ISSET((size_t)core, &allowed)) cores[found++] = core;
-  printf("{\"threads\": %d, \"lanes\": %d", found, (int)LANES);
-  for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-    printf(", \"%s\": %.1f", levels[i].name, measure(cores, found, levels[i].bytes));
-  puts("}");
+  figures[0] = found;
+  figures[1] = LANES;
+  figures[2] = measure(cores, found, 0, seconds);
+  for (int i = 0; i < LEVELS; i++) figures[3 + i] = measure(cores, found, level_bytes[i], seconds);
+}
+
+#ifdef CTC_MACHINE_MAIN
+int main(int count, char **arguments) {
+  double f[3 + LEVELS];
+  ctc_measure_machine(count > 1 ? atoi(arguments[1]) : 1, 0.25, f);
+  printf("{\"threads\": %.0f, \"lanes\": %.0f, \"fma\": %.1f, \"read_32k\": %.1f, \"read_512k\": %.1f, \"read_8m\": %.1f, "
+         "\"read_256m\": %.1f}\n",
+         f[0], f[1], f[2], f[3], f[4], f[5], f[6]);
   return 0;
 }
+#endif

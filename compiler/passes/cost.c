@@ -1,0 +1,146 @@
+/* cost.c: flops and bytes of a step, from its arguments. */
+#include "passes/cost.h"
+
+#include <string.h>
+
+/* flops = factor * sum. In `sum`, names of the kernel's parameters: those beside each other are
+ * multiplied, '+' stands between products. An array of integers counts as the product of its
+ * elements. */
+const KernelCost kernel_costs[] = {
+    {"attention", 2, "batch heads rows keys size + batch heads rows keys v_size"},
+    {"average_pool", 1, "planes out kernel"},
+    {"conv", 2, "n groups ic oc out kernel"},
+    {"conv_columns", 2, "n groups ic oc out kernel"},
+    {"conv_integer", 2, "n groups ic oc out kernel"},
+    {"conv_transpose", 2, "n groups ic oc in kernel"},
+    {"conv_transpose_rows", 2, "n groups ic oc in kernel"},
+    {"gemm", 2, "m n k"},
+    {"global_average_pool", 1, "planes n"},
+    {"global_max_pool", 1, "planes n"},
+    {"gru", 6, "steps batch hidden hidden"},
+    {"lstm", 8, "steps batch hidden hidden"},
+    {"matmul", 2, "m n k"},
+    {"matmul_batch", 2, "batch m n k"},
+    {"max_pool", 1, "planes out kernel"},
+    {"max_pool_indices", 1, "planes out kernel"},
+    {"qlinear_conv", 2, "n groups ic oc out kernel"},
+    {"rnn", 2, "steps batch hidden hidden"},
+};
+const int kernel_cost_count = sizeof kernel_costs / sizeof *kernel_costs;
+
+/* --- kernels --- */
+
+/* Whether `name` is ctc_STEM followed by nothing but dtypes: "ctc_conv_f32". */
+static bool has_stem(const char *name, const char *stem) {
+  size_t length = strlen(stem);
+  const char *at = name + strlen("ctc_");
+  if (strncmp(at, stem, length) != 0) return false;
+  for (at += length; *at == '_';) {
+    size_t word = strcspn(at + 1, "_");
+    bool is_dtype = false;
+    for (int t = 1; t < DT_COUNT; t++) {
+      const char *known = dtype_info((DType)t)->short_name;
+      is_dtype = is_dtype || (strlen(known) == word && strncmp(known, at + 1, word) == 0);
+    }
+    if (!is_dtype) return false;
+    at += 1 + word;
+  }
+  return *at == '\0';
+}
+
+static const KernelCost *find_cost(const char *name) {
+  for (int i = 0; i < kernel_cost_count; i++)
+    if (has_stem(name, kernel_costs[i].stem)) return &kernel_costs[i];
+  return NULL;
+}
+
+/* The argument of that name as a number; NULL if the kernel has none. */
+static Dim argument(DimPool *pool, const Step *step, const char *name, size_t length) {
+  for (size_t i = 0; i < step->args.count; i++) {
+    const KernelParam *param = &step->kernel->params[i];
+    const Arg *arg = &step->args.items[i];
+    if (strlen(param->name) != length || strncmp(param->name, name, length) != 0) continue;
+    return arg->kind == PARAM_DIMS ? dim_product(pool, arg->dims, (size_t)arg->dim_count)
+                                   : arg->dim;
+  }
+  return NULL;
+}
+
+static Dim kernel_flops(DimPool *pool, const Step *step) {
+  const KernelCost *cost = find_cost(step->kernel->name);
+  if (!cost) return NULL;
+  Dim sum = dim_const(pool, 0), product = dim_const(pool, 1);
+  for (const char *at = cost->sum; *at;) {
+    size_t length = strcspn(at, " ");
+    if (*at == '+') {
+      sum = dim_add(pool, sum, product);
+      product = dim_const(pool, 1);
+    } else {
+      Dim factor = argument(pool, step, at, length);
+      if (!factor) return NULL;
+      product = dim_mul(pool, product, factor);
+    }
+    at += length + (at[length] == ' ');
+  }
+  return dim_muli(pool, dim_add(pool, sum, product), cost->factor);
+}
+
+static Dim buffer_bytes(DimPool *pool, const Buffer *buffer) {
+  return dim_muli(pool, buffer->count, (int64_t)dtype_info(buffer->dtype)->bytes);
+}
+
+static Dim kernel_bytes(DimPool *pool, const Step *step) {
+  Dim sum = dim_const(pool, 0);
+  for (size_t i = 0; i < step->args.count; i++) {
+    const Arg *arg = &step->args.items[i];
+    bool tensor = (arg->kind == PARAM_IN || arg->kind == PARAM_OUT) && arg->buffer;
+    for (size_t k = 0; tensor && k < i; k++)
+      if (step->args.items[k].buffer == arg->buffer) tensor = false;
+    if (tensor) sum = dim_add(pool, sum, buffer_bytes(pool, arg->buffer));
+  }
+  return sum;
+}
+
+/* --- loop nests --- */
+
+static Dim nest_flops(DimPool *pool, const LoopNest *nest) {
+  Dim trips = dim_product(pool, nest->extent, (size_t)nest->rank);
+  return dim_muli(pool, trips, (int64_t)nest->ops.count);
+}
+
+/* Elements that differ: loops over which the access does not move do not count. */
+static Dim access_bytes(DimPool *pool, const LoopNest *nest, const Access *access) {
+  Dim count = dim_const(pool, (int64_t)dtype_info(access->dtype)->bytes);
+  for (int d = 0; d < nest->rank; d++)
+    if (!dim_is(access->stride[d], 0)) count = dim_mul(pool, count, nest->extent[d]);
+  return count;
+}
+
+static Dim nest_bytes(DimPool *pool, const LoopNest *nest) {
+  Dim sum = dim_const(pool, 0);
+  for (size_t i = 0; i < nest->loads.count; i++)
+    sum = dim_add(pool, sum, access_bytes(pool, nest, &nest->loads.items[i]));
+  for (size_t i = 0; i < nest->stores.count; i++)
+    sum = dim_add(pool, sum, access_bytes(pool, nest, &nest->stores.items[i].access));
+  return sum;
+}
+
+/* What the epilogue adds: its arithmetic, and the tensors that only it reads. */
+static StepCost with_epilogue(DimPool *pool, const Step *step, StepCost cost) {
+  const LoopNest *nest = step->epilogue;
+  if (cost.flops) cost.flops = dim_add(pool, cost.flops, nest_flops(pool, nest));
+  const Buffer *result = nest->stores.items[0].access.buffer;
+  for (size_t i = 0; i < nest->loads.count; i++)
+    if (nest->loads.items[i].buffer != result)
+      cost.bytes = dim_add(pool, cost.bytes, access_bytes(pool, nest, &nest->loads.items[i]));
+  return cost;
+}
+
+StepCost step_cost(DimPool *pool, const Step *step) {
+  Dim zero = dim_const(pool, 0);
+  if (step->kind == STEP_NEST)
+    return (StepCost){nest_flops(pool, step->nest), nest_bytes(pool, step->nest)};
+  if (step->kind != STEP_KERNEL) return (StepCost){zero, zero};
+  StepCost cost = {kernel_flops(pool, step), kernel_bytes(pool, step)};
+  return step->epilogue ? with_epilogue(pool, step, cost) : cost;
+}
