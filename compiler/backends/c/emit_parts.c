@@ -4,6 +4,8 @@
  * takes less than twice as long stays on the thread that runs the model. */
 #include "backends/c/emit.h"
 
+#include "passes/cost.h"
+
 /* Picoseconds, for one core with vectors of 256 bits or more; a factor of two does not matter. */
 enum {
   PART_PS = 1000000,
@@ -12,7 +14,9 @@ enum {
   SCATTERED_PS = 400, /* or somewhere else */
   VECTOR_PS = 50,     /* an operation on an element, as vectors */
   SCALAR_PS = 1000,   /* one by one, perhaps in libm */
-  KERNEL_PS = 1000,   /* an element of a kernel's tensors */
+  FLOP_PS = 8,        /* of a kernel */
+  BYTE_PS = 15,       /* that a kernel moves */
+  UNKNOWN_PS = 250,   /* likewise, if nobody knows its flops */
 };
 
 static int64_t access_ps(const LoopNest *nest, const Access *access) {
@@ -32,11 +36,9 @@ static Dim nest_ps(DimPool *dims, const LoopNest *nest) {
 }
 
 static Dim kernel_ps(DimPool *dims, const Step *step) {
-  Dim elements = dim_const(dims, 0);
-  for (size_t i = 0; i < step->args.count; i++)
-    if (step->args.items[i].buffer)
-      elements = dim_add(dims, elements, step->args.items[i].buffer->count);
-  return dim_muli(dims, elements, KERNEL_PS);
+  StepCost cost = step_cost(dims, step);
+  if (!cost.flops) return dim_muli(dims, cost.bytes, UNKNOWN_PS);
+  return dim_add(dims, dim_muli(dims, cost.flops, FLOP_PS), dim_muli(dims, cost.bytes, BYTE_PS));
 }
 
 /* A kernel with memory for each part has it for so many. */
