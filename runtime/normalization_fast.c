@@ -1,33 +1,40 @@
 /* normalization_fast.c: the f32 parts of normalization.c, with vectors. Means and variances take two
- * passes, in two vectors of partial sums that take turns. */
+ * passes, in four vectors of partial sums that take turns. */
 
 /* Sum of x[n]. */
 static CTC_KERNEL float ctc_norm_sum_f32(const float *x, ctc_dim n) {
-  ctc_v a = ctc_v_set(0), b = a;
+  ctc_v a = ctc_v_set(0), b = a, c = a, d = a;
   ctc_dim i = 0;
-  for (; i + 2 * CTC_LANES <= n; i += 2 * CTC_LANES) {
+  for (; i + 4 * CTC_LANES <= n; i += 4 * CTC_LANES) {
     a += ctc_v_load(x + i);
     b += ctc_v_load(x + i + CTC_LANES);
+    c += ctc_v_load(x + i + 2 * CTC_LANES);
+    d += ctc_v_load(x + i + 3 * CTC_LANES);
   }
-  for (; i < n; i += CTC_LANES) a += ctc_v_load_n(x + i, ctc_rest(n - i));
-  return ctc_v_sum(a + b);
+  for (; i + CTC_LANES <= n; i += CTC_LANES) a += ctc_v_load(x + i);
+  if (i < n) b += ctc_v_load_part(x + i, (int)(n - i));
+  return ctc_v_sum((a + b) + (c + d));
+}
+
+/* a + (x - mean)^2 */
+static CTC_KERNEL ctc_v ctc_norm_square(ctc_v a, ctc_v x, float mean) {
+  ctc_v off = x - mean;
+  return a + off * off;
 }
 
 /* Sum of (x[n] - mean)^2. */
 static CTC_KERNEL float ctc_norm_squares_f32(const float *x, float mean, ctc_dim n) {
-  ctc_v a = ctc_v_set(0), b = a, c, d;
+  ctc_v a = ctc_v_set(0), b = a, c = a, d = a;
   ctc_dim i = 0;
-  for (; i + 2 * CTC_LANES <= n; i += 2 * CTC_LANES) {
-    c = ctc_v_load(x + i) - mean;
-    d = ctc_v_load(x + i + CTC_LANES) - mean;
-    a += c * c;
-    b += d * d;
+  for (; i + 4 * CTC_LANES <= n; i += 4 * CTC_LANES) {
+    a = ctc_norm_square(a, ctc_v_load(x + i), mean);
+    b = ctc_norm_square(b, ctc_v_load(x + i + CTC_LANES), mean);
+    c = ctc_norm_square(c, ctc_v_load(x + i + 2 * CTC_LANES), mean);
+    d = ctc_norm_square(d, ctc_v_load(x + i + 3 * CTC_LANES), mean);
   }
-  for (; i < n; i += CTC_LANES) {
-    c = ctc_v_load_or(x + i, ctc_rest(n - i), mean) - mean;
-    a += c * c;
-  }
-  return ctc_v_sum(a + b);
+  for (; i + CTC_LANES <= n; i += CTC_LANES) a = ctc_norm_square(a, ctc_v_load(x + i), mean);
+  if (i < n) b = ctc_norm_square(b, ctc_v_load_or(x + i, (int)(n - i), mean), mean);
+  return ctc_v_sum((a + b) + (c + d));
 }
 
 /* y[i] = x[i] * factor + shift */
