@@ -3,6 +3,7 @@
 #include "ops/conv_blocked.h"
 
 #include "ops/conv.h"
+#include "options.h"
 
 #include <string.h>
 
@@ -14,9 +15,7 @@ enum { USUAL_SIZE = 32 };
 enum { FEW_CHANNELS = 4 };
 
 static const BlockedMethod *const methods[] = {
-    &conv_direct,
-    &conv_stem,
-    &conv_by_phases,
+    &conv_direct, &conv_stem, &conv_by_phases, &conv_depthwise, &conv_winograd4, &conv_winograd2,
 };
 enum { METHOD_COUNT = sizeof methods / sizeof *methods };
 
@@ -67,6 +66,7 @@ static bool read_blocked_conv(Compilation *c, const Node *node, BlockedConv *con
   conv->weight = w->constant;
   conv->bias = bias ? bias->constant : NULL;
   conv->row_input = is_row_major(x);
+  conv->may_grow = c->options->optimize == OPTIMIZE_SPEED;
   conv->groups = plain.groups;
   conv->in = dim_value(plain.ic);
   conv->out = dim_value(plain.oc);

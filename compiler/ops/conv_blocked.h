@@ -17,6 +17,7 @@ typedef struct {
                          */
   const Tensor *bias;   /* one number an output channel, or NULL */
   bool transposed;
+  bool may_grow;           /* packed weights may be larger than the plain ones */
   bool row_input;          /* x is row-major if the convolution can choose (the model's input) */
   int64_t groups, in, out; /* channels of a group */
   int64_t kernel[2], stride[2], dilation[2];
@@ -35,7 +36,8 @@ typedef struct {
   void (*lower)(Lower *l, const BlockedConv *conv, Buffer *out);
 } BlockedMethod;
 
-extern const BlockedMethod conv_direct, conv_stem, conv_by_phases;
+extern const BlockedMethod conv_direct, conv_stem, conv_by_phases, conv_depthwise, conv_winograd4,
+    conv_winograd2;
 
 /* For OpDef.blocked and OpDef.lower_blocked of Conv, ConvTranspose and FusedConv. */
 BlockedUse blocked_conv_use(Compilation *c, const Node *node);
@@ -57,6 +59,12 @@ void blocked_conv_pack(const char *stem, const float *from, float *to, const int
                        int count);
 /* Where x is read by tap (0, 0) of output (0, 0): an offset in its buffer. */
 Dim blocked_conv_origin(Compilation *c, const BlockedConv *conv);
+/* A method's `halo`: the padding, at the end as far as a tap reaches. */
+void blocked_conv_halo(const BlockedConv *conv, int64_t *halo);
+/* Appends the arguments oh, ow, kernel, stride, dilation, each of rows and columns. */
+void blocked_conv_window(Lower *l, Step *step, const BlockedConv *conv);
+/* Appends the arguments image, block, row: the strides of a blocked value. */
+void blocked_conv_strides(Lower *l, Step *step, const BlockedShape *shape);
 /* Says where the kernel's results lie: those of y. */
 void blocked_conv_results(Lower *l, Step *step, const BlockedConv *conv);
 

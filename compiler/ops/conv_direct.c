@@ -48,14 +48,14 @@ static int64_t rows_of_unit(Dim height, int64_t units) {
 }
 
 /* Appends n … last: what the direct kernels have in common from `oh` on; x by its three strides. */
-static void window_arguments(Lower *l, Step *step, const BlockedConv *conv) {
+void blocked_conv_window(Lower *l, Step *step, const BlockedConv *conv) {
   for (int i = 0; i < 2; i++) arg_dim(l, step, conv->out_size[i]);
   for (int i = 0; i < 2; i++) arg_int(l, step, conv->kernel[i]);
   for (int i = 0; i < 2; i++) arg_int(l, step, conv->stride[i]);
   for (int i = 0; i < 2; i++) arg_int(l, step, conv->dilation[i]);
 }
 
-static void shape_arguments(Lower *l, Step *step, const BlockedShape *s) {
+void blocked_conv_strides(Lower *l, Step *step, const BlockedShape *s) {
   arg_dim(l, step, s->image);
   arg_dim(l, step, s->plane);
   arg_dim(l, step, s->row);
@@ -77,8 +77,7 @@ static double direct_cost(const BlockedConv *conv) {
                            weight_floats(conv, joined));
 }
 
-/* The padding, at the end as far as a tap reaches. */
-static void direct_halo(const BlockedConv *conv, int64_t *halo) {
+void blocked_conv_halo(const BlockedConv *conv, int64_t *halo) {
   for (int i = 0; i < 2; i++) {
     int64_t end = conv->pad_end[i];
     if (dim_is_const(conv->out_size[i]) && dim_is_const(conv->in_size[i]))
@@ -115,16 +114,16 @@ static void lower_direct(Lower *l, const BlockedConv *conv, Buffer *out) {
   arg_int(l, step, groups);
   arg_int(l, step, joined * conv->in);
   arg_int(l, step, joined * conv->out);
-  window_arguments(l, step, conv);
+  blocked_conv_window(l, step, conv);
   arg_int(l, step, rows);
-  shape_arguments(l, step, &x);
-  shape_arguments(l, step, &y);
+  blocked_conv_strides(l, step, &x);
+  blocked_conv_strides(l, step, &y);
   set_units(l, step, conv, pairs, rows);
   blocked_conv_results(l, step, conv);
 }
 
 const BlockedMethod conv_direct = {
-    .name = "direct", .cost = direct_cost, .halo = direct_halo, .lower = lower_direct};
+    .name = "direct", .cost = direct_cost, .halo = blocked_conv_halo, .lower = lower_direct};
 
 /* --- stem: from a row-major input --- */
 
@@ -142,7 +141,7 @@ static Dim reach(Compilation *c, const BlockedConv *conv, int axis) {
 
 static bool is_padded(const BlockedConv *conv) {
   int64_t halo[2];
-  direct_halo(conv, halo);
+  blocked_conv_halo(conv, halo);
   return halo[0] != 0 || halo[1] != 0;
 }
 
@@ -196,13 +195,13 @@ static void lower_stem(Lower *l, const BlockedConv *conv, Buffer *out) {
   arg_dim(l, step, conv->x->shape[0]);
   arg_int(l, step, conv->in);
   arg_int(l, step, conv->out);
-  window_arguments(l, step, conv);
+  blocked_conv_window(l, step, conv);
   arg_int(l, step, rows);
   Dim plane = dim_mul(p, size[0], size[1]);
   arg_dim(l, step, dim_muli(p, plane, conv->in));
   arg_dim(l, step, plane);
   arg_dim(l, step, size[1]);
-  shape_arguments(l, step, &y);
+  blocked_conv_strides(l, step, &y);
   set_units(l, step, conv, pairs, rows);
   blocked_conv_results(l, step, conv);
 }
@@ -261,10 +260,10 @@ static void lower_phases(Lower *l, const BlockedConv *conv, Buffer *out) {
   arg_int(l, step, groups);
   arg_int(l, step, joined * conv->in);
   arg_int(l, step, joined * conv->out);
-  window_arguments(l, step, conv);
+  blocked_conv_window(l, step, conv);
   for (int i = 0; i < 2; i++) arg_int(l, step, conv->pad[i]);
-  shape_arguments(l, step, &x);
-  shape_arguments(l, step, &y);
+  blocked_conv_strides(l, step, &x);
+  blocked_conv_strides(l, step, &y);
   step_units(step, dim_muli(l->c->dims, conv->x->shape[0], units));
   blocked_conv_results(l, step, conv);
 }

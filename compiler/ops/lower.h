@@ -11,6 +11,14 @@
 
 #include "ir/program.h"
 
+/* A constant matrix (stack of `count`) in panels for products, see ops/gemm_packed.h: where it came
+ * from, so that nodes with the same weights share it. */
+typedef struct {
+  const void *source;
+  Dim offset, row, col, k, n, count;
+  Buffer *buffer;
+} PackedConstant;
+
 typedef struct Lower {
   Compilation *c;
   Program *program;
@@ -18,6 +26,7 @@ typedef struct Lower {
   const Node *node; /* being lowered */
   Buffer **buffers; /* of each value, by value id; grown on demand */
   int buffer_capacity;
+  Vec(PackedConstant) packed;
 } Lower;
 
 /* The buffer of a value: an input, a constant, a buffer made before, or a new workspace buffer

@@ -1,9 +1,12 @@
 /* matmul.c: MatMul, Gemm and their fused forms.
  *
- * B is always handed to the kernels with contiguous rows: a transposed B is a constant that is
- * turned while compiling, or copied. A transposed A only changes the strides with which the kernel
- * reads it. Stacks of matrices that meet a single B are one tall matrix. */
+ * Products in f32 go to ops/gemm_packed.c, which takes both factors with any strides. Other types
+ * and very small products have kernels that want B with contiguous rows: a transposed B is a
+ * constant that is turned while compiling, or copied. A transposed A only changes the strides with
+ * which the kernel reads it. Stacks of matrices that meet a single B are one tall matrix. */
 #include "ops/matmul.h"
+
+#include "ops/gemm_packed.h"
 
 #include <string.h>
 
@@ -193,12 +196,143 @@ static void lower_stack(Lower *l, const Node *node, const Product *product, Buff
   arg_dims(l, step, b_step, rank);
 }
 
+/* --- products in f32 with any strides --- */
+
+/* The dims that a stack runs over, and the strides of both factors and the result along them. */
+typedef struct {
+  int rank;
+  Dim extent[MAX_RANK], a[MAX_RANK], b[MAX_RANK], y[MAX_RANK];
+} StackDims;
+
+/* The stride of `value`, whose first `own_rank` dims are batch dims, along batch dim d. */
+static Dim batch_stride(Compilation *c, const Product *product, const Value *value, int own_rank,
+                        const Dim *stride, int d) {
+  int own = d - (product->batch_rank - own_rank);
+  Dim zero = dim_const(c->dims, 0);
+  if (own < 0) return zero;
+  Dim extent = value->shape[own];
+  if (extent == product->batch[d] || dim_range(extent).low > 1) return stride[own];
+  return dim_select(c->dims, dim_equal(c->dims, extent, dim_const(c->dims, 1)), zero, stride[own]);
+}
+
+/* Whether the strides along dims d and d + 1 are those of one dim. */
+static bool dims_join(Compilation *c, const StackDims *s, int d) {
+  DimPool *p = c->dims;
+  Dim run = s->extent[d + 1];
+  return s->a[d] == dim_mul(p, s->a[d + 1], run) && s->b[d] == dim_mul(p, s->b[d + 1], run) &&
+         s->y[d] == dim_mul(p, s->y[d + 1], run);
+}
+
+static void drop_dim(StackDims *s, int d) {
+  size_t rest = (size_t)(s->rank - d - 1) * sizeof(Dim);
+  memmove(s->extent + d, s->extent + d + 1, rest);
+  memmove(s->a + d, s->a + d + 1, rest);
+  memmove(s->b + d, s->b + d + 1, rest);
+  memmove(s->y + d, s->y + d + 1, rest);
+  s->rank--;
+}
+
+/* Drops dims of size 1 and joins dims that run on. */
+static void simplify_dims(Compilation *c, StackDims *s) {
+  for (int d = s->rank - 1; d >= 0; d--)
+    if (dim_is(s->extent[d], 1)) drop_dim(s, d);
+  for (int d = s->rank - 2; d >= 0; d--) {
+    if (!dims_join(c, s, d)) continue;
+    s->extent[d + 1] = dim_mul(c->dims, s->extent[d], s->extent[d + 1]);
+    drop_dim(s, d);
+  }
+}
+
+/* A single B: matrices of A below each other are one tall matrix. */
+static void take_rows(Compilation *c, StackDims *s, ProductSizes *sizes, const Matrices *a) {
+  DimPool *p = c->dims;
+  while (s->rank > 0) {
+    int d = s->rank - 1;
+    bool below = dim_is(s->b[d], 0) && s->a[d] == dim_mul(p, a->row, sizes->m) &&
+                 s->y[d] == dim_mul(p, sizes->n, sizes->m);
+    if (!below) return;
+    sizes->m = dim_mul(p, sizes->m, s->extent[d]);
+    s->rank--;
+  }
+}
+
+/* The matrix part of a factor with those strides; a vector has a single row or, `standing`, a
+ * single column. */
+static void matrix_strides(const Value *value, const Dim *stride, bool turn, bool standing,
+                           Matrices *m) {
+  Dim last = stride[value->rank - 1], above = value->rank > 1 ? stride[value->rank - 2] : last;
+  bool swap = turn || (standing && value->rank == 1);
+  m->row = swap ? last : above;
+  m->col = swap ? above : last;
+}
+
+/* The stack's two outermost dims as those of the kernels; false if there are more. */
+static bool set_stack(Compilation *c, const StackDims *s, ProductSizes *sizes, Matrices *a,
+                      Matrices *b, Matrices *y) {
+  Dim zero = dim_const(c->dims, 0);
+  if (s->rank > 2) return false;
+  int o = s->rank - 2, i = s->rank - 1;
+  sizes->outer = s->rank > 1 ? s->extent[o] : dim_const(c->dims, 1);
+  sizes->inner = s->rank > 0 ? s->extent[i] : dim_const(c->dims, 1);
+  a->outer = s->rank > 1 ? s->a[o] : zero;
+  b->outer = s->rank > 1 ? s->b[o] : zero;
+  y->outer = s->rank > 1 ? s->y[o] : zero;
+  a->inner = s->rank > 0 ? s->a[i] : zero;
+  b->inner = s->rank > 0 ? s->b[i] : zero;
+  y->inner = s->rank > 0 ? s->y[i] : zero;
+  return true;
+}
+
+/* y = y * scale (1: nothing to do), from `raw` to the value. */
+static void scale_result(Lower *l, const Value *out, Buffer *raw, double scale) {
+  Dim stride[MAX_RANK];
+  LoopNest *nest = lower_nest(l, out->rank, out->shape);
+  nest_strides(l->c, out->rank, out->shape, stride);
+  Operand args[] = {nest_load_at(l, nest, raw, NULL, stride), operand_real(DT_F32, scale)};
+  Operand scaled = nest_apply(l, nest, "mul", DT_F32, args, 2);
+  nest_store(l, nest, out, nest_cast(l, nest, scaled, out->dtype));
+}
+
+/* The product by panels; false if they are not worth it. */
+static bool lower_by_panels(Lower *l, const Node *node, const Product *product) {
+  DimPool *p = l->c->dims;
+  const Value *left = node_in(node, 0), *right = node_in(node, 1), *out = node_out(node, 0);
+  Dim a_stride[MAX_RANK], b_stride[MAX_RANK], run = dim_mul(p, product->m, product->n);
+  Matrices a = {.buffer = strided_input(l, left, a_stride)};
+  Matrices b = {.buffer = strided_input(l, right, b_stride)};
+  Matrices y = {.row = product->n, .col = dim_const(p, 1)};
+  ProductSizes sizes = {.m = product->m, .n = product->n, .k = product->k};
+  StackDims dims = {.rank = product->batch_rank};
+  matrix_strides(left, a_stride, product->turn_a, false, &a);
+  matrix_strides(right, b_stride, product->turn_b, true, &b);
+  for (int d = dims.rank - 1; d >= 0; d--) {
+    dims.extent[d] = product->batch[d];
+    dims.a[d] = batch_stride(l->c, product, left, product->a_batch, a_stride, d);
+    dims.b[d] = batch_stride(l->c, product, right, product->b_batch, b_stride, d);
+    dims.y[d] = run;
+    run = dim_mul(p, run, product->batch[d]);
+  }
+  simplify_dims(l->c, &dims);
+  take_rows(l->c, &dims, &sizes, &a);
+  if (!set_stack(l->c, &dims, &sizes, &a, &b, &y) || !product_wants_panels(&sizes, &b))
+    return false;
+  bool direct = product->alpha == 1.0 && out->dtype == DT_F32;
+  y.buffer =
+      direct ? lower_buffer(l, out) : lower_scratch(l, DT_F32, value_count(l->c, out), out->name);
+  Panels panels = lower_panels(l, &sizes, &b);
+  lower_panel_product(l, &sizes, &a, &panels, &y);
+  if (!direct && product->alpha == 1.0) compute_done(l, out, y.buffer);
+  if (product->alpha != 1.0) scale_result(l, out, y.buffer, product->alpha);
+  return true;
+}
+
 static bool lower_matmul_node(Lower *l, const Node *node) {
   const Value *left = node_in(node, 0), *right = node_in(node, 1), *out = node_out(node, 0);
   Product product;
   if (!product_read(l->c, node, left, right, &product)) return false;
   DimPool *p = l->c->dims;
   DType dtype = compute_dtype(out->dtype);
+  if (dtype == DT_F32 && lower_by_panels(l, node, &product)) return true;
   Buffer *a = compute_input(l, left, dtype);
   Dim stack = dim_product(p, right->shape, (size_t)product.b_batch);
   Buffer *b = product.turn_b ? compute_transposed(l, right, dtype, stack, product.n, product.k)
@@ -268,13 +402,56 @@ static Dim addend_step(Compilation *c, Dim own, Dim step) {
                     step);
 }
 
-static void arg_addend_steps(Lower *l, Step *step, const Value *addend) {
-  Dim one = dim_const(l->c->dims, 1), row = dim_const(l->c->dims, 0), col = row;
+/* The strides of C (may be NULL) along the rows and columns of the product. */
+static void addend_steps(Compilation *c, const Value *addend, Dim *row, Dim *col) {
   int rank = addend ? addend->rank : 0;
-  if (rank > 0) col = addend_step(l->c, addend->shape[rank - 1], one);
-  if (rank > 1) row = addend_step(l->c, addend->shape[0], addend->shape[1]);
-  arg_dim(l, step, row);
-  arg_dim(l, step, col);
+  *row = *col = dim_const(c->dims, 0);
+  if (rank > 0) *col = addend_step(c, addend->shape[rank - 1], dim_const(c->dims, 1));
+  if (rank > 1) *row = addend_step(c, addend->shape[0], addend->shape[1]);
+}
+
+/* y = alpha * product + beta * C as a nest that the kernel of the product can take over. */
+static void add_addend(Lower *l, const Node *node, Buffer *product, Buffer *sum, Buffer *y,
+                       double beta) {
+  const Value *out = node_out(node, 0), *addend = node_in(node, 2);
+  double alpha = node_float(node, "alpha", 1.0f);
+  Dim stride[MAX_RANK], sum_stride[2];
+  LoopNest *nest = lower_nest(l, 2, out->shape);
+  nest_strides(l->c, 2, out->shape, stride);
+  Operand result = nest_load_at(l, nest, product, NULL, stride);
+  Operand scaled[] = {result, operand_real(DT_F32, alpha)};
+  if (alpha != 1.0) result = nest_apply(l, nest, "mul", DT_F32, scaled, 2);
+  if (sum) {
+    addend_steps(l->c, addend, &sum_stride[0], &sum_stride[1]);
+    Operand weighted[] = {nest_load_at(l, nest, sum, NULL, sum_stride), operand_real(DT_F32, beta)};
+    Operand terms[] = {result, weighted[0]};
+    if (beta != 1.0) terms[1] = nest_apply(l, nest, "mul", DT_F32, weighted, 2);
+    result = nest_apply(l, nest, "add", DT_F32, terms, 2);
+  }
+  nest_store_at(l, nest, y, NULL, stride, result);
+}
+
+/* The same by panels; false if they are not worth it. */
+static bool lower_gemm_by_panels(Lower *l, const Node *node, const Value *addend, Buffer *y) {
+  DimPool *p = l->c->dims;
+  const Value *left = node_in(node, 0), *right = node_in(node, 1), *out = node_out(node, 0);
+  bool turn_a = node_int(node, "transA", 0) != 0, turn_b = node_int(node, "transB", 0) != 0;
+  Dim a_stride[MAX_RANK], b_stride[MAX_RANK], one = dim_const(p, 1), zero = dim_const(p, 0);
+  Matrices a = {.buffer = strided_input(l, left, a_stride), .outer = zero, .inner = zero};
+  Matrices b = {.buffer = strided_input(l, right, b_stride), .outer = zero, .inner = zero};
+  Matrices to = {.buffer = y, .row = out->shape[1], .col = one, .outer = zero, .inner = zero};
+  ProductSizes sizes = {out->shape[0], out->shape[1], left->shape[!turn_a], one, one};
+  matrix_strides(left, a_stride, turn_a, false, &a);
+  matrix_strides(right, b_stride, turn_b, true, &b);
+  if (!product_wants_panels(&sizes, &b)) return false;
+  bool plain = !addend && node_float(node, "alpha", 1.0f) == 1.0f;
+  if (!plain) to.buffer = lower_scratch(l, DT_F32, value_count(l->c, out), out->name);
+  Panels panels = lower_panels(l, &sizes, &b);
+  lower_panel_product(l, &sizes, &a, &panels, &to);
+  if (!plain)
+    add_addend(l, node, to.buffer, addend ? compute_input(l, addend, DT_F32) : NULL, y,
+               node_float(node, "beta", 1.0f));
+  return true;
 }
 
 /* The product of the node's A and B plus C into `y`. */
@@ -282,8 +459,9 @@ static void lower_gemm_into(Lower *l, const Node *node, Buffer *y) {
   const Value *left = node_in(node, 0), *right = node_in(node, 1), *addend = node_in(node, 2);
   double beta = node_float(node, "beta", 1.0f);
   bool turn_a = node_int(node, "transA", 0) != 0, turn_b = node_int(node, "transB", 0) != 0;
-  Dim one = dim_const(l->c->dims, 1);
+  Dim one = dim_const(l->c->dims, 1), row, col;
   if (beta == 0.0) addend = NULL;
+  if (y->dtype == DT_F32 && lower_gemm_by_panels(l, node, addend, y)) return;
   Buffer *a = compute_input(l, left, y->dtype);
   Buffer *b = turn_b ? compute_transposed(l, right, y->dtype, one, right->shape[0], right->shape[1])
                      : compute_input(l, right, y->dtype);
@@ -298,7 +476,9 @@ static void lower_gemm_into(Lower *l, const Node *node, Buffer *y) {
   arg_dim(l, step, left->shape[!turn_a]);
   arg_dim(l, step, turn_a ? one : left->shape[1]);
   arg_dim(l, step, turn_a ? left->shape[1] : one);
-  arg_addend_steps(l, step, addend);
+  addend_steps(l->c, addend, &row, &col);
+  arg_dim(l, step, row);
+  arg_dim(l, step, col);
   arg_real(l, step, node_float(node, "alpha", 1.0f));
   arg_real(l, step, beta);
 }

@@ -1,0 +1,218 @@
+/* gemm_packed.c: products of f32 matrices by the kernels of runtime/gemm.c: B in panels of 32
+ * columns, made while compiling where B is a constant. */
+#include "ops/gemm_packed.h"
+
+#include <string.h>
+
+enum {
+  PANEL = 32,        /* columns */
+  GEMV_ROWS = 2,     /* products of so few rows have a kernel of their own */
+  CHUNK = 256,       /* rows of A that stay in the cache while panel after panel is used */
+  OPEN_CHUNK = 112,  /* the same where the number of rows is not known: 8 tiles of 14 rows */
+  LEAST_CHUNK = 26,  /* rows for which a unit of work is worth it */
+  UNITS = 16,        /* units of work to aim at, so that threads get equal shares */
+  LEAST_ROWS = 4,    /* of A, and */
+  LEAST_COLUMNS = 8, /* of B, and */
+  LEAST_WORK = 4096  /* multiplications that make packing B at run time worth it */
+};
+
+/* --- operands --- */
+
+static bool is_transpose(const Value *value) {
+  const Node *node = value->producer;
+  return node && strcmp(node->op_type, "Transpose") == 0 && node->domain[0] == '\0';
+}
+
+Buffer *strided_input(Lower *l, const Value *value, Dim *stride) {
+  nest_strides(l->c, value->rank, value->shape, stride);
+  if (value->constant || value->dtype != DT_F32 || !is_transpose(value))
+    return compute_input(l, value, DT_F32);
+  const Value *from = node_in(value->producer, 0);
+  if (from->blocked || value->blocked) return lower_buffer(l, value);
+  Dim dense[MAX_RANK];
+  size_t count;
+  const int64_t *perm = node_ints(value->producer, "perm", &count);
+  nest_strides(l->c, from->rank, from->shape, dense);
+  for (int d = 0; d < value->rank; d++) {
+    int64_t axis = perm ? perm[d] : value->rank - 1 - d;
+    stride[d] = dense[axis < 0 ? axis + value->rank : axis];
+  }
+  return lower_buffer(l, from);
+}
+
+static bool known_below(Dim dim, int64_t limit) {
+  return dim_is_const(dim) && dim_value(dim) < limit;
+}
+
+bool product_wants_panels(const ProductSizes *sizes, const Matrices *b) {
+  if (known_below(sizes->n, 2)) return false;
+  if (b->buffer->constant) return true;
+  if (!dim_is(b->col, 1)) return true; /* it would be copied anyway */
+  if (known_below(sizes->m, LEAST_ROWS) || known_below(sizes->n, LEAST_COLUMNS)) return false;
+  if (!dim_is_const(sizes->m) || !dim_is_const(sizes->n) || !dim_is_const(sizes->k)) return true;
+  return dim_value(sizes->m) * dim_value(sizes->n) * dim_value(sizes->k) >= LEAST_WORK;
+}
+
+/* --- panels --- */
+
+static Dim panel_count(Lower *l, const ProductSizes *sizes) {
+  return dim_ceildiv(l->c->dims, sizes->n, dim_const(l->c->dims, PANEL));
+}
+
+/* Calls the kernel that packs, on constants. */
+static const Tensor *packed_tensor(Lower *l, const ProductSizes *sizes, const Matrices *b,
+                                   int64_t outer, int64_t inner) {
+  int64_t k = dim_value(sizes->k), n = dim_value(sizes->n), panels = (n + PANEL - 1) / PANEL;
+  int64_t dims[] = {outer * inner * panels, k, PANEL};
+  void *data;
+  const Tensor *tensor = tensor_create(l->c->arena, DT_F32, 3, dims, &data);
+  const float *from = b->buffer->constant->data;
+  if (b->offset) from += dim_value(b->offset);
+  KernelArg args[] = {{.in = from},
+                      {.out = data},
+                      {.dim = k},
+                      {.dim = n},
+                      {.dim = dim_value(b->row)},
+                      {.dim = dim_value(b->col)},
+                      {.dim = inner},
+                      {.dim = dim_value(b->outer)},
+                      {.dim = dim_value(b->inner)},
+                      {.dim = 0},
+                      {.dim = dims[0]}};
+  (void)kernel_find_typed("pack_panels", DT_F32)->call(args);
+  return tensor;
+}
+
+/* Packed before from the same tensor in the same way (weights that several nodes share), or NULL.
+ */
+static Buffer *find_packed(const Lower *l, const PackedConstant *wanted) {
+  for (size_t i = 0; i < l->packed.count; i++) {
+    const PackedConstant *other = &l->packed.items[i];
+    if (other->source == wanted->source && other->offset == wanted->offset &&
+        other->row == wanted->row && other->col == wanted->col && other->k == wanted->k &&
+        other->n == wanted->n && other->count == wanted->count)
+      return other->buffer;
+  }
+  return NULL;
+}
+
+static Buffer *packed_constant(Lower *l, const ProductSizes *sizes, const Matrices *b, Dim outer,
+                               Dim inner) {
+  PackedConstant packed = {.source = b->buffer->constant->data,
+                           .offset = b->offset,
+                           .row = b->row,
+                           .col = b->col,
+                           .k = sizes->k,
+                           .n = sizes->n,
+                           .count = dim_mul(l->c->dims, outer, inner)};
+  Buffer *found = find_packed(l, &packed);
+  if (found) return found;
+  const Tensor *tensor = packed_tensor(l, sizes, b, dim_value(outer), dim_value(inner));
+  packed.buffer =
+      lower_constant(l, tensor, arena_printf(l->c->arena, "%s.panels", b->buffer->name));
+  vec_push(l->c->arena, &l->packed, packed);
+  return packed.buffer;
+}
+
+static Buffer *packed_by_step(Lower *l, const ProductSizes *sizes, const Matrices *b, Dim matrices,
+                              Dim inner, Dim size) {
+  Buffer *packed = lower_scratch(l, DT_F32, dim_mul(l->c->dims, matrices, size), "panels");
+  Step *step = lower_kernel(l, "pack_panels", DT_F32);
+  arg_buffer_at(l, step, b->buffer, b->offset);
+  arg_buffer(l, step, packed);
+  arg_dim(l, step, sizes->k);
+  arg_dim(l, step, sizes->n);
+  arg_dim(l, step, b->row);
+  arg_dim(l, step, b->col);
+  arg_dim(l, step, inner);
+  arg_dim(l, step, b->outer);
+  arg_dim(l, step, b->inner);
+  step_units(step, dim_mul(l->c->dims, matrices, panel_count(l, sizes)));
+  return packed;
+}
+
+Panels lower_panels(Lower *l, const ProductSizes *sizes, const Matrices *b) {
+  DimPool *p = l->c->dims;
+  Dim one = dim_const(p, 1), zero = dim_const(p, 0);
+  Dim outer = dim_is(b->outer, 0) ? one : sizes->outer;
+  Dim inner = dim_is(b->inner, 0) ? one : sizes->inner;
+  Dim size = dim_mul(p, dim_muli(p, panel_count(l, sizes), PANEL), sizes->k);
+  bool known = b->buffer->constant && dim_is_const(outer) && dim_is_const(inner);
+  Panels panels = {
+      .buffer = known ? packed_constant(l, sizes, b, outer, inner)
+                      : packed_by_step(l, sizes, b, dim_mul(p, outer, inner), inner, size),
+      .outer = outer == one ? zero : dim_mul(p, inner, size),
+      .inner = inner == one ? zero : size,
+  };
+  return panels;
+}
+
+/* --- products --- */
+
+static void arg_operands(Lower *l, Step *step, const Matrices *a, const Panels *panels,
+                         const Matrices *y) {
+  arg_buffer_at(l, step, a->buffer, a->offset);
+  arg_buffer(l, step, panels->buffer);
+  arg_buffer_at(l, step, y->buffer, y->offset);
+}
+
+static void arg_sizes(Lower *l, Step *step, const ProductSizes *sizes, const Matrices *a,
+                      const Matrices *y) {
+  arg_dim(l, step, sizes->m);
+  arg_dim(l, step, sizes->n);
+  arg_dim(l, step, sizes->k);
+  arg_dim(l, step, a->row);
+  arg_dim(l, step, a->col);
+  arg_dim(l, step, y->row);
+}
+
+/* Rows of A for a unit of work. */
+static Dim chunk_rows(Lower *l, const ProductSizes *sizes) {
+  DimPool *p = l->c->dims;
+  if (!dim_is_const(sizes->m)) return dim_const(p, OPEN_CHUNK);
+  Dim units = dim_mul(p, panel_count(l, sizes), dim_mul(p, sizes->outer, sizes->inner));
+  int64_t m = dim_value(sizes->m), chunks = (m + CHUNK - 1) / CHUNK;
+  if (known_below(units, UNITS) && dim_value(units) > 0) {
+    int64_t wanted = (UNITS + dim_value(units) - 1) / dim_value(units), most = m / LEAST_CHUNK;
+    if (wanted > most) wanted = most;
+    if (wanted > chunks) chunks = wanted;
+  }
+  return dim_const(p, chunks > 0 ? (m + chunks - 1) / chunks : 1);
+}
+
+/* Results without gaps can be finished by an epilogue. */
+static void set_results(Lower *l, Step *step, const ProductSizes *sizes, const Matrices *y) {
+  DimPool *p = l->c->dims;
+  Dim count = dim_mul(p, sizes->outer, sizes->inner), matrix = dim_mul(p, sizes->m, sizes->n);
+  bool dense = y->row == sizes->n;
+  if (!dim_is(count, 1))
+    dense = dense && y->inner == matrix && y->outer == dim_mul(p, sizes->inner, matrix);
+  if (dense) step_row_results(l, step, dim_mul(p, count, sizes->m), sizes->n);
+}
+
+void lower_panel_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
+                         const Panels *panels, const Matrices *y) {
+  DimPool *p = l->c->dims;
+  Dim count = dim_mul(p, sizes->outer, sizes->inner), units = panel_count(l, sizes);
+  bool few = dim_is_const(sizes->m) && dim_value(sizes->m) <= GEMV_ROWS;
+  bool single = dim_is(count, 1);
+  Step *step = lower_kernel(l,
+                            single && few ? "gemv_packed"
+                            : single      ? "gemm_packed"
+                                          : "gemm_stack",
+                            DT_F32);
+  arg_operands(l, step, a, panels, y);
+  arg_sizes(l, step, sizes, a, y);
+  if (!single || !few) {
+    Dim rows = chunk_rows(l, sizes);
+    arg_dim(l, step, rows);
+    units = dim_mul(p, units, dim_mul(p, count, dim_ceildiv(p, sizes->m, rows)));
+  }
+  if (!single) {
+    const Dim rest[] = {sizes->inner,  a->outer, a->inner, panels->outer,
+                        panels->inner, y->outer, y->inner};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) arg_dim(l, step, rest[i]);
+  }
+  step_units(step, units);
+  set_results(l, step, sizes, y);
+}

@@ -1,0 +1,311 @@
+/* gemm.c: products of f32 matrices, Y = A * B, with B in panels of 32 columns.
+ *
+ * A packed B is [ceil(n / 32)][k][32], zeros beyond column n: the inner loop reads it from front to
+ * back, at every width of the registers. A tile of up to CTC_TILE rows by two vectors of columns
+ * stays in registers over the whole depth k; the rows of Y are cut into tiles of equal height (up
+ * to one row) instead of full ones and a rest. Each element of Y is summed in order of rising k;
+ * only products of one or two rows use several partial sums.
+ *
+ * While a panel is used, the next one is brought into the cache bit by bit: memory then delivers
+ * weights all the time and not only during the first tile of a panel. */
+
+/* Columns of a panel. */
+#define CTC_PANEL 32
+
+/* Floats: how far ahead a product of few rows asks for its weights. */
+#define CTC_GEMV_AHEAD 1024
+
+/* Whether the C compiler knows the value; only then it pays to write code for that value. */
+#if defined(__GNUC__)
+#define CTC_KNOWN(x) __builtin_constant_p(x)
+#else
+#define CTC_KNOWN(x) 0
+#endif
+
+/* M(0) … M(CTC_TILE - 1). */
+#if CTC_TILE == 14
+#define CTC_EACH_ROW(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11) M(12) M(13)
+#elif CTC_TILE == 6
+#define CTC_EACH_ROW(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#else
+#define CTC_EACH_ROW(M) M(0) M(1) M(2) M(3)
+#endif
+
+/* Panels [first, last) of a stack of matrices B[k x n], of which matrix i begins at i / inner *
+ * b_outer + i % inner * b_inner and has element (l, j) at l * b_row + j * b_col. */
+static void ctc_pack_panels_f32(const float *b, float *packed, ctc_dim k, ctc_dim n, ctc_dim b_row,
+                                ctc_dim b_col, ctc_dim inner, ctc_dim b_outer, ctc_dim b_inner,
+                                ctc_dim first, ctc_dim last) {
+  const ctc_dim panels = (n + CTC_PANEL - 1) / CTC_PANEL;
+  for (ctc_dim unit = first; unit < last; unit++) {
+    const ctc_dim matrix = unit / panels, j = unit % panels * CTC_PANEL;
+    const ctc_dim width = n - j < CTC_PANEL ? n - j : CTC_PANEL;
+    const float *from = b + matrix / inner * b_outer + matrix % inner * b_inner + j * b_col;
+    float *to = packed + unit * k * CTC_PANEL;
+    for (ctc_dim l = 0; l < k; l++) {
+      for (ctc_dim i = 0; i < width; i++) to[l * CTC_PANEL + i] = from[l * b_row + i * b_col];
+      for (ctc_dim i = width; i < CTC_PANEL; i++) to[l * CTC_PANEL + i] = 0;
+    }
+  }
+}
+
+/* What the tiles of one product share. */
+typedef struct {
+  ctc_epilogue epilogue;
+  const float *const *operands;
+  ctc_dim k, a_row, a_col, y_row;
+} ctc_gemm_job;
+
+/* Where a tile works: its first row of A, its part of a panel of B, its first element of Y (element
+ * `at` of the kernel's output, in column `channel`), of which `columns` columns exist, and the
+ * weights to prefetch, `ahead_step` floats for each step of k. */
+typedef struct {
+  const float *a, *b, *ahead;
+  float *y;
+  ctc_dim at, channel, columns, ahead_step;
+} ctc_gemm_place;
+
+/* n rows of results, `width` numbers each, through the epilogue to Y. */
+static inline CTC_INLINE void ctc_gemm_finish(const float *results, int width, ctc_gemm_job job,
+                                              ctc_gemm_place place, int n) {
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < width && j < place.columns; j += CTC_LANES) {
+      const int count = place.columns - j < CTC_LANES ? (int)place.columns - j : CTC_LANES;
+      const ctc_dim to = i * job.y_row + j;
+      ctc_v v = ctc_v_load(results + i * width + j);
+      if (job.epilogue) v = job.epilogue(v, job.operands, place.at + to, place.channel + j, count);
+      ctc_v_store_n(place.y + to, v, count);
+    }
+}
+
+/* The place `rows` rows below. */
+static CTC_KERNEL ctc_gemm_place ctc_gemm_below(ctc_gemm_job job, ctc_gemm_place place,
+                                                ctc_dim rows) {
+  place.a += rows * job.a_row;
+  place.y += rows * job.y_row, place.at += rows * job.y_row;
+  place.ahead += job.k * place.ahead_step;
+  return place;
+}
+
+/* The place `columns` columns further in the panel. */
+static CTC_KERNEL ctc_gemm_place ctc_gemm_right(ctc_gemm_place place, ctc_dim columns) {
+  place.b += columns, place.y += columns, place.at += columns, place.channel += columns;
+  return place;
+}
+
+/* A tile of n rows (a literal) and two vectors of columns, or one if not `wide`. */
+static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place place, int wide,
+                                            int n) {
+  const ctc_v zero = ctc_v_set(0);
+  const float *x = place.a, *b = place.b, *ahead = place.ahead;
+#define CTC_START(i) ctc_v p##i = zero, q##i = zero;
+  CTC_EACH_ROW(CTC_START)
+#undef CTC_START
+  for (ctc_dim l = 0; l < job.k; l++, b += CTC_PANEL, x += job.a_col, ahead += place.ahead_step) {
+    const ctc_v v = ctc_v_load(b), w = wide ? ctc_v_load(b + CTC_LANES) : v;
+    CTC_PREFETCH(ahead);
+#define CTC_ADD(i)                          \
+  if (n > (i)) {                            \
+    const float f = x[(i) * job.a_row];     \
+    p##i += v * f;                          \
+    if (wide) q##i += w * f;                \
+  }
+    CTC_EACH_ROW(CTC_ADD)
+#undef CTC_ADD
+  }
+  if (!job.epilogue && place.columns >= 2 * CTC_LANES) {
+#define CTC_PUT(i)                                            \
+  if (n > (i)) {                                              \
+    ctc_v_store(place.y + (i) * job.y_row, p##i);             \
+    ctc_v_store(place.y + (i) * job.y_row + CTC_LANES, q##i); \
+  }
+    CTC_EACH_ROW(CTC_PUT)
+#undef CTC_PUT
+    return;
+  }
+  float results[CTC_TILE * 2 * CTC_LANES];
+#define CTC_PUT(i)                                               \
+  if (n > (i)) {                                                 \
+    ctc_v_store(results + (i) * 2 * CTC_LANES, p##i);             \
+    ctc_v_store(results + (i) * 2 * CTC_LANES + CTC_LANES, q##i); \
+  }
+  CTC_EACH_ROW(CTC_PUT)
+#undef CTC_PUT
+  ctc_gemm_finish(results, 2 * CTC_LANES, job, place, n);
+}
+
+/* `rows` rows (a literal) and two vectors of columns, in tiles of equal height. */
+static inline CTC_INLINE void ctc_gemm_strip(ctc_gemm_job job, ctc_gemm_place place, int wide,
+                                             ctc_dim rows) {
+  const ctc_dim tiles = (rows + CTC_TILE - 1) / CTC_TILE, high = (rows + tiles - 1) / tiles;
+  const ctc_dim low_tiles = high * tiles - rows;
+  place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
+  for (ctc_dim i = low_tiles; i < tiles; i++) {
+    ctc_gemm_tile(job, place, wide, (int)high);
+    place = ctc_gemm_below(job, place, high);
+  }
+  for (ctc_dim i = 0; i < low_tiles; i++) {
+    ctc_gemm_tile(job, place, wide, (int)high - 1);
+    place = ctc_gemm_below(job, place, high - 1);
+  }
+}
+
+/* `rows` rows of one panel of which `columns` columns exist (literals). */
+static inline CTC_INLINE void ctc_gemm_panel(ctc_gemm_job job, ctc_gemm_place place,
+                                             ctc_dim columns, ctc_dim rows) {
+  const ctc_dim strip = 2 * CTC_LANES, rest = columns % strip;
+  place.columns = strip;
+  for (ctc_dim j = 0; j < columns - rest; j += strip) {
+    ctc_gemm_strip(job, place, 1, rows);
+    place = ctc_gemm_right(place, strip);
+  }
+  place.columns = rest;
+  if (rest > 0) ctc_gemm_strip(job, place, rest > CTC_LANES, rows);
+}
+
+/* The same with sizes that the C compiler does not know: tiles of even heights and those of one
+ * row. */
+static inline void ctc_gemm_panel_any(ctc_gemm_job job, ctc_gemm_place place, ctc_dim columns,
+                                      ctc_dim rows) {
+  const ctc_dim tiles = (rows + CTC_TILE - 1) / CTC_TILE, even = (rows / tiles + 1) / 2 * 2;
+  place.columns = columns;
+  place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
+  for (; place.columns > 0; place.columns -= 2 * CTC_LANES) {
+    ctc_gemm_place tile = place;
+    for (ctc_dim left = rows, height; left > 0; left -= height) {
+      height = left < even ? left / 2 * 2 : even;
+      switch (height) {
+#if CTC_TILE > 6
+      case 14: ctc_gemm_tile(job, tile, 1, 14); break;
+      case 12: ctc_gemm_tile(job, tile, 1, 12); break;
+      case 10: ctc_gemm_tile(job, tile, 1, 10); break;
+      case 8: ctc_gemm_tile(job, tile, 1, 8); break;
+#endif
+#if CTC_TILE > 4
+      case 6: ctc_gemm_tile(job, tile, 1, 6); break;
+#endif
+      case 4: ctc_gemm_tile(job, tile, 1, 4); break;
+      case 2: ctc_gemm_tile(job, tile, 1, 2); break;
+      default: height = 1, ctc_gemm_tile(job, tile, 1, 1); break;
+      }
+      tile = ctc_gemm_below(job, tile, height);
+    }
+    place = ctc_gemm_right(place, 2 * CTC_LANES);
+  }
+}
+
+#define CTC_EACH_OF_8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+
+/* One panel of a product of one or two rows (`rows` is a literal): eight vectors of weights at a
+ * time, some steps of k side by side, so that additions do not wait for each other. */
+static inline CTC_INLINE void ctc_gemv_panel(ctc_gemm_job job, ctc_gemm_place place, int rows) {
+  enum { BLOCK = 8 * CTC_LANES, DEPTH = CTC_LANES > 1 ? BLOCK / CTC_PANEL : 1 };
+  const ctc_v zero = ctc_v_set(0);
+  const float *x = place.a, *b = place.b;
+#define CTC_START(i) ctc_v p##i = zero, q##i = zero;
+  CTC_EACH_OF_8(CTC_START)
+#undef CTC_START
+  ctc_dim left = job.k;
+#define CTC_ADD(i)                                                                         \
+  if (left > (i) * CTC_LANES / CTC_PANEL) {                                                \
+    const ctc_v w = ctc_v_load(b + (i) * CTC_LANES);                                       \
+    const float *at = x + (i) * CTC_LANES / CTC_PANEL * job.a_col;                         \
+    if ((i) * CTC_LANES % 16 == 0) CTC_PREFETCH(b + (i) * CTC_LANES + CTC_GEMV_AHEAD);     \
+    p##i += w * at[0];                                                                     \
+    if (rows > 1) q##i += w * at[job.a_row];                                               \
+  }
+  for (; left >= DEPTH; left -= DEPTH, b += BLOCK, x += DEPTH * job.a_col) {
+    CTC_EACH_OF_8(CTC_ADD)
+  }
+  CTC_EACH_OF_8(CTC_ADD) /* the last steps of k, fewer than DEPTH */
+#undef CTC_ADD
+  float sums[2 * BLOCK];
+#define CTC_PUT(i)                           \
+  ctc_v_store(sums + (i) * CTC_LANES, p##i); \
+  if (rows > 1) ctc_v_store(sums + BLOCK + (i) * CTC_LANES, q##i);
+  CTC_EACH_OF_8(CTC_PUT)
+#undef CTC_PUT
+  for (int half = BLOCK / 2; half >= CTC_PANEL; half /= 2)
+    for (int row = 0; row < rows; row++)
+      for (int i = 0; i < half; i += CTC_LANES) {
+        float *sum = sums + row * BLOCK + i;
+        ctc_v_store(sum, ctc_v_load(sum) + ctc_v_load(sum + half));
+      }
+  for (int row = 0; row < rows; row++) {
+    ctc_gemm_finish(sums + row * BLOCK, CTC_PANEL, job, place, 1);
+    place.y += job.y_row, place.at += job.y_row;
+  }
+}
+
+/* Y = A * B for each of a stack of products: matrix number s of A begins at s / inner * a_outer +
+ * s % inner * a_inner and has element (r, l) at r * a_row + l * a_col; Y likewise, its rows are
+ * contiguous; matrix s of panels of B is at s / inner * b_outer + s % inner * b_inner. Unit of
+ * work: `rows` rows of A (fewer at the end) times a panel of B. */
+static CTC_KERNEL void ctc_gemm_stack_f32(const float *a, const float *b, float *y,
+                                          ctc_epilogue epilogue, const float *const *operands,
+                                          ctc_dim m, ctc_dim n, ctc_dim k, ctc_dim a_row,
+                                          ctc_dim a_col, ctc_dim y_row, ctc_dim rows,
+                                          ctc_dim inner, ctc_dim a_outer, ctc_dim a_inner,
+                                          ctc_dim b_outer, ctc_dim b_inner, ctc_dim y_outer,
+                                          ctc_dim y_inner, ctc_dim first, ctc_dim last) {
+  const ctc_gemm_job job = {epilogue, operands, k, a_row, a_col, y_row};
+  const ctc_dim panels = (n + CTC_PANEL - 1) / CTC_PANEL, chunks = (m + rows - 1) / rows;
+  const ctc_dim full_panels = n / CTC_PANEL, rest = n % CTC_PANEL;
+  const ctc_dim last_rows = m - (chunks - 1) * rows;
+  for (ctc_dim unit = first; unit < last; unit++) {
+    const ctc_dim panel = unit % panels, chunk = unit / panels % chunks;
+    const ctc_dim outer = unit / panels / chunks / inner, in = unit / panels / chunks % inner;
+    const ctc_dim at = outer * y_outer + in * y_inner + chunk * rows * y_row + panel * CTC_PANEL;
+    const float *from = b + outer * b_outer + in * b_inner + panel * k * CTC_PANEL;
+    const ctc_gemm_place place = {a + outer * a_outer + in * a_inner + chunk * rows * a_row,
+                                  from,
+                                  from + k * CTC_PANEL,
+                                  y + at,
+                                  at,
+                                  panel * CTC_PANEL,
+                                  0,
+                                  0};
+    const int at_end = chunk == chunks - 1;
+    if (!CTC_KNOWN(m) || !CTC_KNOWN(n))
+      ctc_gemm_panel_any(job, place, panel < full_panels ? CTC_PANEL : rest,
+                         at_end ? last_rows : rows);
+    else if (panel < full_panels && !at_end)
+      ctc_gemm_panel(job, place, CTC_PANEL, rows);
+    else if (panel < full_panels)
+      ctc_gemm_panel(job, place, CTC_PANEL, last_rows);
+    else if (!at_end)
+      ctc_gemm_panel(job, place, rest, rows);
+    else
+      ctc_gemm_panel(job, place, rest, last_rows);
+  }
+}
+
+/* Y[m x n] = A[m x k] * B: as above with one matrix. */
+static CTC_KERNEL void ctc_gemm_packed_f32(const float *a, const float *b, float *y,
+                                           ctc_epilogue epilogue, const float *const *operands,
+                                           ctc_dim m, ctc_dim n, ctc_dim k, ctc_dim a_row,
+                                           ctc_dim a_col, ctc_dim y_row, ctc_dim rows,
+                                           ctc_dim first, ctc_dim last) {
+  ctc_gemm_stack_f32(a, b, y, epilogue, operands, m, n, k, a_row, a_col, y_row, rows, 1, 0, 0, 0, 0,
+                     0, 0, first, last);
+}
+
+/* y[n] = a[k] * B, or two rows of it (`m`), a_row and y_row apart. Unit of work: a panel. */
+static CTC_KERNEL void ctc_gemv_packed_f32(const float *a, const float *b, float *y,
+                                           ctc_epilogue epilogue, const float *const *operands,
+                                           ctc_dim m, ctc_dim n, ctc_dim k, ctc_dim a_row,
+                                           ctc_dim a_col, ctc_dim y_row, ctc_dim first,
+                                           ctc_dim last) {
+  const ctc_gemm_job job = {epilogue, operands, k, a_row, a_col, y_row};
+  for (ctc_dim panel = first; panel < last; panel++) {
+    const ctc_dim channel = panel * CTC_PANEL, left = n - channel;
+    const ctc_gemm_place place = {a,       b + channel * k, NULL, y + channel, channel,
+                                  channel, left,            0};
+    if (CTC_LANES == 1)
+      ctc_gemm_panel_any(job, place, left < CTC_PANEL ? left : CTC_PANEL, m);
+    else if (m > 1)
+      ctc_gemv_panel(job, place, 2);
+    else
+      ctc_gemv_panel(job, place, 1);
+  }
+}
