@@ -93,8 +93,8 @@ demo: ## from nothing to a real model that runs as C on files of this folder; sa
 bench: all $(BENCH_STAMP) ## measure beside onnxruntime and OpenVINO: all models, 1 and 2 threads; writes docs/benchmarks.md and .svg
 	$(BENCH_PYTHON) bench/run.py --ctc $(BUILD)/ctc --report $(BENCH_FLAGS)
 
-bench-kernels: $(GEN)/runtime_all.c $(BENCH_STAMP) ## GFLOP/s and GB/s of the runtime's kernels beside what the machine can do
-	$(BENCH_PYTHON) bench/kernels.py --runtime $(GEN)/runtime_all.c $(BENCH_FLAGS)
+bench-kernels: all $(BENCH_STAMP) ## GFLOP/s and GB/s of the runtime's kernels beside what the machine can do
+	$(BENCH_PYTHON) bench/kernels.py --ctc $(BUILD)/ctc --write $(BENCH_FLAGS)
 
 lint: $(BUILD)/ctc $(GEN)/runtime_all.c ## warnings of gcc and clang as errors, runtime as strict C99 and C++, format, layers, documents
 	@failed=0; for file in $(SOURCES) $(UNIT) $(wildcard tools/*.c); do \

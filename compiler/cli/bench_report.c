@@ -125,14 +125,19 @@ void bench_print_json(const BenchResult *r) {
   for (int i = 0; i < r->step_count; i++) {
     const StepTime *s = &r->steps[i];
     json_t *entry =
-        json_pack("{s:i, s:s, s:s, s:f, s:I, s:f, s:f}", "step", s->step->number, "kernel",
+        json_pack("{s:i, s:s, s:s, s:f, s:I, s:f, s:f, s:f}", "step", s->step->number, "kernel",
                   step_kernel_name(s->step), "nodes", step_nodes(r->cli->arena, s->step), "ns",
-                  s->ns, "calls", (json_int_t)s->calls, "flops", s->flops, "bytes", s->bytes);
+                  s->ns, "calls", (json_int_t)s->calls, "flops", s->flops, "bytes", s->bytes,
+                  "roof", bench_share(&r->processor, s->ns, s->flops, s->bytes));
     json_array_append_new(steps, entry);
   }
-  json_t *all = json_pack("{s:s, s:f, s:f, s:f, s:I, s:f, s:o}", "name", r->cli->options.model,
-                          "ns", r->ns, "low", r->low, "high", r->high, "runs", (json_int_t)r->runs,
-                          "peak", r->processor.peak, "steps", steps);
+  json_t *bandwidth = json_array();
+  for (int i = 0; i < MACHINE_LEVELS; i++)
+    json_array_append_new(bandwidth, json_real(r->processor.bandwidth[i]));
+  json_t *all = json_pack("{s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:o, s:o}", "name",
+                          r->cli->options.model, "ns", r->ns, "low", r->low, "high", r->high,
+                          "runs", (json_int_t)r->runs, "lanes", r->processor.lanes, "peak",
+                          r->processor.peak, "bandwidth", bandwidth, "steps", steps);
   json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
   putchar('\n');
   json_decref(all);

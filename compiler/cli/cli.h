@@ -42,7 +42,7 @@ struct Cli {
   const char *reference, *inputs_file, *cc, *cflags, *target, *stage;
   double rtol, atol, seconds, rows;
   int run_threads; /* of the emitted program */
-  bool shared, memory, help, quiet, keep, dynamic, json, markdown, every_step;
+  bool shared, memory, help, quiet, keep, dynamic, json, markdown, every_step, cpu_time;
   Vec(const char *) input_files; /* -i name=file */
   Vec(const char *) arguments;   /* what is not an option */
   Vec(const char *) dump_after, disabled;

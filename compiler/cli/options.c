@@ -227,6 +227,8 @@ const OptionRow cli_verify_options[] = {
 
 const OptionRow cli_bench_options[] = {
     {"--seconds", NULL, "S", REAL(seconds), "how long to run it (1), and again step by step"},
+    {"--cpu-time", NULL, NULL, FLAG(cpu_time),
+     "measure CPU time: for a busy machine, and one thread"},
     {"--rows", NULL, "N", REAL(rows), "how many steps to print (20; 0: all)"},
     {"--json", NULL, NULL, FLAG(json), "print the result as one line of JSON"},
     {0},

@@ -43,6 +43,7 @@ static bool read_window(BlockedConv *conv, const Window *w) {
 
 /* Whether x is row-major in any case, or so thin that this is better. */
 static bool is_row_major(const Value *x) {
+  if (x->blocked) return false;
   return !x->producer || !x->producer->op->blocked || dim_value(x->shape[1]) <= FEW_CHANNELS;
 }
 

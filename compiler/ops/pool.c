@@ -1,7 +1,7 @@
 /* pool.c: MaxPool, AveragePool, LpPool, the pools over whole planes, and MaxUnpool.
  *
  * x [n, channels, spatial…] is seen as n * channels planes. */
-#include "ops/spatial.h"
+#include "ops/pool.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ static Dim plane_count(Compilation *c, const Value *x) {
 
 /* --- pools with windows --- */
 
-static bool read_pool(Compilation *c, const Node *node, Window *w) {
+bool pool_read(Compilation *c, const Node *node, Window *w) {
   Dim kernel[SPATIAL_AXES];
   const Value *x = node_in(node, 0);
   WindowKind kind = node_int(node, "ceil_mode", 0) ? WINDOW_CEIL : WINDOW_FLOOR;
@@ -21,7 +21,7 @@ static bool read_pool(Compilation *c, const Node *node, Window *w) {
 static bool infer_pool(Compilation *c, Node *node) {
   Window w;
   const Value *x = node_in(node, 0);
-  if (!read_pool(c, node, &w)) return false;
+  if (!pool_read(c, node, &w)) return false;
   window_set_output(c, node, 0, x->dtype, x->shape[0], x->shape[1], &w);
   window_set_output(c, node, 1, DT_I64, x->shape[0], x->shape[1], &w);
   return true;
@@ -40,7 +40,7 @@ static bool lower_max_pool(Lower *l, const Node *node) {
   Window w;
   const Value *x = node_in(node, 0), *y = node_out(node, 0), *indices = node_out(node, 1);
   DType dtype = max_dtype(x->dtype);
-  if (!read_pool(l->c, node, &w)) return false;
+  if (!pool_read(l->c, node, &w)) return false;
   Buffer *in = compute_input(l, x, dtype), *out = compute_output(l, y, dtype);
   Step *step = lower_kernel(l, indices ? "max_pool_indices" : "max_pool", dtype);
   arg_buffer(l, step, in);
@@ -69,7 +69,7 @@ static Step *plane_kernel(Lower *l, const Node *node, const char *stem, Buffer *
 static bool lower_average_pool(Lower *l, const Node *node) {
   Window w;
   Buffer *out;
-  if (!read_pool(l->c, node, &w)) return false;
+  if (!pool_read(l->c, node, &w)) return false;
   Step *step = plane_kernel(l, node, "average_pool", &out);
   arg_int(l, step, node_int(node, "count_include_pad", 0));
   window_args(l, step, &w);
@@ -88,7 +88,7 @@ static double norm_order(const Node *node) {
 static bool lower_lp_pool(Lower *l, const Node *node) {
   Window w;
   Buffer *out;
-  if (!read_pool(l->c, node, &w)) return false;
+  if (!pool_read(l->c, node, &w)) return false;
   Step *step = plane_kernel(l, node, "lp_pool", &out);
   arg_real(l, step, norm_order(node));
   window_args(l, step, &w);
@@ -185,18 +185,29 @@ static bool lower_max_unpool(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(MaxPool) = {.name = "MaxPool", .infer = infer_pool, .lower = lower_max_pool};
-DEFINE_OP(AveragePool) = {
-    .name = "AveragePool", .infer = infer_float_pool, .lower = lower_average_pool};
+DEFINE_OP(MaxPool) = {.name = "MaxPool",
+                      .infer = infer_pool,
+                      .lower = lower_max_pool,
+                      .blocked = blocked_pool_use,
+                      .lower_blocked = blocked_max_pool_lower};
+DEFINE_OP(AveragePool) = {.name = "AveragePool",
+                          .infer = infer_float_pool,
+                          .lower = lower_average_pool,
+                          .blocked = blocked_pool_use,
+                          .lower_blocked = blocked_average_pool_lower};
 DEFINE_OP(LpPool) = {.name = "LpPool", .infer = infer_float_pool, .lower = lower_lp_pool};
 DEFINE_OP(GlobalAveragePool) = {.name = "GlobalAveragePool",
                                 .infer = infer_global_pool,
                                 .lower = lower_global_pool,
-                                .row = "global_average_pool"};
+                                .row = "global_average_pool",
+                                .blocked = blocked_pool_use,
+                                .lower_blocked = blocked_global_pool_lower};
 DEFINE_OP(GlobalMaxPool) = {.name = "GlobalMaxPool",
                             .infer = infer_global_pool,
                             .lower = lower_global_pool,
-                            .row = "global_max_pool"};
+                            .row = "global_max_pool",
+                            .blocked = blocked_pool_use,
+                            .lower_blocked = blocked_global_pool_lower};
 DEFINE_OP(GlobalLpPool) = {.name = "GlobalLpPool",
                            .infer = infer_global_pool,
                            .lower = lower_global_pool,

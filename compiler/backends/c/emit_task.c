@@ -107,16 +107,24 @@ static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, size_t lo
   str_add(out, ";\n");
 }
 
+/* Whether an epilogue loads the kernel's result, and not another part of the same buffer (a tensor
+ * beside it, of which both are views). */
+static bool loads_result(const LoopNest *nest, const Access *load) {
+  const Access *store = &nest->stores.items[0].access;
+  bool both_first = (!load->offset || dim_is(load->offset, 0)) &&
+                    (!store->offset || dim_is(store->offset, 0));
+  return load->buffer == store->buffer && (load->offset == store->offset || both_first);
+}
+
 /* static CTC_KERNEL ctc_v epilogue_3(ctc_v value, …): the ops of the nest on a vector. */
 static const char *epilogue_function(Emitter *e, const Step *step) {
   const LoopNest *nest = step->epilogue;
-  const Buffer *result = nest->stores.items[0].access.buffer;
   Str text = str_in(e->arena);
   bool channel = false, at = false;
   size_t k = 0;
   for (size_t i = 0; i < nest->loads.count; i++) {
     const Access *access = &nest->loads.items[i];
-    if (access->buffer == result) {
+    if (loads_result(nest, access)) {
       str_addf(&text, "  const ctc_v v%zu = value;\n", i);
       continue;
     }
@@ -144,12 +152,11 @@ static const char *epilogue_function(Emitter *e, const Step *step) {
 
 /* const float *const operands[] = {…}; */
 static void add_operands(Task *task, Str *body, const LoopNest *nest) {
-  const Buffer *result = nest->stores.items[0].access.buffer;
   const char *comma = "";
   str_add(body, "  const float *const operands[] = {");
   for (size_t i = 0; i < nest->loads.count; i++) {
     const Access *access = &nest->loads.items[i];
-    if (access->buffer == result) continue;
+    if (loads_result(nest, access)) continue;
     const char *pointer = emit_pointer(task->e, access->buffer, DT_F32, access->offset, false);
     str_addf(body, "%s%s", comma, task_pointer(task, DT_F32, false, pointer));
     comma = ", ";
