@@ -65,6 +65,7 @@ typedef struct Options {
   bool profile; /* the emitted program tells that a step has ended (templates/profile.c); for `ctc
                    bench` only */
   bool verify_ir, time_passes, progress;
+  bool split_all; /* every step among threads, however small: for tests */
   const char *const *dump_after; /* pass names */
   size_t dump_after_count;
   const char *stop_after;

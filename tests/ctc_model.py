@@ -69,6 +69,25 @@ class CPool(ctypes.Structure):
     _fields_ = [("count", c_int32), ("run", c_void_p), ("space", c_int64 * (64 * 16 + 64))]
 
 
+PART = CFUNCTYPE(None, c_void_p, c_int32)
+RUN = CFUNCTYPE(None, c_void_p, c_int32, PART, c_void_p)
+
+
+def last_part_first(count, runs=None):
+    """Something else than threads for `run`: does up to `count` parts one after another. Numbers of parts go to `runs`."""
+
+    @RUN
+    def run(_, parts, part, context):
+        if runs is not None:
+            runs.append(parts)
+        for i in reversed(range(parts)):
+            part(context, i)
+
+    made = CPool(count=count, run=ctypes.cast(run, c_void_p))
+    made.kept = run
+    return made
+
+
 class CModel(ctypes.Structure):
     _fields_ = [
         ("abi_version", c_uint32),

@@ -2,7 +2,7 @@
 """Every operator that ctc supports against the ONNX backend test cases (PyPI package onnx),
 through emitted and compiled C.
 
-    node_suite.py [--filter REGEX] [--cc clang] [--strict] [--sanitize] [--jobs N] [--list-failing] [--skipped]
+    node_suite.py [--filter REGEX] [--cc clang] [--strict] [--sanitize] [--split] [--jobs N] [--list-failing] [--skipped]
 
 Each case is compiled by `ctc compile`; the C files of about a hundred cases become one shared
 library, which a process of its own loads and runs, so that a crash costs one case. Results must
@@ -36,6 +36,7 @@ FAILURES = HERE / "node_failures.txt"
 DATA_GROUPS = ("pytorch-converted", "pytorch-operator", "simple", "light")
 BATCH = 60
 CASE_SECONDS = 30
+SPLITS = (2, 3, 7)  # parts of a step
 # The suite's tolerance is finer than bfloat16 itself: a result may be off by one unit in the last place.
 BFLOAT16, BFLOAT16_ULP = 16, 2.0**-7
 STRICT_FLAGS = "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror"
@@ -174,7 +175,8 @@ class Suite:
         model.write_bytes(case.model.SerializeToString())
         try:
             done = subprocess.run(
-                [self.args.ctc, "compile", model, "-o", source, "--prefix", prefix, "--quiet"],
+                [self.args.ctc, "compile", model, "-o", source, "--prefix", prefix, "--quiet"]
+                + ["--split-all"] * self.args.split,
                 capture_output=True,
                 text=True,
                 timeout=60,
@@ -244,7 +246,7 @@ class Suite:
         while todo:
             work = self.build / f"batch_{number}.pickle"
             plain = [(prefix, case._replace(model=None)) for prefix, case in todo]
-            work.write_bytes(pickle.dumps((str(library), plain)))
+            work.write_bytes(pickle.dumps((str(library), plain, self.args.split)))
             done = subprocess.run(
                 [sys.executable, __file__, "--worker", work],
                 env=self.environment(),
@@ -335,10 +337,24 @@ def difference(code, expected, actual, rtol, atol):
     return f"{int(np.sum(wrong))} of {wrong.size} differ, first at {place}: {actual[place]!r}, expected {expected[place]!r}"
 
 
-def run_case(library, prefix, case):
+def split_differs(model, case, results):
+    """Whether the same steps in parts, as threads would do them, give other bytes."""
+    for parts in SPLITS:
+        split = model.run(case.inputs, threads=ctc_model.last_part_first(parts))
+        for port, whole, part in zip(model.outputs, results, split):
+            same = whole.tolist() == part.tolist() if whole.dtype == object else whole.tobytes() == part.tobytes()
+            if not same:
+                return f"output {port.name}: other bytes in {parts} parts"
+    return None
+
+
+def run_case(library, prefix, case, split):
     try:
         model = ctc_model.load(library, prefix)
         results = model.run(case.inputs)
+        wrong = split_differs(model, case, results) if split else None
+        if wrong:
+            return wrong
     except Exception as error:  # whatever goes wrong belongs to this case
         return f"{type(error).__name__}: {error}"
     if len(results) != len(case.outputs):
@@ -351,12 +367,12 @@ def run_case(library, prefix, case):
 
 
 def worker(path):
-    library, items = pickle.loads(pathlib.Path(path).read_bytes())
+    library, items, split = pickle.loads(pathlib.Path(path).read_bytes())
     warnings.filterwarnings("ignore")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for prefix, case in items:
         signal.alarm(CASE_SECONDS)
-        message = run_case(library, prefix, case)
+        message = run_case(library, prefix, case, split)
         signal.alarm(0)
         print(json.dumps({"name": case.name, "message": message}), flush=True)
 
@@ -376,7 +392,8 @@ def report(args, suite, cases, skipped):
     names = {case.name for case in cases}
     unexpected = {name: text for name, text in suite.failed.items() if name not in known}
     repaired = sorted(name for name in known if name in suite.passed)
-    absent = sorted(name for name in known if not args.filter and name not in names)
+    some = args.filter or args.every > 1
+    absent = sorted(name for name in known if not some and name not in names)
     if args.skipped:
         for name, reason in sorted(skipped.items()):
             print(f"skip {name}: {reason}")
@@ -406,6 +423,9 @@ def parse_arguments():
     parser.add_argument("--strict", action="store_true", help=STRICT_FLAGS)
     parser.add_argument(
         "--sanitize", action="store_true", help="address and undefined behaviour sanitizers"
+    )
+    parser.add_argument(
+        "--split", action="store_true", help="each step also in parts, which must give the same bytes"
     )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="only each N-th case")

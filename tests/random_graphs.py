@@ -443,6 +443,7 @@ def main():
     parser.add_argument("--opt", default="-O1")
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--split", action="store_true", help="each step also in parts")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "random-graphs")

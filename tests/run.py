@@ -4,7 +4,7 @@
     run.py --all            everything but the large models
     run.py --quick          about a minute
     run.py --zoo            all real models (downloads some 600 MB), writes docs/zoo.md
-    run.py --group NAME     one group: unit, errors, cli, emitted, threads, golden, examples, random, node, node-clang, node-sanitized, zoo, zoo-dynamic
+    run.py --group NAME     one group: unit, errors, cli, emitted, threads, golden, examples, random, random-split, node, node-clang, node-sanitized, node-split, zoo, zoo-dynamic
 """
 import argparse
 import importlib
@@ -70,18 +70,20 @@ GROUPS = {
     "golden": lambda: module("golden"),
     "examples": lambda: Count(*importlib.import_module("examples").run()),
     "random": lambda: python("random_graphs.py"),
+    "random-split": lambda: python("random_graphs.py", "--split", "--seed", "2"),
     "random-quick": lambda: python("random_graphs.py", "--count", "40"),
     "node": lambda: python("node_suite.py", "--strict"),
     "node-quick": lambda: python("node_suite.py", "--strict", "--every", "5"),
     "node-clang": lambda: python("node_suite.py", "--strict", "--cc", "clang"),
     "node-sanitized": lambda: python("node_suite.py", "--sanitize"),
+    "node-split": lambda: python("node_suite.py", "--split"),
     "zoo": lambda: python("zoo.py"),
     "zoo-dynamic": lambda: python("zoo.py", "--dynamic"),
     "zoo-all": lambda: python("zoo.py", "--all", "--both", "--write"),
     "zoo-all-dynamic": lambda: python("zoo.py", "--all", "--dynamic"),
 }
 PLANS = {
-    "all": ["unit", "errors", "cli", "emitted", "threads", "golden", "examples", "random", "node", "node-clang", "node-sanitized", "zoo", "zoo-dynamic"],
+    "all": ["unit", "errors", "cli", "emitted", "threads", "golden", "examples", "random", "random-split", "node", "node-clang", "node-sanitized", "node-split", "zoo", "zoo-dynamic"],
     "quick": ["unit", "errors", "cli", "emitted", "golden", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
 }

@@ -1,6 +1,5 @@
 """Threads in emitted programs: the pool under load, and that results do not depend on the number of threads."""
 
-import ctypes
 import os
 import re
 import subprocess
@@ -172,23 +171,10 @@ def check_same_with_openmp(folder):
 def check_threads_of_the_caller(folder):
     """Something else than the pool behind the interface: the last part first, all on this thread."""
     runs = []
-
-    @ctypes.CFUNCTYPE(
-        None,
-        ctypes.c_void_p,
-        ctypes.c_int32,
-        ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32),
-        ctypes.c_void_p,
-    )
-    def backwards(_, parts, part, context):
-        runs.append(parts)
-        for i in reversed(range(parts)):
-            part(context, i)
-
     for make in MODELS[:3]:
         made, inputs = make()
         net = library(made, folder, make.__name__, flags=["-O2", "-w"])
-        own = ctc_model.CPool(count=5, run=ctypes.cast(backwards, ctypes.c_void_p))
+        own = ctc_model.last_part_first(5, runs)
         runs.clear()
         assert bytes_of(net.run(inputs, threads=own)) == bytes_of(net.run(inputs)), make.__name__
         assert runs and all(1 < parts <= 5 for parts in runs), f"{make.__name__}: {runs}"

@@ -200,6 +200,8 @@ const OptionRow cli_pass_options[] = {
     {"--disable-pass", NULL, "PASS", CALL(handle_disable), "leave an optional pass out; repeatable",
      PASSES},
     {"--time-passes", NULL, NULL, FLAG(options.time_passes), "print the time of each pass"},
+    {"--split-all", NULL, NULL, FLAG(options.split_all),
+     "share every step among threads, however small, to test that it can be"},
     {0},
 };
 

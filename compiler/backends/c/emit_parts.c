@@ -52,6 +52,7 @@ Dim emit_most_parts(Emitter *e, const Step *step) {
   DimPool *dims = e->c->dims;
   int64_t most = has_scratch(step) ? e->options->threads : MOST_PARTS;
   if (e->options->threads < 2) return dim_const(dims, 1);
+  if (e->options->split_all) return dim_const(dims, most);
   Dim time = step->kind == STEP_NEST ? nest_ps(dims, step->nest) : kernel_ps(dims, step);
   Dim parts = dim_floordiv(dims, time, dim_const(dims, PART_PS));
   return dim_min(dims, parts, dim_const(dims, most));
