@@ -425,18 +425,18 @@ class Generator:
         )
 
 
-def make_cases(args, supported):
+def make_cases(args, supported, generator, prefix):
     cases = []
     for seed in range(args.seed * 1000000, args.seed * 1000000 + args.count):
-        cases.append(Generator(seed, supported).case(f"random_{seed}"))
+        cases.append(generator(seed, supported).case(f"{prefix}_{seed}"))
     return cases
 
 
-def main():
+def main(generator=Generator, prefix="random", description=__doc__, count=200):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, default=count)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ctc", type=pathlib.Path, default=CTC)
     parser.add_argument("--cc", default="gcc")
@@ -446,7 +446,7 @@ def main():
     parser.add_argument("--split", action="store_true", help="each step also in parts")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "random-graphs")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / f"{prefix}-graphs")
     args = parser.parse_args()
     args.ctc, args.build = args.ctc.resolve(), args.build.resolve()
     supported = set(
@@ -455,7 +455,7 @@ def main():
     shutil.rmtree(args.build, ignore_errors=True)
     args.build.mkdir(parents=True)
     suite = node_suite.Suite(args)
-    suite.run(make_cases(args, supported))
+    suite.run(make_cases(args, supported, generator, prefix))
     for name, text in sorted(suite.failed.items()):
         print(f"FAIL {name}: {text}")
     if not suite.failed and not args.keep:

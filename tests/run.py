@@ -70,6 +70,7 @@ GROUPS = {
     "golden": lambda: module("golden"),
     "examples": lambda: Count(*importlib.import_module("examples").run()),
     "random": lambda: python("random_graphs.py"),
+    "random-convs": lambda: python("random_convs.py"),
     "random-split": lambda: python("random_graphs.py", "--split", "--seed", "2"),
     "random-quick": lambda: python("random_graphs.py", "--count", "40"),
     "node": lambda: python("node_suite.py", "--strict"),
@@ -83,7 +84,7 @@ GROUPS = {
     "zoo-all-dynamic": lambda: python("zoo.py", "--all", "--dynamic"),
 }
 PLANS = {
-    "all": ["unit", "errors", "cli", "emitted", "threads", "golden", "examples", "random", "random-split", "node", "node-clang", "node-sanitized", "node-split", "zoo", "zoo-dynamic"],
+    "all": ["unit", "errors", "cli", "emitted", "threads", "golden", "examples", "random", "random-convs", "random-split", "node", "node-clang", "node-sanitized", "node-split", "zoo", "zoo-dynamic"],
     "quick": ["unit", "errors", "cli", "emitted", "golden", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
 }
