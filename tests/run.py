@@ -4,7 +4,7 @@
     run.py --all            everything but the large models
     run.py --quick          about a minute
     run.py --zoo            all real models (downloads some 600 MB), writes docs/zoo.md
-    run.py --group NAME     one group: unit, errors, cli, emitted, threads, golden, examples, random, random-split, node, node-clang, node-sanitized, node-split, zoo, zoo-dynamic
+    run.py --group NAME     one group: unit, errors, cli, emitted, threads, golden, examples, random, random-convs, random-split, node, node-clang, node-sanitized, node-split, zoo, zoo-dynamic
 """
 import argparse
 import importlib
