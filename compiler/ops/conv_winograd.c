@@ -8,7 +8,7 @@
 #include "options.h"
 
 /* The machine, for the estimates. Tiles are handled in registers up to REGISTER_TILES at a time. */
-enum { REGISTER_TILES = 14, CACHE_FLOATS = 230000, SHARED_CACHE_FLOATS = 6000000 };
+enum { REGISTER_TILES = 14, CACHE_FLOATS = 230000, SHARED_CACHE_FLOATS = 4000000 };
 static const double cache_rate = 45, shared_cache_rate = 25, memory_rate = 9; /* floats a ns */
 enum { MOST_BLOCKS = 16 };                                                    /* that are tried */
 
@@ -50,18 +50,22 @@ static double product_share(double tiles) {
   return rows >= 8 ? 0.9 : 0.11 * rows;
 }
 
-/* Nanoseconds for loading the weights once a block of tiles, and the tiles once 32 output channels
- * unless they stay in the cache. */
+/* Floats a nanosecond of data of that size that is used again and again. */
+static double reuse_rate(double floats) {
+  if (floats <= CACHE_FLOATS) return cache_rate;
+  return floats <= SHARED_CACHE_FLOATS ? shared_cache_rate : memory_rate;
+}
+
+/* Nanoseconds for loading the weights once a block of tiles. Tiles and products go back and forth
+ * for each 32 output channels, unless they stay in the cache. */
 static double loading_time(const Plan *plan, double block) {
-  double blocks = round_up(plan->tiles / block, 1);
+  double blocks = round_up(plan->tiles / block, 1), groups = round_up(plan->out / 32, 1);
   double inputs = (double)plan->points * block * plan->in;
-  double resident = inputs + (double)plan->points * block * 32;
-  double again = plan->weights + resident <= CACHE_FLOATS          ? cache_rate
-                 : plan->weights + resident <= SHARED_CACHE_FLOATS ? shared_cache_rate
-                                                                   : memory_rate;
+  double products = (double)plan->points * block * 32, resident = inputs + products;
+  double again = reuse_rate(plan->weights + resident);
   double time = plan->weights / memory_rate + (blocks - 1) * plan->weights / again;
   if (resident > CACHE_FLOATS)
-    time += blocks * inputs * round_up(plan->out / 32, 1) / shared_cache_rate;
+    time += blocks * (inputs * (1 + groups) + 2 * products * groups) / reuse_rate(resident);
   return time;
 }
 

@@ -409,6 +409,59 @@ static bool lower_resize(Lower *l, const Node *node) {
   return true;
 }
 
+/* --- of blocked values --- */
+
+/* Rows and columns only, without a crop, in one step. */
+static BlockedUse blocked_resize_use(Compilation *c, const Node *node) {
+  Resize r;
+  const Value *x = node_in(node, 0);
+  BlockedUse use = {.answer = BLOCKED_NO, .first_input = true};
+  if (!blocked_possible(x) || !blocked_possible(node_out(node, 0)) || !read_resize(c, node, &r))
+    return use;
+  bool resized = false, fits = r.coordinate != COORDINATE_TF_CROP && !r.axis[0].resized;
+  for (int a = 2; a < x->rank; a++) resized = resized || r.axis[a].resized;
+  if (fits && resized && !r.axis[1].resized) use.answer = BLOCKED_CAN;
+  return use;
+}
+
+static void arg_strides(Lower *l, Step *step, const BlockedShape *s) {
+  arg_dim(l, step, s->image);
+  arg_dim(l, step, s->plane);
+  arg_dim(l, step, s->row);
+}
+
+/* A tensor of rank 3 has one row. */
+static bool lower_blocked_resize(Lower *l, const Node *node) {
+  Resize r;
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  DimPool *p = l->c->dims;
+  Dim one = dim_const(p, 1);
+  if (!read_resize(l->c, node, &r)) return false;
+  ResizeInputs inputs = {.scales = compute_input(l, r.scales, DT_F32)};
+  if (r.scales) define_sizes(l, &r, inputs.scales);
+  ResizeAxis row = {.in = one, .out = one, .scale = 1, .p = one, .q = one};
+  ResizeTable rows = lower_table(l, &r, x->rank == 4 ? &r.axis[2] : &row, &inputs);
+  ResizeTable columns = lower_table(l, &r, &r.axis[x->rank - 1], &inputs);
+  BlockedShape from = blocked_shape(l->c, x), to = blocked_shape(l->c, y);
+  Step *step = lower_kernel(l, "resize16", DT_F32);
+  arg_buffer_at(l, step, lower_buffer(l, x), from.origin);
+  arg_buffer(l, step, rows.index);
+  arg_buffer(l, step, rows.weight);
+  arg_buffer(l, step, columns.index);
+  arg_buffer(l, step, columns.weight);
+  arg_buffer_at(l, step, lower_buffer(l, y), to.origin);
+  arg_int(l, step, to.blocks);
+  arg_dim(l, step, to.h);
+  arg_dim(l, step, to.w);
+  arg_dim(l, step, rows.taps);
+  arg_dim(l, step, columns.taps);
+  arg_strides(l, step, &from);
+  arg_strides(l, step, &to);
+  step_units(step, dim_mul(p, dim_muli(p, to.n, to.blocks), to.h));
+  step_blocked_results(l, step, blocked_results(l->c, &to), to.plane);
+  return true;
+}
+
 /* --- DepthToSpace, SpaceToDepth --- */
 
 /* The axes of both as one loop nest: n, channel, h, block h, w, block w; `deep` are strides of [n,
@@ -504,8 +557,16 @@ static bool lower_space_to_depth(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Resize) = {.name = "Resize", .infer = infer_resize, .lower = lower_resize};
-DEFINE_OP(Upsample) = {.name = "Upsample", .infer = infer_resize, .lower = lower_resize};
+DEFINE_OP(Resize) = {.name = "Resize",
+                     .infer = infer_resize,
+                     .lower = lower_resize,
+                     .blocked = blocked_resize_use,
+                     .lower_blocked = lower_blocked_resize};
+DEFINE_OP(Upsample) = {.name = "Upsample",
+                       .infer = infer_resize,
+                       .lower = lower_resize,
+                       .blocked = blocked_resize_use,
+                       .lower_blocked = lower_blocked_resize};
 DEFINE_OP(DepthToSpace) = {
     .name = "DepthToSpace", .infer = infer_depth_to_space, .lower = lower_depth_to_space};
 DEFINE_OP(SpaceToDepth) = {
