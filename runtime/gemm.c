@@ -219,22 +219,23 @@ static inline CTC_INLINE void ctc_gemv_panel(ctc_gemm_job job, ctc_gemm_place pl
   }
   CTC_EACH_OF_8(CTC_ADD) /* the last steps of k, fewer than DEPTH */
 #undef CTC_ADD
-  float sums[2 * BLOCK];
-#define CTC_PUT(i)                           \
-  ctc_v_store(sums + (i) * CTC_LANES, p##i); \
-  if (rows > 1) ctc_v_store(sums + BLOCK + (i) * CTC_LANES, q##i);
+  if (CTC_LANES >= 8) {
+    p0 += p4, p1 += p5, p2 += p6, p3 += p7;
+    if (rows > 1) q0 += q4, q1 += q5, q2 += q6, q3 += q7;
+  }
+  if (CTC_LANES >= 16) {
+    p0 += p2, p1 += p3;
+    if (rows > 1) q0 += q2, q1 += q3;
+  }
+  float sums[2][CTC_PANEL];
+#define CTC_PUT(i)                                                \
+  if ((i) * CTC_LANES < CTC_PANEL) {                              \
+    ctc_v_store(sums[0] + (i) * CTC_LANES, p##i);                 \
+    if (rows > 1) ctc_v_store(sums[1] + (i) * CTC_LANES, q##i);   \
+  }
   CTC_EACH_OF_8(CTC_PUT)
 #undef CTC_PUT
-  for (int half = BLOCK / 2; half >= CTC_PANEL; half /= 2)
-    for (int row = 0; row < rows; row++)
-      for (int i = 0; i < half; i += CTC_LANES) {
-        float *sum = sums + row * BLOCK + i;
-        ctc_v_store(sum, ctc_v_load(sum) + ctc_v_load(sum + half));
-      }
-  for (int row = 0; row < rows; row++) {
-    ctc_gemm_finish(sums + row * BLOCK, CTC_PANEL, job, place, 1);
-    place.y += job.y_row, place.at += job.y_row;
-  }
+  ctc_gemm_finish(sums[0], CTC_PANEL, job, place, rows);
 }
 
 /* Y = A * B for each of a stack of products: matrix number s of A begins at s / inner * a_outer +

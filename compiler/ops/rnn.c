@@ -1,7 +1,11 @@
 /* rnn.c: RNN, GRU, LSTM and com.microsoft's DynamicQuantizeLSTM.
  *
  * A layer becomes, for each direction, a matrix product of the whole input with W, and a kernel
- * that runs over the time steps. W and R are turned while compiling where they are constants. */
+ * that runs over the time steps. W and R are turned while compiling where they are constants.
+ *
+ * Layers in f32 with the usual activations have kernels of their own (runtime/lstm.c): W and R in
+ * panels, one product for the inputs of all directions. */
+#include "ops/gemm_packed.h"
 #include "ops/matmul.h"
 
 #include <inttypes.h>
@@ -18,11 +22,15 @@ typedef struct {
   const char *defaults[3];
   bool has_cell;                   /* a second state */
   int scratch_rows, scratch_extra; /* scratch memory: (rows * batch + extra) * hidden */
+  const char *packed;              /* the kernel for R in panels, and */
+  int packed_rows;                 /* its scratch memory, rows * batch * hidden a direction */
 } Layer;
 
-static const Layer layer_rnn = {"rnn", 1, 1, {"Tanh", NULL, NULL}, false, 2, 1};
-static const Layer layer_gru = {"gru", 3, 2, {"Sigmoid", "Tanh", NULL}, false, 6, 3};
-static const Layer layer_lstm = {"lstm", 4, 3, {"Sigmoid", "Tanh", "Tanh"}, true, 7, 4};
+static const Layer layer_rnn = {"rnn", 1, 1, {"Tanh", NULL, NULL}, false, 2, 1, "rnn_packed", 2};
+static const Layer layer_gru = {"gru",        3, 2, {"Sigmoid", "Tanh", NULL}, false, 6, 3,
+                                "gru_packed", 5};
+static const Layer layer_lstm = {"lstm",        4, 3, {"Sigmoid", "Tanh", "Tanh"}, true, 7, 4,
+                                 "lstm_packed", 6};
 
 /* Positions of inputs; the last four are those of DynamicQuantizeLSTM. */
 enum {
@@ -313,10 +321,148 @@ static void lower_directions(Lower *l, const Node *node, const Recurrence *r, La
   if (b->yc) compute_done(l, node_out(node, 2), b->yc);
 }
 
+/* --- by panels --- */
+
+static bool usual_functions(const Recurrence *r) {
+  for (int i = 0; i < r->directions * r->layer->functions; i++)
+    if (find_activation(r->layer->defaults[i % r->layer->functions])->code != r->functions[i])
+      return false;
+  return true;
+}
+
+static bool takes_panels(const Node *node, const Recurrence *r) {
+  const Value *bias = node_in(node, IN_BIAS);
+  return compute_dtype(node_in(node, IN_X)->dtype) == DT_F32 && usual_functions(r) &&
+         node_float(node, "clip", 0.0f) == 0.0f && node_int(node, "input_forget", 0) == 0 &&
+         !(r->layer->has_cell && node_in(node, IN_PEEPHOLE)) && (!bias || bias->constant);
+}
+
+/* Parts [from, to) of `hidden` numbers of each direction's bias, as one constant; the part as far
+ * behind the biases of W that belongs to R is added to those below `both`. */
+static Buffer *bias_part(Lower *l, const Node *node, const Recurrence *r, int from, int to,
+                         int both) {
+  const Tensor *bias = tensor_as(l->c->arena, node_in(node, IN_BIAS)->constant, DT_F32);
+  int64_t hidden = dim_value(r->hidden), row = 2 * r->layer->gates * hidden;
+  int64_t width = (to - from) * hidden, count = r->directions * width;
+  void *data;
+  Tensor *sum = tensor_create(l->c->arena, DT_F32, 1, &count, &data);
+  for (int64_t i = 0; i < count; i++) {
+    const float *own = (const float *)bias->data + i / width * row + from * hidden + i % width;
+    ((float *)data)[i] = own[0];
+    if (i % width < both * hidden) ((float *)data)[i] += own[r->layer->gates * hidden];
+  }
+  return lower_constant(l, sum, node_in(node, IN_BIAS)->name);
+}
+
+/* to[rows x n] = product + bias */
+static void add_bias(Lower *l, Buffer *product, Buffer *bias, Buffer *to, Dim rows, Dim n) {
+  Dim one = dim_const(l->c->dims, 1), zero = dim_const(l->c->dims, 0);
+  Dim extent[] = {rows, n}, stride[] = {n, one}, column[] = {zero, one};
+  LoopNest *nest = lower_nest(l, 2, extent);
+  Operand terms[] = {nest_load_at(l, nest, product, NULL, stride),
+                     nest_load_at(l, nest, bias, NULL, column)};
+  nest_store_at(l, nest, to, NULL, stride, nest_apply(l, nest, "add", DT_F32, terms, 2));
+}
+
+/* X * W + bias for all directions, [rows of X, directions * gates * hidden]. linear: a GRU whose
+ * last bias of R stays with its product. */
+static Buffer *lower_inputs(Lower *l, const Node *node, const Recurrence *r, bool linear) {
+  DimPool *p = l->c->dims;
+  Dim one = dim_const(p, 1), zero = dim_const(p, 0);
+  Dim n = dim_muli(p, r->hidden, r->layer->gates * r->directions);
+  ProductSizes sizes = {dim_mul(p, r->steps, r->batch), n, r->input, one, one};
+  Matrices x = {compute_input(l, node_in(node, IN_X), DT_F32), NULL, r->input, one, zero, zero};
+  Matrices w = {compute_input(l, node_in(node, IN_W), DT_F32), NULL, one, r->input, zero, zero};
+  Matrices y = {.row = n, .col = one, .outer = zero, .inner = zero};
+  y.buffer = lower_scratch(l, DT_F32, dim_mul(p, sizes.m, n), "x * W");
+  Panels panels = lower_panels(l, &sizes, &w);
+  lower_panel_product(l, &sizes, &x, &panels, &y);
+  if (all_zero(node_in(node, IN_BIAS))) return y.buffer;
+  Buffer *sum = lower_scratch(l, DT_F32, y.buffer->count, "x * W + bias");
+  int gates = r->layer->gates;
+  add_bias(l, y.buffer, bias_part(l, node, r, 0, gates, linear ? gates - 1 : gates), sum, sizes.m,
+           n);
+  return sum;
+}
+
+/* Gates [from, to) of R. */
+static Panels recurrent_panels(Lower *l, const Node *node, const Recurrence *r, int from, int to) {
+  DimPool *p = l->c->dims;
+  Dim one = dim_const(p, 1), matrix = dim_mul(p, r->hidden, r->hidden);
+  Matrices b = {.buffer = compute_input(l, node_in(node, IN_R), DT_F32),
+                .offset = dim_muli(p, matrix, from),
+                .row = one,
+                .col = r->hidden,
+                .outer = dim_const(p, 0),
+                .inner = dim_muli(p, matrix, r->layer->gates)};
+  ProductSizes sizes = {.n = dim_muli(p, r->hidden, to - from),
+                        .k = r->hidden,
+                        .outer = one,
+                        .inner = dim_const(p, r->directions)};
+  return lower_panels(l, &sizes, &b);
+}
+
+/* steps, batch, hidden, x_time, x_batch, y_time, y_batch, state_row, state. */
+static void arg_packed_layout(Lower *l, Step *step, const Recurrence *r) {
+  DimPool *p = l->c->dims;
+  Dim row = dim_muli(p, r->hidden, r->directions), x_row = dim_muli(p, row, r->layer->gates);
+  bool first = r->batch_first;
+  const Dim dims[] = {r->steps,
+                      r->batch,
+                      r->hidden,
+                      first ? x_row : dim_mul(p, r->batch, x_row),
+                      first ? dim_mul(p, r->steps, x_row) : x_row,
+                      first ? row : dim_mul(p, r->batch, row),
+                      first ? dim_mul(p, r->steps, row) : r->hidden,
+                      first ? row : r->hidden,
+                      first ? r->hidden : dim_mul(p, r->batch, r->hidden)};
+  for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) arg_dim(l, step, dims[i]);
+}
+
+static void lower_by_panels(Lower *l, const Node *node, const Recurrence *r) {
+  DimPool *p = l->c->dims;
+  bool gru = r->layer == &layer_gru, cell = r->layer->has_cell;
+  bool linear = gru && node_int(node, "linear_before_reset", 0) != 0;
+  int gates = r->layer->gates;
+  bool inner = linear && !all_zero(node_in(node, IN_BIAS));
+  Buffer *x = lower_inputs(l, node, r, linear);
+  Panels panels = recurrent_panels(l, node, r, 0, gru ? gates - 1 : gates), last = panels;
+  if (gru) last = recurrent_panels(l, node, r, gates - 1, gates);
+  Buffer *outputs[3] = {NULL, NULL, NULL};
+  for (int i = 0; i < 2 + cell; i++) outputs[i] = optional_output(l, node, i, DT_F32);
+  Buffer *inner_bias = inner ? bias_part(l, node, r, 5, 6, 0) : NULL;
+  Buffer *h0 = optional_input(l, node, IN_H0, DT_F32);
+  Buffer *c0 = cell ? optional_input(l, node, IN_C0, DT_F32) : NULL;
+  const Value *lengths = node_in(node, IN_LENGTHS);
+  Step *step = lower_kernel(l, r->layer->packed, DT_F32);
+  arg_buffer(l, step, x);
+  arg_buffer(l, step, panels.buffer);
+  if (gru) arg_buffer(l, step, last.buffer);
+  if (gru) arg_buffer(l, step, inner_bias);
+  arg_buffer(l, step, lengths ? lower_buffer(l, lengths) : NULL);
+  arg_buffer(l, step, h0);
+  if (cell) arg_buffer(l, step, c0);
+  for (int i = 0; i < 2 + cell; i++) arg_buffer(l, step, outputs[i]);
+  Dim states = dim_muli(p, dim_mul(p, r->batch, r->hidden), r->layer->packed_rows * r->directions);
+  arg_buffer(l, step, lower_scratch(l, DT_F32, states, "states"));
+  arg_packed_layout(l, step, r);
+  arg_dim(l, step, panels.inner);
+  if (gru) arg_dim(l, step, last.inner);
+  arg_int(l, step, r->first_reversed);
+  if (gru) arg_int(l, step, linear);
+  step_units(step, dim_const(p, r->directions));
+  for (int i = 0; i < 2 + cell; i++)
+    if (outputs[i]) compute_done(l, node_out(node, i), outputs[i]);
+}
+
 static bool lower_recurrent(Lower *l, const Node *node) {
   Recurrence r;
   if (!read_recurrence(l->c, node, &r)) return false;
   DimPool *p = l->c->dims;
+  if (takes_panels(node, &r)) {
+    lower_by_panels(l, node, &r);
+    return true;
+  }
   LayerBuffers b = {.dtype = compute_dtype(node_in(node, IN_X)->dtype)};
   Dim directions = dim_const(p, r.directions), gates = dim_muli(p, r.hidden, r.layer->gates);
   b.x = compute_input(l, node_in(node, IN_X), b.dtype);
