@@ -25,7 +25,7 @@ ONNX_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int
 
 def aligned(array):
     """A copy whose data is aligned to 64 bytes, as all engines like it."""
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array)
     raw = np.empty(array.nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     copy = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)

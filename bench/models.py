@@ -63,9 +63,7 @@ def zoo(folder):
     floats = [
         m
         for m in listed
-        if not m["quantised"]
-        and all(spec["fill"] != "text" for spec in m["inputs"].values())
-        and any(spec["dtype"] == "float32" for spec in m["inputs"].values())
+        if not m["quantised"] and all(spec["fill"] != "text" for spec in m["inputs"].values())
     ]
     failed = tests_zoo.fetch(floats, folder)
     for name, why in failed.items():

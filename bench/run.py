@@ -228,8 +228,8 @@ def parse():
     args.sets = args.sets or (list(SETS) if args.models and not all(m.endswith(".onnx") for m in args.models) else ["bench"])
     args.threads = args.threads or ([1] if args.quick else [1, 2])
     args.threads = [t for t in args.threads if t <= len(os.sched_getaffinity(0))]
-    args.rounds = args.rounds or (3 if args.quick else 7)
-    args.seconds = args.seconds or (0.15 if args.quick else 0.3)
+    args.rounds = args.rounds or (3 if args.quick else 5)
+    args.seconds = args.seconds or (0.15 if args.quick else 0.25)
     args.cc = args.cc or ("gcc" if args.quick else "gcc,clang")
     for cc in args.cc.split(","):
         if not shutil.which(cc):
