@@ -51,9 +51,10 @@ OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(GENERATED:.c=.o)
 LIBRARY   := $(BUILD)/libctc.a
 FORMATTED := $(SOURCES) $(filter %.h,$(HEADERS)) $(UNIT) $(wildcard tools/*.[ch] examples/*/*.[ch])
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
-# The vectors once more for each other width; the test passes where the machine has no such registers.
+# Tests of the runtime's text, once more for each other width; they pass where the machine has no such registers.
+VECTOR_TESTS := test_vector test_gemm
 ifeq ($(shell uname -m),x86_64)
-VECTOR_BINS := $(addprefix $(BUILD)/tests/test_vector-,scalar avx2 avx512)
+VECTOR_BINS := $(foreach width,scalar avx2 avx512,$(VECTOR_TESTS:%=$(BUILD)/tests/%-$(width)))
 UNIT_BINS += $(VECTOR_BINS)
 endif
 VECTOR_scalar := -DCTC_SCALAR
@@ -182,14 +183,14 @@ $(GEN)/kernels_%.o: GENERATED_FLAGS := -O3
 # What protoc-c writes does not keep to our warnings.
 $(GEN)/onnx.pb-c.o: GENERATED_FLAGS := -w
 
-$(VECTOR_BINS): $(BUILD)/tests/test_vector-%: tests/unit/test_vector.c $(GEN)/runtime_all.c
+$(VECTOR_BINS): $(GEN)/runtime_all.c
 	@mkdir -p $(@D)
 	$(call show,link   )
-	$(Q)$(CC) $(C_FLAGS) -Wno-unused-function $(VECTOR_$*) -MMD -MP -o $@ $< -lcmocka -lm
+	$(Q)$(CC) $(C_FLAGS) -Wno-unused-function $(VECTOR_$(lastword $(subst -, ,$(@F)))) -MMD -MP -o $@ tests/unit/$(firstword $(subst -, ,$(@F))).c -lcmocka -lm
 
 # All of the runtime is in it, and it uses a part.
-$(BUILD)/tests/test_vector: private C_FLAGS += -Wno-unused-function
-$(BUILD)/tests/test_vector: $(GEN)/runtime_all.c
+$(VECTOR_TESTS:%=$(BUILD)/tests/%): private C_FLAGS += -Wno-unused-function
+$(VECTOR_TESTS:%=$(BUILD)/tests/%): $(GEN)/runtime_all.c
 
 # A test may be a program that reads the tools' output, so they are built first.
 $(BUILD)/tests/%: tests/unit/%.c $(LIBRARY) | $(BUILD)/tools/kernels

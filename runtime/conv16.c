@@ -90,7 +90,9 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
     for (ctc_dim kh = 0; kh < walk->kh; kh++) {
       for (ctc_dim kw = 0; kw < walk->kw; kw++) {
         const float *from = x + (outer * walk->x_outer + kh * walk->x_kh + kw * walk->x_kw);
-        for (ctc_dim k = 0; k < inner; k++, from++, w += 16) {
+        const float *soon = from + walk->x_outer;
+        for (ctc_dim k = 0; k < inner; k++, from++, w += 16, soon += walk->x_pixel) {
+          if (walk->inner == 16) CTC_PREFETCH(soon);
           CTC_PREFETCH(w + ahead);
           if (CTC_LANES == 16 && vectors > 1) CTC_PREFETCH(w + ahead2);
           const ctc_v a = ctc_v_load(w);

@@ -1,9 +1,9 @@
 /* normalization.c: kernels that shift and scale by statistics of the data.
  *
  * Means and variances take two passes; sums of rows run in eight partial sums, which the C compiler
- * can keep in vectors. */
+ * can keep in vectors; those of f32 are in normalization_fast.c. */
 
-//$ for t in f32 f64
+//$ for t in f64
 /* ((p0 + p4) + (p2 + p6)) + ((p1 + p5) + (p3 + p7)) */
 static inline $T ctc_norm_join_$t(const $T *p) {
   return ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7]));
@@ -35,6 +35,16 @@ static inline void ctc_norm_apply_$t(const $T *CTC_RESTRICT x, $T *CTC_RESTRICT 
   for (ctc_dim i = 0; i < n; i++) y[i] = x[i] * factor + shift;
 }
 
+/* y[i] = (x[i] - mean) * factor * scale[i] + bias[i]; scale and bias may be null. */
+static inline void ctc_norm_row_$t(const $T *CTC_RESTRICT x, const $T *CTC_RESTRICT scale,
+                                   const $T *CTC_RESTRICT bias, $T *CTC_RESTRICT y, $T mean,
+                                   $T factor, ctc_dim n) {
+  for (ctc_dim i = 0; i < n; i++)
+    y[i] = (x[i] - mean) * factor * (scale ? scale[i] : 1) + (bias ? bias[i] : 0);
+}
+
+//$ end
+//$ for t in f32 f64
 /* x, y [n, channels, inner]: y = (x - mean) / sqrt(variance + epsilon) * scale + bias, each of
  * [channels]. */
 static void ctc_batch_norm_$t(const $T *x, const $T *scale, const $T *bias, const $T *mean,
@@ -62,55 +72,56 @@ static void ctc_batch_statistics_$t(const $T *x, $T *mean, $T *variance, ctc_dim
 
 /* x, y [n, groups, channels, inner], each of n * groups parts normalised: y = (x - mean) /
  * sqrt(variance + epsilon) * scale + bias. scale and bias are [groups, channels], or [groups] if
- * by_group. */
-static void ctc_group_norm_$t(const $T *x, const $T *scale, const $T *bias, $T *y, ctc_dim n,
-                              ctc_dim groups, ctc_dim channels, ctc_dim inner, ctc_dim by_group,
-                              double epsilon) {
+ * by_group. The parts are units of work. */
+static CTC_KERNEL void ctc_group_norm_$t(const $T *x, const $T *scale, const $T *bias, $T *y,
+                                         ctc_dim n, ctc_dim groups, ctc_dim channels, ctc_dim inner,
+                                         ctc_dim by_group, double epsilon, ctc_dim first,
+                                         ctc_dim last) {
   ctc_dim size = channels * inner;
-  for (ctc_dim part = 0; part < n * groups; part++, x += size, y += size) {
-    $T mean = ctc_norm_sum_$t(x, size) / ($T)size;
-    $T variance = ctc_norm_squares_$t(x, mean, size) / ($T)size;
+  (void)n;
+  for (ctc_dim part = first; part < last; part++) {
+    const $T *from = x + part * size;
+    $T *to = y + part * size;
+    $T mean = ctc_norm_sum_$t(from, size) / ($T)size;
+    $T variance = ctc_norm_squares_$t(from, mean, size) / ($T)size;
     $T factor = 1 / ($T)sqrt((double)(variance + ($T)epsilon));
     for (ctc_dim c = 0; c < channels; c++) {
       ctc_dim at = by_group ? part % groups : part % groups * channels + c;
       $T f = factor * scale[at];
-      ctc_norm_apply_$t(x + c * inner, y + c * inner, f, bias[at] - mean * f, inner);
+      ctc_norm_apply_$t(from + c * inner, to + c * inner, f, bias[at] - mean * f, inner);
     }
   }
 }
 
 /* x, y [rows, n]: y = (x - mean) / sqrt(variance + epsilon) * scale + bias along rows. scale, bias
  * [n] may be null; so may means and inverses [rows], to which mean and 1 / sqrt(variance + epsilon)
- * are written. */
-static void ctc_layer_norm_$t(const $T *CTC_RESTRICT x, const $T *CTC_RESTRICT scale,
-                              const $T *CTC_RESTRICT bias, $T *CTC_RESTRICT y, $T *means,
-                              $T *inverses, ctc_dim rows, ctc_dim n, double epsilon) {
-  for (ctc_dim row = 0; row < rows; row++, x += n, y += n) {
-    $T mean = ctc_norm_sum_$t(x, n) / ($T)n;
-    $T variance = ctc_norm_squares_$t(x, mean, n) / ($T)n;
+ * are written. The rows are units of work. */
+static CTC_KERNEL void ctc_layer_norm_$t(const $T *x, const $T *scale, const $T *bias, $T *y,
+                                         $T *means, $T *inverses, ctc_dim rows, ctc_dim n,
+                                         double epsilon, ctc_dim first, ctc_dim last) {
+  (void)rows;
+  for (ctc_dim row = first; row < last; row++) {
+    const $T *from = x + row * n;
+    $T mean = ctc_norm_sum_$t(from, n) / ($T)n;
+    $T variance = ctc_norm_squares_$t(from, mean, n) / ($T)n;
     $T factor = 1 / ($T)sqrt((double)(variance + ($T)epsilon));
     if (means) means[row] = mean;
     if (inverses) inverses[row] = factor;
-    if (scale && bias) {
-      for (ctc_dim i = 0; i < n; i++) y[i] = (x[i] - mean) * factor * scale[i] + bias[i];
-    } else if (scale) {
-      for (ctc_dim i = 0; i < n; i++) y[i] = (x[i] - mean) * factor * scale[i];
-    } else {
-      for (ctc_dim i = 0; i < n; i++) y[i] = (x[i] - mean) * factor + (bias ? bias[i] : 0);
-    }
+    ctc_norm_row_$t(from, scale, bias, y + row * n, mean, factor, n);
   }
 }
 
 /* x, y [rows, n]: y = x / sqrt(mean of x^2 + epsilon) * scale along rows. scale [n] may be null, so
- * may inverses [rows], to which 1 / sqrt(…) is written. */
-static void ctc_rms_norm_$t(const $T *CTC_RESTRICT x, const $T *CTC_RESTRICT scale,
-                            $T *CTC_RESTRICT y, $T *inverses, ctc_dim rows, ctc_dim n,
-                            double epsilon) {
-  for (ctc_dim row = 0; row < rows; row++, x += n, y += n) {
-    $T mean = ctc_norm_squares_$t(x, 0, n) / ($T)n;
+ * may inverses [rows], to which 1 / sqrt(…) is written. The rows are units of work. */
+static CTC_KERNEL void ctc_rms_norm_$t(const $T *x, const $T *scale, $T *y, $T *inverses,
+                                       ctc_dim rows, ctc_dim n, double epsilon, ctc_dim first,
+                                       ctc_dim last) {
+  (void)rows;
+  for (ctc_dim row = first; row < last; row++) {
+    $T mean = ctc_norm_squares_$t(x + row * n, 0, n) / ($T)n;
     $T factor = 1 / ($T)sqrt((double)(mean + ($T)epsilon));
     if (inverses) inverses[row] = factor;
-    for (ctc_dim i = 0; i < n; i++) y[i] = x[i] * factor * (scale ? scale[i] : 1);
+    ctc_norm_row_$t(x + row * n, scale, NULL, y + row * n, 0, factor, n);
   }
 }
 

@@ -4,7 +4,8 @@
  * Where inner is 1 the n elements of a row are folded in CTC_FOLD_LANES partial results that take
  * turns, over blocks of CTC_FOLD_BLOCK; otherwise whole rows of `inner` elements are folded into
  * a partial row for each CTC_FOLD_ROWS of them. So long f32 sums lose few digits, the loops have
- * no dependent chains, and the order is the same in every run. */
+ * no dependent chains, and the order is the same in every run. Those of f32 are
+ * in reduce_fast.c. */
 
 enum { CTC_FOLD_LANES = 16, CTC_FOLD_BLOCK = 4096, CTC_FOLD_ROWS = 128, CTC_FOLD_TILE = 64 };
 
@@ -77,7 +78,7 @@ static inline ctc_bool ctc_start_min_bool(void) { return 1; }
 
 /* The fold (ctc_add, ctc_mul …) of x[0 … n-1]. */
 //$ for f in add mul addabs addsquare
-//$ for t in f32 f64
+//$ for t in f64
 static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
   $T total = ctc_start_$f_$t(), part[CTC_FOLD_LANES];
   ctc_dim i = 0;
@@ -107,7 +108,7 @@ static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
 //$ end
 //$ end
 //$ for f in add mul addabs addsquare
-//$ for t in f32 f64 i32 i64 u32 u64
+//$ for t in f64 i32 i64 u32 u64
 /* y[j] = the fold of x[i][j] over i < n, for j < width of a row of `inner` elements; width is at
  * most CTC_FOLD_TILE. */
 static inline void ctc_columns_$f_$t(const $T *x, $T *y, ctc_dim n, ctc_dim inner, ctc_dim width) {
@@ -138,7 +139,7 @@ static void ctc_reduce_$f_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n, ctc_d
 //$ end
 /* The largest or smallest of x[0 … n-1]. */
 //$ for f in max min
-//$ for t in f32 f64 i8 i32 i64 u8 u32 u64 bool
+//$ for t in f64 i8 i32 i64 u8 u32 u64 bool
 static inline $T ctc_row_$f_$t(const $T *x, ctc_dim n) {
   $T total = ctc_start_$f_$t(), part[CTC_FOLD_LANES];
   ctc_dim i = 0;

@@ -2,10 +2,10 @@
  * x itself.
  *
  * The largest element is subtracted first, so that no exponential overflows. Where inner is not
- * 1, CTC_FOLD_TILE neighbours are computed side by side. */
+ * 1, CTC_FOLD_TILE neighbours are computed side by side. f32 is in softmax_fast.c. */
 
 /* y = e^(x - max) / sum(e^(x - max)) of one row of n elements. */
-//$ for t in f32 f64
+//$ for t in f64
 static inline void ctc_softmax_row_$t(const $T *x, $T *y, ctc_dim n) {
   $T most = ctc_row_max_$t(x, n);
   for (ctc_dim i = 0; i < n; i++) y[i] = ctc_exp_$t(x[i] - most);
@@ -40,7 +40,7 @@ static void ctc_softmax_$t(const $T *x, $T *y, ctc_dim outer, ctc_dim n, ctc_dim
 
 //$ end
 /* y = x - max - log(sum(e^(x - max))) of one row of n elements. */
-//$ for t in f32 f64
+//$ for t in f64
 static inline void ctc_logsoftmax_row_$t(const $T *x, $T *y, ctc_dim n) {
   $T most = ctc_row_max_$t(x, n), sum = 0;
   for (ctc_dim i = 0; i < n; i++) sum += ctc_exp_$t(x[i] - most);

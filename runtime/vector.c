@@ -60,6 +60,13 @@
 #define CTC_INLINE
 #endif
 
+/* A function that is not inlined. */
+#if defined(__GNUC__)
+#define CTC_APART __attribute__((noinline))
+#else
+#define CTC_APART
+#endif
+
 /* How kernels of this kind are declared: `static CTC_KERNEL void ctc_…(…)`. */
 #define CTC_KERNEL inline CTC_INLINE
 

@@ -99,8 +99,8 @@ typedef struct {
 typedef struct {
   int rank;
   Dim extent[MAX_RANK];
-  int blocked; /* while lowering: loops over [N, C / 16, H, W, 16] of a value with so many spatial
-                  axes (ops/blocked.h); 0: others */
+  const Value *blocked; /* while lowering: loops over [N, C / 16, H, W, 16] of this value
+                           (ops/blocked.h); NULL: others */
   Vec(Access) loads;
   Vec(NestOp) ops;
   Vec(NestStore) stores;

@@ -13,6 +13,11 @@ void arg_axis_view(Lower *l, Step *step, AxisView view) {
   arg_dim(l, step, view.inner);
 }
 
+Dim axis_units(Compilation *c, AxisView view) {
+  enum { TILE = 64 }; /* CTC_FOLD_TILE of runtime/reduce.c */
+  return dim_mul(c->dims, view.outer, dim_ceildiv(c->dims, view.inner, dim_const(c->dims, TILE)));
+}
+
 Buffer *axis_input(Lower *l, const Value *value, DType dtype) {
   return lower_converted(l, value, dtype);
 }

@@ -13,6 +13,9 @@ typedef struct {
 AxisView axis_view(Compilation *c, int rank, const Dim *shape, int begin, int end);
 /* The arguments outer, n, inner of a kernel. */
 void arg_axis_view(Lower *l, Step *step, AxisView view);
+/* Units of work of kernels that take a row at a time (inner = 1) or up to 64 columns: outer *
+ * ceil(inner / 64). */
+Dim axis_units(Compilation *c, AxisView view);
 
 /* Input and output of a kernel that is not there for the value's own dtype: the value itself, or a
  * copy in `dtype` … */

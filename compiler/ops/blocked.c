@@ -108,7 +108,7 @@ LoopNest *blocked_nest(Lower *l, const Value *out) {
   DimPool *p = l->c->dims;
   Dim extent[BLOCKED_RANK] = {s.n, dim_const(p, s.blocks), s.h, s.w, dim_const(p, BLOCK_CHANNELS)};
   LoopNest *nest = lower_nest(l, BLOCKED_RANK, extent);
-  nest->blocked = out->rank - 2;
+  nest->blocked = out;
   return nest;
 }
 
@@ -149,7 +149,7 @@ static Operand load_constant(Lower *l, LoopNest *nest, const Value *value) {
   int64_t dims[BLOCKED_RANK];
   Dim size[BLOCKED_RANK], stride[BLOCKED_RANK];
   Tensor aligned = *tensor_align(l->c->arena, value->constant);
-  const Tensor *tensor = rearranged(l, &aligned, nest->blocked, dims);
+  const Tensor *tensor = rearranged(l, &aligned, nest->blocked->rank - 2, dims);
   for (int d = 0; d < BLOCKED_RANK; d++) size[d] = dim_const(l->c->dims, dims[d]);
   nest_strides(l->c, BLOCKED_RANK, size, stride);
   return load_broadcast(l, nest, lower_constant(l, tensor, value->name), NULL, size, stride);
@@ -165,10 +165,9 @@ Operand blocked_load(Lower *l, LoopNest *nest, const Value *value) {
   }
   BlockedShape s = blocked_shape(l->c, value);
   blocked_strides(l->c, &s, stride);
-  bool channels = !dim_is(s.c, 1);
+  bool spread = dim_is(s.c, 1) && !dim_is(nest->blocked->shape[1], 1);
   Dim size[BLOCKED_RANK] = {s.n, dim_const(l->c->dims, s.blocks), s.h, s.w,
-                            channels ? dim_const(l->c->dims, BLOCK_CHANNELS) : one};
-  if (channels || dim_is(nest->extent[1], 1)) size[4] = dim_const(l->c->dims, BLOCK_CHANNELS);
+                            spread ? one : dim_const(l->c->dims, BLOCK_CHANNELS)};
   return load_broadcast(l, nest, lower_buffer(l, value), s.origin, size, stride);
 }
 
@@ -229,8 +228,9 @@ static void copy_lanes(Lower *l, const Value *value, Buffer *other, const Dim *s
   BlockedShape s = blocked_shape(l->c, value);
   if (blocks == 0 || lanes == 0) return;
   Dim extent[BLOCKED_RANK] = {s.n, dim_const(p, blocks), s.h, s.w, dim_const(p, lanes)};
-  Dim blocked[BLOCKED_RANK], strided[BLOCKED_RANK] = {
-      stride[0], dim_muli(p, stride[1], BLOCK_CHANNELS), stride[2], stride[3], stride[1]};
+  Dim blocked[BLOCKED_RANK],
+      strided[BLOCKED_RANK] = {stride[0], dim_muli(p, stride[1], BLOCK_CHANNELS), stride[2],
+                               stride[3], stride[1]};
   blocked_strides(l->c, &s, blocked);
   Dim at = dim_add(p, s.origin, dim_muli(p, s.plane, first));
   Dim other_at = dim_muli(p, stride[1], first * BLOCK_CHANNELS);
@@ -242,11 +242,26 @@ static void copy_lanes(Lower *l, const Value *value, Buffer *other, const Dim *s
     nest_store_at(l, nest, other, other_at, strided, nest_load_at(l, nest, own, at, blocked));
 }
 
+/* Zeros in the lanes behind the last channel: what is computed of them should be the same in every
+ * run. */
+static void clear_lanes(Lower *l, const Value *value, int64_t used) {
+  DimPool *p = l->c->dims;
+  BlockedShape s = blocked_shape(l->c, value);
+  Dim stride[BLOCKED_RANK], one = dim_const(p, 1);
+  Dim extent[BLOCKED_RANK] = {s.n, one, s.h, s.w, dim_const(p, BLOCK_CHANNELS - used)};
+  blocked_strides(l->c, &s, stride);
+  Dim at = dim_add(p, s.origin, dim_muli(p, s.plane, s.blocks - 1));
+  LoopNest *nest = lower_nest(l, BLOCKED_RANK, extent);
+  nest_store_at(l, nest, lower_buffer(l, value), dim_addi(p, at, used), stride,
+                operand_real(DT_F32, 0));
+}
+
 void blocked_copy(Lower *l, const Value *value, Buffer *other, const Dim *stride, bool to_blocked) {
   int64_t channels = dim_value(value->shape[1]);
   int64_t whole = channels / BLOCK_CHANNELS, rest = channels % BLOCK_CHANNELS;
   copy_lanes(l, value, other, stride, to_blocked, 0, whole, BLOCK_CHANNELS);
   copy_lanes(l, value, other, stride, to_blocked, whole, rest ? 1 : 0, rest);
+  if (to_blocked && rest) clear_lanes(l, value, rest);
 }
 
 /* A piece of blocked_copy_channels that stays inside of blocks on both sides: the same lanes of

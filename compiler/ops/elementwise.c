@@ -12,7 +12,10 @@
 
 #include "ops/content.h"
 #include "ops/op.h"
+#include "options.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 enum { MOST_ATTRS = 2, MOST_INPUTS = 256 };
@@ -246,6 +249,9 @@ static bool infer_elementwise(Compilation *c, Node *node) {
 /* --- lowering --- */
 
 static Operand load_as(Lower *l, LoopNest *nest, const Value *value, DType dtype) {
+  bool number = value->constant && value->constant->count == 1 &&
+                (dtype == DT_F32 || dtype == DT_F64) && value->dtype == dtype;
+  if (number) return operand_real(dtype, tensor_real(value->constant, 0));
   return nest_cast(l, nest, nest_load(l, nest, value), dtype);
 }
 
@@ -286,6 +292,20 @@ static Operand fold_inputs(Lower *l, const Node *node, LoopNest *nest, DType dty
   return nest_apply(l, nest, "div", dtype, quotient, 2);
 }
 
+/* A quotient by a number is a product with its reciprocal, which processors do several times as fast.
+ * It may differ by one rounding unless the number is a power of two. */
+static const char *without_division(const Lower *l, const char *stem, DType dtype, Operand *args) {
+  Operand *divisor = &args[1];
+  if (strcmp(stem, "div") != 0 || dtype != DT_F32 || divisor->kind != OPERAND_REAL) return stem;
+  double inverse = 1.0 / divisor->real;
+  int exponent;
+  bool exact = fabs(frexp(divisor->real, &exponent)) == 0.5;
+  bool normal = fabs(inverse) >= (double)FLT_MIN && fabs(inverse) <= (double)FLT_MAX;
+  if (!normal || (l->c->options->strict && !exact)) return stem;
+  divisor->real = (double)(float)inverse;
+  return "mul";
+}
+
 static bool lower_elementwise(Lower *l, const Node *node) {
   const Value *out = node_out(node, 0);
   const char *stem = stem_of(node);
@@ -299,6 +319,7 @@ static bool lower_elementwise(Lower *l, const Node *node) {
   Operand args[MAX_OPERANDS];
   if (!elementwise_operands(l->c, node, operands)) return false;
   int count = load_arguments(l, node, nest, operands, dtype, args);
+  stem = without_division(l, stem, dtype, args);
   nest_store(l, nest, out, nest_apply(l, nest, stem, dtype, args, count));
   return true;
 }

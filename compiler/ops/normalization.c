@@ -231,6 +231,7 @@ static bool lower_groups(Lower *l, const Node *node, Dim groups, Dim channels, b
   arg_dim(l, step, shape_product(l->c, x, 2, x->rank));
   arg_int(l, step, by_group);
   arg_real(l, step, (double)node_float(node, "epsilon", 1e-5f));
+  step_units(step, dim_mul(l->c->dims, x->shape[0], groups));
   compute_done(l, node_out(node, 0), out);
   return true;
 }
@@ -391,6 +392,7 @@ static bool lower_row_norm(Lower *l, const Node *node) {
   arg_dim(l, step, shape_product(l->c, x, 0, axis));
   arg_dim(l, step, shape_product(l->c, x, axis, x->rank));
   arg_real(l, step, (double)node_float(node, "epsilon", row->epsilon));
+  step_units(step, shape_product(l->c, x, 0, axis));
   if (!inside) lower_scale_bias(l, y, out, dtype, scale, bias);
   compute_done(l, y, out);
   for (int i = 0; i < 2; i++) compute_done(l, statistics[i], notes[i]);
@@ -526,12 +528,11 @@ static const RowNorm skip_rms_norm = {.adds_skip = true,
                                       .sum = 3,
                                       .epsilon = 1e-12f};
 
-DEFINE_OP(BatchNormalization) = {
-    .name = "BatchNormalization",
-    .infer = infer_batch_norm,
-    .lower = lower_batch_norm,
-    .blocked = blocked_batch_norm,
-    .lower_blocked = lower_blocked_batch_norm};
+DEFINE_OP(BatchNormalization) = {.name = "BatchNormalization",
+                                 .infer = infer_batch_norm,
+                                 .lower = lower_batch_norm,
+                                 .blocked = blocked_batch_norm,
+                                 .lower_blocked = lower_blocked_batch_norm};
 DEFINE_OP(InstanceNormalization) = {
     .name = "InstanceNormalization", .infer = infer_instance_norm, .lower = lower_instance_norm};
 DEFINE_OP(GroupNormalization) = {

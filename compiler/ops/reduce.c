@@ -256,6 +256,7 @@ static Buffer *reduce_view(Lower *l, const char *stem, Buffer *from, AxisView vi
   arg_buffer(l, step, from);
   arg_buffer(l, step, result);
   arg_axis_view(l, step, view);
+  step_units(step, axis_units(l->c, view));
   return result;
 }
 

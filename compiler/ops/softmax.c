@@ -44,6 +44,7 @@ static bool lower_softmax(Lower *l, const Node *node) {
   arg_buffer(l, step, from);
   arg_buffer(l, step, to);
   arg_axis_view(l, step, view);
+  step_units(step, axis_units(l->c, view));
   axis_finish(l, y, to);
   return true;
 }

@@ -5,11 +5,12 @@
 
 /* flops = factor * sum. In `sum`, names of the kernel's parameters: those beside each other are
  * multiplied, '+' stands between products. An array of integers counts as the product of its
- * elements. "node": what the step's node costs by its shapes, for kernels whose sizes are those of
- * a layout. */
+ * elements, `units` are the step's units of work. "node": what the step's node costs by its shapes,
+ * for kernels whose sizes are those of a layout. */
 const KernelCost kernel_costs[] = {
     {"attention", 2, "batch heads rows keys size + batch heads rows keys v_size"},
     {"average_pool", 1, "planes out kernel"},
+    {"average_pool16", 16, "units out_w kernel_h kernel_w"},
     {"conv", 2, "n groups ic oc out kernel"},
     {"conv16", 2, "node"},
     {"conv_columns", 2, "n groups ic oc out kernel"},
@@ -18,19 +19,33 @@ const KernelCost kernel_costs[] = {
     {"conv_transpose", 2, "n groups ic oc in kernel"},
     {"conv_transpose16", 2, "node"},
     {"conv_transpose_rows", 2, "n groups ic oc in kernel"},
+    {"depthwise16", 2, "node"},
     {"gemm", 2, "m n k"},
+    {"gemm_packed", 2, "m n k"},
+    {"gemm_stack", 2, "node"},
+    {"gemv_packed", 2, "m n k"},
     {"global_average_pool", 1, "planes n"},
     {"global_max_pool", 1, "planes n"},
+    {"global_pool16", 16, "units h w"},
     {"gru", 6, "steps batch hidden hidden"},
+    {"halo16", 0, "units"},
     {"lstm", 8, "steps batch hidden hidden"},
     {"matmul", 2, "m n k"},
     {"matmul_batch", 2, "batch m n k"},
     {"max_pool", 1, "planes out kernel"},
+    {"max_pool16", 16, "units out_w kernel_h kernel_w"},
     {"max_pool_indices", 1, "planes out kernel"},
+    {"pad_planes", 0, "units"},
     {"qlinear_conv", 2, "n groups ic oc out kernel"},
     {"rnn", 2, "steps batch hidden hidden"},
+    {"winograd16", 2, "node"},
 };
 const int kernel_cost_count = sizeof kernel_costs / sizeof *kernel_costs;
+
+/* Bytes, in the same form, of kernels that touch a small part of their tensors. */
+static const KernelCost kernel_bytes_moved[] = {
+    {"halo16", 128, "units rows w + units rows columns + units rows columns + units h columns"},
+};
 
 /* --- kernels --- */
 
@@ -52,9 +67,9 @@ static bool has_stem(const char *name, const char *stem) {
   return *at == '\0';
 }
 
-static const KernelCost *find_cost(const char *name) {
-  for (int i = 0; i < kernel_cost_count; i++)
-    if (has_stem(name, kernel_costs[i].stem)) return &kernel_costs[i];
+static const KernelCost *find_cost(const KernelCost *rows, size_t count, const char *name) {
+  for (size_t i = 0; i < count; i++)
+    if (has_stem(name, rows[i].stem)) return &rows[i];
   return NULL;
 }
 
@@ -98,6 +113,7 @@ static Dim step_products(DimPool *pool, const Step *step) {
 
 /* The argument of that name as a number; NULL if the kernel has none. */
 static Dim argument(DimPool *pool, const Step *step, const char *name, size_t length) {
+  if (strncmp(name, "units", length) == 0) return step->units;
   for (size_t i = 0; i < step->args.count; i++) {
     const KernelParam *param = &step->kernel->params[i];
     const Arg *arg = &step->args.items[i];
@@ -108,8 +124,7 @@ static Dim argument(DimPool *pool, const Step *step, const char *name, size_t le
   return NULL;
 }
 
-static Dim kernel_flops(DimPool *pool, const Step *step) {
-  const KernelCost *cost = find_cost(step->kernel->name);
+static Dim evaluate(DimPool *pool, const Step *step, const KernelCost *cost) {
   if (!cost) return NULL;
   Dim sum = dim_const(pool, 0), product = dim_const(pool, 1);
   for (const char *at = cost->sum; *at;) {
@@ -128,11 +143,19 @@ static Dim kernel_flops(DimPool *pool, const Step *step) {
   return dim_muli(pool, dim_add(pool, sum, product), cost->factor);
 }
 
+static Dim kernel_flops(DimPool *pool, const Step *step) {
+  return evaluate(pool, step,
+                  find_cost(kernel_costs, (size_t)kernel_cost_count, step->kernel->name));
+}
+
 static Dim buffer_bytes(DimPool *pool, const Buffer *buffer) {
   return dim_muli(pool, buffer->count, (int64_t)dtype_info(buffer->dtype)->bytes);
 }
 
 static Dim kernel_bytes(DimPool *pool, const Step *step) {
+  size_t rows = sizeof kernel_bytes_moved / sizeof *kernel_bytes_moved;
+  Dim moved = evaluate(pool, step, find_cost(kernel_bytes_moved, rows, step->kernel->name));
+  if (moved) return moved;
   Dim sum = dim_const(pool, 0);
   for (size_t i = 0; i < step->args.count; i++) {
     const Arg *arg = &step->args.items[i];

@@ -12,6 +12,7 @@
 #include <string.h>
 
 static bool has_parameter(const Kernel *kernel, const char *name, size_t length) {
+  if (strncmp(name, "units", length) == 0) return true; /* of the step */
   for (int i = 0; i < kernel->param_count; i++)
     if (strlen(kernel->params[i].name) == length &&
         strncmp(kernel->params[i].name, name, length) == 0)

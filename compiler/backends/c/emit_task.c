@@ -111,9 +111,33 @@ static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, size_t lo
  * beside it, of which both are views). */
 static bool loads_result(const LoopNest *nest, const Access *load) {
   const Access *store = &nest->stores.items[0].access;
-  bool both_first = (!load->offset || dim_is(load->offset, 0)) &&
-                    (!store->offset || dim_is(store->offset, 0));
+  bool both_first =
+      (!load->offset || dim_is(load->offset, 0)) && (!store->offset || dim_is(store->offset, 0));
   return load->buffer == store->buffer && (load->offset == store->offset || both_first);
+}
+
+/* Whether a vector function or one that it calls is long (exp, erf, tanh, …). */
+static bool is_long(int chunk) {
+  enum { LONG = 300 };
+  const RuntimeChunk *c = &runtime_chunks[chunk];
+  size_t length = strlen(c->name);
+  if (length < 2 || strcmp(c->name + length - 2, "_v") != 0) return false;
+  if (strlen(c->text) > LONG) return true;
+  for (const int *need = c->needs; *need >= 0; need++)
+    if (is_long(*need)) return true;
+  return false;
+}
+
+/* Long epilogues are functions of their own: inlined at every store they make programs big, and gcc
+ * keeps their constants in registers that the kernel's loops need. */
+static const char *epilogue_attribute(Emitter *e, const LoopNest *nest) {
+  for (size_t i = 0; i < nest->ops.count; i++) {
+    if (is_long(nest->ops.items[i].function->vector_chunk)) {
+      emit_need_name(e, "CTC_APART");
+      return "CTC_APART";
+    }
+  }
+  return "CTC_KERNEL";
 }
 
 /* static CTC_KERNEL ctc_v epilogue_3(ctc_v value, …): the ops of the nest on a vector. */
@@ -144,9 +168,9 @@ static const char *epilogue_function(Emitter *e, const Step *step) {
   char *made = arena_printf(e->arena, "epilogue_%d", ++e->task_count);
   map_set(&e->task_by_text, str_text(&text), made);
   str_addf(&e->task_text,
-           "static CTC_KERNEL ctc_v %s(ctc_v value, const float *const *operands, ctc_dim at,\n"
+           "static %s ctc_v %s(ctc_v value, const float *const *operands, ctc_dim at,\n"
            "    ctc_dim channel, int count) {\n%s}\n\n",
-           made, str_text(&text));
+           epilogue_attribute(e, nest), made, str_text(&text));
   return made;
 }
 
