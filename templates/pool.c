@@ -24,9 +24,9 @@ static ctc_threads ctc_openmp_threads(void) {
 enum { CTC_IDLE, CTC_WORKING, CTC_ASLEEP, CTC_ENDING };
 
 /* A worker spins, then lets others run in between, then sleeps. The caller, whose own part is as
- * large as the others, never sleeps. It yields early: perhaps the worker waits for this very
- * core. */
-enum { CTC_SPIN_NS = 5000, CTC_AWAKE_NS = 150000, CTC_CLOCK_TURNS = 64, CTC_JOIN_TURNS = 50 };
+ * large as the others, never sleeps. Who yields late loses time where two threads of the pool share
+ * a core, who yields early where programs of others wait for one. */
+enum { CTC_SPIN_NS = 20000, CTC_AWAKE_NS = 150000, CTC_CLOCK_TURNS = 64, CTC_JOIN_TURNS = 500 };
 
 typedef struct {
   int32_t state;
@@ -105,10 +105,12 @@ static int32_t ctc_worker_wait(ctc_worker *worker) {
 
 static void ctc_worker_join(const ctc_worker *worker) {
   for (int turns = 0; ctc_worker_state(worker) == CTC_WORKING; turns++) {
-    ctc_pause();
-    if (turns < CTC_JOIN_TURNS) continue;
-    sched_yield();
-    turns = 0;
+    if (turns < CTC_JOIN_TURNS) {
+      ctc_pause();
+    } else {
+      turns = CTC_JOIN_TURNS;
+      sched_yield();
+    }
   }
 }
 
