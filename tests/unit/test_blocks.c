@@ -2,6 +2,7 @@
  * resize16.c) against plain loops in double: random odd sizes, several images, halos, work cut in
  * two. What no kernel may use (channels that pad the last block, memory around the tensor) is NaN.
  * Built once for each vector width that the target has (see Makefile). */
+#pragma GCC diagnostic ignored "-Wunused-function"
 #include "runtime_all.c"
 
 #include <setjmp.h>

@@ -2,6 +2,7 @@
  * strides and stacks, with sizes that the C compiler knows and with others, work cut in two. The
  * numbers are small integers, so that results are exact. Built once for each vector width that the
  * target has (see Makefile). */
+#pragma GCC diagnostic ignored "-Wunused-function"
 #include "runtime_all.c"
 
 #include <setjmp.h>

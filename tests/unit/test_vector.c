@@ -1,6 +1,7 @@
 /* test_vector.c: the vector forms of the scalar functions (runtime/vector_scalar.c, vector_math.c)
  * against those, on special values and on floats of all sizes. Built once for each vector width
  * that the target has (see Makefile). */
+#pragma GCC diagnostic ignored "-Wunused-function"
 #include "runtime_all.c"
 
 #include <setjmp.h>
