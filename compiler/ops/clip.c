@@ -54,7 +54,8 @@ static bool lower_clip(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Clip) = {.name = "Clip", .infer = infer_clip, .lower = lower_clip, .blocked = blocked_pointwise};
+DEFINE_OP(Clip) = {
+    .name = "Clip", .infer = infer_clip, .lower = lower_clip, .blocked = blocked_pointwise};
 
 /* --- Pow --- */
 
@@ -103,4 +104,5 @@ static bool lower_pow(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Pow) = {.name = "Pow", .infer = infer_pow, .lower = lower_pow, .blocked = blocked_pointwise};
+DEFINE_OP(Pow) = {
+    .name = "Pow", .infer = infer_pow, .lower = lower_pow, .blocked = blocked_pointwise};

@@ -292,8 +292,8 @@ static Operand fold_inputs(Lower *l, const Node *node, LoopNest *nest, DType dty
   return nest_apply(l, nest, "div", dtype, quotient, 2);
 }
 
-/* A quotient by a number is a product with its reciprocal, which processors do several times as fast.
- * It may differ by one rounding unless the number is a power of two. */
+/* A quotient by a number is a product with its reciprocal, which processors do several times as
+ * fast. It may differ by one rounding unless the number is a power of two. */
 static const char *without_division(const Lower *l, const char *stem, DType dtype, Operand *args) {
   Operand *divisor = &args[1];
   if (strcmp(stem, "div") != 0 || dtype != DT_F32 || divisor->kind != OPERAND_REAL) return stem;

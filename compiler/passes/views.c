@@ -4,9 +4,9 @@
  *   y[16:48] = x  (Concat)   every use of x becomes a use of y + 16
  *   x = y[16:48]  (Split)    likewise, if y does not change afterwards
  *
- * In the first case the writers of y must share it without overlap: they write as many elements as it
- * has. The copy must be a nest that moves all of x in order (the same strides on both sides), in the
- * outermost block. */
+ * In the first case the writers of y must share it without overlap: they write as many elements as
+ * it has. The copy must be a nest that moves all of x in order (the same strides on both sides), in
+ * the outermost block. */
 #include "passes/passes.h"
 
 #include <string.h>
@@ -22,8 +22,9 @@ typedef struct {
 typedef struct {
   Program *program;
   DimPool *pool;
-  Uses *uses;       /* by buffer id */
-  int64_t *written; /* by buffer id: elements that the steps write in the whole program; -1: unknown */
+  Uses *uses; /* by buffer id */
+  int64_t
+      *written; /* by buffer id: elements that the steps write in the whole program; -1: unknown */
   int position;
   bool nested;
 } Views;
@@ -154,8 +155,9 @@ static bool remove_copy(Views *v, Block *block, int position) {
   int64_t shift = dim_value(store->offset) - dim_value(load->offset);
   const Uses *from_uses = &v->uses[from->id], *to_uses = &v->uses[to->id];
   Change c = {.pool = v->pool};
-  if (to->kind == BUFFER_WORKSPACE && !to_uses->elsewhere && v->written[to->id] == content_count(to) &&
-      from_uses->last_write < position && is_part(v, nest, from, to, shift)) {
+  if (to->kind == BUFFER_WORKSPACE && !to_uses->elsewhere &&
+      v->written[to->id] == content_count(to) && from_uses->last_write < position &&
+      is_part(v, nest, from, to, shift)) {
     c.part = from;
     c.whole = to;
     c.shift = dim_const(v->pool, shift);
