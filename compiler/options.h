@@ -57,15 +57,16 @@ typedef struct Options {
   WeightsMode weights;
   OptimizeMode optimize;
   int64_t max_workspace, max_weights; /* bytes; 0: no limit */
+  const char *blas;                   /* a CBLAS library for large products; NULL: none */
   bool strict;                        /* results that do not change with the C compiler's level */
   bool static_workspace;
-  int threads; /* the most that the program is planned for; up to 1: it has nothing of threads */
-  bool trace; /* the emitted program tells what each step wrote (templates/trace.c); for `ctc
-                 verify` only */
+  int threads;  /* the most that the program is planned for; up to 1: it has nothing of threads */
+  bool trace;   /* the emitted program tells what each step wrote (templates/trace.c); for `ctc
+                   verify` only */
   bool profile; /* the emitted program tells that a step has ended (templates/profile.c); for `ctc
                    bench` only */
   bool verify_ir, time_passes, progress;
-  bool split_all; /* every step among threads, however small: for tests */
+  bool split_all;                /* every step among threads, however small: for tests */
   const char *const *dump_after; /* pass names */
   size_t dump_after_count;
   const char *stop_after;

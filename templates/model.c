@@ -27,6 +27,15 @@ $options
 #include "$header_name"
 
 $runtime_head
+//$ if blas
+/* Large products of matrices: link with -l$blas_library. */
+#define CTC_BLAS
+#ifdef __cplusplus
+extern "C"
+#endif
+void cblas_sgemm(int order, int turn_a, int turn_b, int m, int n, int k, float alpha, const float *a, int a_row,
+                 const float *b, int b_row, float beta, float *c, int c_row);
+//$ end
 //$ if threads
 #ifdef _OPENMP
 #include <omp.h>

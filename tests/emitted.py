@@ -192,6 +192,45 @@ def check_strict_results_at_every_level(folder):
             assert result.tobytes() == results[0].tobytes(), f"{cc} -O{level} differs from -O0"
 
 
+# --- products by a BLAS ---
+
+
+def products_net():
+    """Large products: with weights as they are and turned, a turned left side, stacks; a small one."""
+    nodes = [
+        ("MatMul", ["x", "w"], ["a"]),
+        ("Gemm", ["a2", "v", "bias"], ["b"], {"transB": 1, "alpha": 0.5, "beta": 2.0}),
+        ("Reshape", ["a", "flat"], ["a2"]),
+        ("Gemm", ["a2", "b"], ["c"], {"transA": 1}),
+        ("Transpose", ["a"], ["at"], {"perm": [0, 2, 1]}),
+        ("MatMul", ["at", "a"], ["d"]),
+        ("MatMul", ["c", "u"], ["e"]),
+    ]
+    nodes[1], nodes[2] = nodes[2], nodes[1]
+    return model(
+        nodes,
+        [value("x", [2, 140, 100])],
+        [value("d", [2, 90, 90]), value("e", [90, 3])],
+        {
+            "w": array(100, 90),
+            "v": array(130, 90),
+            "bias": array(130),
+            "u": array(130, 3),
+            "flat": np.array([280, 90], np.int64),
+        },
+    )
+
+
+def check_products_by_blas(folder):
+    x = array(2, 140, 100)
+    made = products_net()
+    flags = ["-O1", "-w", "-Wl,--no-as-needed", "-lopenblas"]
+    results = library(made, folder, options=["--blas=openblas"], flags=flags).run([x])
+    calls = len(re.findall(r"^ +ctc_blas_gemm_f32\(", (folder / "net.c").read_text(), re.M))
+    assert calls == 4, f"{calls} products by the BLAS, expected 4"
+    same(results, onnxruntime_outputs(made, {"x": x}), rtol=1e-3, atol=1e-2)
+
+
 # --- emission ---
 
 

@@ -6,8 +6,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# protobuf-c reads ONNX files, jansson JSON, libzip .npz; cmocka runs the unit tests; clang checks the emitted code a second time.
-packages="gcc g++ make clang protobuf-c-compiler libprotobuf-c-dev libjansson-dev libzip-dev zlib1g-dev libcmocka-dev python3-venv"
+# protobuf-c reads ONNX files, jansson JSON, libzip .npz; cmocka runs the unit tests; --blas is tested with OpenBLAS; clang checks the emitted code a second time.
+packages="gcc g++ make clang protobuf-c-compiler libprotobuf-c-dev libjansson-dev libzip-dev zlib1g-dev libcmocka-dev libopenblas-dev python3-venv"
 
 is_installed() {
   dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'

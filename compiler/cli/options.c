@@ -172,6 +172,8 @@ const OptionRow cli_optimize_options[] = {
     {"--max-workspace", NULL, "BYTES", CALL(handle_max_workspace),
      "a limit for the workspace (64k, 2m); slower kernels are taken to keep it"},
     {"--max-weights", NULL, "BYTES", CALL(handle_max_weights), "likewise for the weights"},
+    {"--blas", NULL, "LIB", TEXT(options.blas),
+     "leave large matrix products to cblas_sgemm of a library (openblas, blis, mkl_rt)"},
     {"--strict", NULL, NULL, FLAG(options.strict),
      "the same results at every optimisation level of the C compiler"},
     {0},

@@ -116,6 +116,7 @@ bool toolchain_compile(Cli *cli, const char *source, const char *extra, const ch
   argv[count++] = output;
   argv[count++] = source;
   if (extra) argv[count++] = extra;
+  if (cli->options.blas) argv[count++] = arena_printf(cli->arena, "-l%s", cli->options.blas);
   argv[count++] = "-lm";
   argv[count] = NULL;
   const char *log = arena_printf(cli->arena, "%s.log", output);

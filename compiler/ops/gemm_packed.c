@@ -2,18 +2,21 @@
  * columns, made while compiling where B is a constant. */
 #include "ops/gemm_packed.h"
 
+#include "options.h"
+
 #include <string.h>
 
 enum {
-  PANEL = 32,        /* columns */
-  GEMV_ROWS = 2,     /* products of so few rows have a kernel of their own */
-  CHUNK = 256,       /* rows of A that stay in the cache while panel after panel is used */
-  OPEN_CHUNK = 112,  /* the same where the number of rows is not known: 8 tiles of 14 rows */
-  LEAST_CHUNK = 26,  /* rows for which a unit of work is worth it */
-  UNITS = 16,        /* units of work to aim at, so that threads get equal shares */
-  LEAST_ROWS = 4,    /* of A, and */
-  LEAST_COLUMNS = 8, /* of B, and */
-  LEAST_WORK = 4096  /* multiplications that make packing B at run time worth it */
+  PANEL = 32,         /* columns */
+  GEMV_ROWS = 2,      /* products of so few rows have a kernel of their own */
+  CHUNK = 256,        /* rows of A that stay in the cache while panel after panel is used */
+  OPEN_CHUNK = 112,   /* the same where the number of rows is not known: 8 tiles of 14 rows */
+  LEAST_CHUNK = 26,   /* rows for which a unit of work is worth it */
+  UNITS = 16,         /* units of work to aim at, so that threads get equal shares */
+  LEAST_ROWS = 4,     /* of A, and */
+  LEAST_COLUMNS = 8,  /* of B, and */
+  LEAST_WORK = 4096,  /* multiplications that make packing B at run time worth it */
+  BLAS_WORK = 1 << 20 /* multiplications from which on a BLAS does a product */
 };
 
 /* --- operands --- */
@@ -215,4 +218,40 @@ void lower_panel_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
   }
   step_units(step, units);
   set_results(l, step, sizes, y);
+}
+
+/* Whether a BLAS takes the product: one of each pair of strides must be 1. */
+static bool blas_takes(const Lower *l, const ProductSizes *sizes, const Matrices *a,
+                       const Matrices *b) {
+  bool strides =
+      (dim_is(a->row, 1) || dim_is(a->col, 1)) && (dim_is(b->row, 1) || dim_is(b->col, 1));
+  Dim work = dim_mul(l->c->dims, dim_mul(l->c->dims, sizes->m, sizes->n), sizes->k);
+  return l->c->options->blas && strides && !known_below(work, BLAS_WORK);
+}
+
+static void lower_blas(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
+                       const Matrices *y) {
+  Step *step = lower_kernel(l, "blas_gemm", DT_F32);
+  const Dim rest[] = {b->row,   b->col,   y->row,   sizes->outer, sizes->inner, a->outer,
+                      a->inner, b->outer, b->inner, y->outer,     y->inner};
+  arg_buffer_at(l, step, a->buffer, a->offset);
+  arg_buffer_at(l, step, b->buffer, b->offset);
+  arg_buffer_at(l, step, y->buffer, y->offset);
+  arg_dim(l, step, sizes->m);
+  arg_dim(l, step, sizes->n);
+  arg_dim(l, step, sizes->k);
+  arg_dim(l, step, a->row);
+  arg_dim(l, step, a->col);
+  for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) arg_dim(l, step, rest[i]);
+  step->why = "large, and --blas";
+}
+
+void lower_product(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
+                   const Matrices *y) {
+  if (blas_takes(l, sizes, a, b)) {
+    lower_blas(l, sizes, a, b, y);
+    return;
+  }
+  Panels panels = lower_panels(l, sizes, b);
+  lower_panel_product(l, sizes, a, &panels, y);
 }

@@ -32,9 +32,13 @@ Buffer *strided_input(Lower *l, const Value *value, Dim *stride);
 
 /* Whether the product is worth panels: B is a constant, or there is enough work for packing it. */
 bool product_wants_panels(const ProductSizes *sizes, const Matrices *b);
-/* B in panels: while compiling if it is a constant, otherwise by a step. */
+/* Appends the product where product_wants_panels: by panels, or by a BLAS if the user wants that.
+ * The rows of `y` are contiguous (its `col` is not used). */
+void lower_product(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
+                   const Matrices *y);
+
+/* Its parts. B in panels: while compiling if it is a constant, otherwise by a step. */
 Panels lower_panels(Lower *l, const ProductSizes *sizes, const Matrices *b);
-/* Appends the product; the rows of `y` are contiguous (its `col` is not used). */
 void lower_panel_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
                          const Panels *panels, const Matrices *y);
 

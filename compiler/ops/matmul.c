@@ -319,8 +319,7 @@ static bool lower_by_panels(Lower *l, const Node *node, const Product *product) 
   bool direct = product->alpha == 1.0 && out->dtype == DT_F32;
   y.buffer =
       direct ? lower_buffer(l, out) : lower_scratch(l, DT_F32, value_count(l->c, out), out->name);
-  Panels panels = lower_panels(l, &sizes, &b);
-  lower_panel_product(l, &sizes, &a, &panels, &y);
+  lower_product(l, &sizes, &a, &b, &y);
   if (!direct && product->alpha == 1.0) compute_done(l, out, y.buffer);
   if (product->alpha != 1.0) scale_result(l, out, y.buffer, product->alpha);
   return true;
@@ -446,8 +445,7 @@ static bool lower_gemm_by_panels(Lower *l, const Node *node, const Value *addend
   if (!product_wants_panels(&sizes, &b)) return false;
   bool plain = !addend && node_float(node, "alpha", 1.0f) == 1.0f;
   if (!plain) to.buffer = lower_scratch(l, DT_F32, value_count(l->c, out), out->name);
-  Panels panels = lower_panels(l, &sizes, &b);
-  lower_panel_product(l, &sizes, &a, &panels, &to);
+  lower_product(l, &sizes, &a, &b, &to);
   if (!plain)
     add_addend(l, node, to.buffer, addend ? compute_input(l, addend, DT_F32) : NULL, y,
                node_float(node, "beta", 1.0f));

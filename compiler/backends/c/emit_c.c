@@ -442,6 +442,8 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
   scope_text(scope, "weights_file", external ? weights_name : "");
   scope_textf(scope, "weights_bytes", "%" PRId64, mode == WEIGHTS_FILE ? e->weights_bytes : 0);
   scope_bool(scope, "strict", e->options->strict);
+  scope_bool(scope, "blas", e->options->blas != NULL);
+  scope_text(scope, "blas_library", e->options->blas ? e->options->blas : "");
   scope_bool(scope, "static_workspace",
              e->options->static_workspace && dim_is_const(e->program->workspace_bytes));
   scope_textf(scope, "input_count", "%zu", e->program->inputs.count);
