@@ -75,13 +75,15 @@ static inline CTC_INLINE void ctc_vi_store_bool(ctc_bool *p, ctc_vi mask, int co
 #define CTC_ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 #endif
 
-/* A square of CTC_LANES rows: zipping row i with row i + CTC_LANES / 2, into rows 2 i and 2 i + 1,
- * turns the bits of the index (row, lane) by one place; as often as the lane has bits, and rows are
- * lanes. */
+/* y[c y_stride + r] = x[r x_stride + c] for a square of CTC_LANES, of which `rows` rows and `columns`
+ * columns are read; all of y is written, garbage where nothing was read.
+ *
+ * Zipping row i with row i + CTC_LANES / 2, into rows 2 i and 2 i + 1, turns the bits of the index
+ * (row, lane) by one place; as often as the lane has bits, and rows are lanes. */
 static inline CTC_INLINE void ctc_transpose_square(const float *x, ctc_dim x_stride, float *y,
-                                                   ctc_dim y_stride) {
+                                                   ctc_dim y_stride, int rows, int columns) {
 #if CTC_LANES > 1 && CTC_HAS(__builtin_shufflevector)
-#define CTC_ROW(i) a##i = ctc_v_load(x + (i) * x_stride)
+#define CTC_ROW(i) a##i = ctc_v_load_n(x + ((i) < rows ? (i) * x_stride : 0), columns)
 #define CTC_ZIP(from, to, i, j, even, odd) \
   to##even = CTC_ZIP_LOW(from##i, from##j), to##odd = CTC_ZIP_HIGH(from##i, from##j)
 #define CTC_PUT(from, i) ctc_v_store(y + (i) * y_stride, from##i)
@@ -128,33 +130,36 @@ static inline CTC_INLINE void ctc_transpose_square(const float *x, ctc_dim x_str
 #undef CTC_ZIP
 #undef CTC_PUT
 #else
-  for (int i = 0; i < CTC_LANES; i++)
-    for (int k = 0; k < CTC_LANES; k++) y[i * y_stride + k] = x[k * x_stride + i];
+  for (int c = 0; c < columns; c++)
+    for (int r = 0; r < rows; r++) y[c * y_stride + r] = x[r * x_stride + c];
 #endif
 }
 
-/* y[c y_stride + r] = x[r CTC_LANES + c] for a tile of `rows` rows that are `columns` long. */
-static inline CTC_INLINE void ctc_transpose_tile(const float *x, float *y, ctc_dim y_stride,
+/* A square as a tile: tile[c CTC_LANES + r] = x[r x_stride + c]. */
+static inline CTC_INLINE void ctc_transpose_tile(const float *x, ctc_dim x_stride, float *tile,
                                                  int rows, int columns) {
-  if (rows == CTC_LANES && columns == CTC_LANES) {
-    ctc_transpose_square(x, CTC_LANES, y, y_stride);
-  } else {
-    for (int c = 0; c < columns; c++)
-      for (int r = 0; r < rows; r++) y[c * y_stride + r] = x[r * CTC_LANES + c];
-  }
+  if (rows == CTC_LANES && columns == CTC_LANES)
+    ctc_transpose_square(x, x_stride, tile, CTC_LANES, CTC_LANES, CTC_LANES);
+  else
+    ctc_transpose_square(x, x_stride, tile, CTC_LANES, rows, columns);
 }
 
 /* y[c y_stride + r] = x[r x_stride + c] for rows [r0, r1) and columns [c0, c1) of x. */
 static inline void ctc_transpose_plane(const float *x, ctc_dim x_stride, float *y,
                                        ctc_dim y_stride, ctc_dim r0, ctc_dim r1, ctc_dim c0,
                                        ctc_dim c1) {
-  ctc_dim r_squares = r1 - (r1 - r0) % CTC_LANES, c_squares = c1 - (c1 - c0) % CTC_LANES;
-  for (ctc_dim c = c0; c < c_squares; c += CTC_LANES) {
-    for (ctc_dim r = r0; r < r_squares; r += CTC_LANES)
-      ctc_transpose_square(x + r * x_stride + c, x_stride, y + c * y_stride + r, y_stride);
-    for (ctc_dim k = c; k < c + CTC_LANES; k++)
-      for (ctc_dim r = r_squares; r < r1; r++) y[k * y_stride + r] = x[r * x_stride + k];
-  }
-  for (ctc_dim c = c_squares; c < c1; c++)
-    for (ctc_dim r = r0; r < r1; r++) y[c * y_stride + r] = x[r * x_stride + c];
+  for (ctc_dim c = c0; c < c1; c += CTC_LANES)
+    for (ctc_dim r = r0; r < r1; r += CTC_LANES) {
+      const int rows = ctc_rest(r1 - r), columns = ctc_rest(c1 - c);
+      const float *from = x + r * x_stride + c;
+      float *to = y + c * y_stride + r;
+      if (rows == CTC_LANES && columns == CTC_LANES) {
+        ctc_transpose_square(from, x_stride, to, y_stride, CTC_LANES, CTC_LANES);
+      } else {
+        float tile[CTC_LANES * CTC_LANES];
+        ctc_transpose_square(from, x_stride, tile, CTC_LANES, rows, columns);
+        for (int k = 0; k < columns; k++)
+          ctc_v_store_n(to + k * y_stride, ctc_v_load(tile + k * CTC_LANES), rows);
+      }
+    }
 }

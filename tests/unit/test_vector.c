@@ -355,6 +355,41 @@ static void test_parts(void **state) {
   }
 }
 
+static void test_gathered(void **state) {
+  (void)state;
+  float from[3 * CTC_LANES], lanes[CTC_LANES];
+  ctc_bool truth[3 * CTC_LANES], back[CTC_LANES + 1];
+  for (int i = 0; i < 3 * CTC_LANES; i++) from[i] = (float)i, truth[i] = i % 3 == 1 || i % 7 == 0;
+  for (int count = 0; count <= CTC_LANES; count++) {
+    ctc_v_store(lanes, ctc_v_gather(from, 3, count));
+    for (int i = 0; i < CTC_LANES; i++) assert_true(lanes[i] == (i < count ? (float)(3 * i) : 0));
+    for (int stride = 1; stride <= 3; stride += 2) {
+      ctc_vi mask =
+          stride == 1 ? ctc_vi_load_bool(truth, count) : ctc_vi_gather_bool(truth, stride, count);
+      memset(back, 9, sizeof back);
+      ctc_vi_store_bool(back, mask, count);
+      for (int i = 0; i <= CTC_LANES; i++)
+        assert_int_equal(back[i], i < count ? truth[i * stride] : 9);
+    }
+  }
+}
+
+/* Planes of all sizes around the squares that they are made of. */
+static void test_transposed(void **state) {
+  (void)state;
+  enum { MOST = 2 * CTC_LANES + 1, WIDE = MOST + 2 };
+  float x[MOST * WIDE], y[MOST * WIDE];
+  for (int i = 0; i < MOST * WIDE; i++) x[i] = (float)i;
+  for (int rows = 0; rows <= MOST; rows++)
+    for (int columns = 0; columns <= MOST; columns++) {
+      for (int i = 0; i < MOST * WIDE; i++) y[i] = -1;
+      ctc_transpose_plane(x, WIDE, y, WIDE, 0, rows, 0, columns);
+      for (int c = 0; c < MOST; c++)
+        for (int r = 0; r < WIDE; r++)
+          assert_true(y[c * WIDE + r] == (r < rows && c < columns ? x[r * WIDE + c] : -1));
+    }
+}
+
 /* Whether this machine has the registers that the test was compiled for. */
 static bool machine_has_them(void) {
 #if CTC_LANES == 16
@@ -372,7 +407,8 @@ int main(void) {
       cmocka_unit_test(test_exact_ternary), cmocka_unit_test(test_masks),
       cmocka_unit_test(test_truth),         cmocka_unit_test(test_functions),
       cmocka_unit_test(test_bounds),        cmocka_unit_test(test_infinities),
-      cmocka_unit_test(test_parts),
+      cmocka_unit_test(test_parts),         cmocka_unit_test(test_gathered),
+      cmocka_unit_test(test_transposed),
   };
   print_message("%d lanes\n", CTC_LANES);
   if (machine_has_them()) return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@ typedef enum {
 typedef struct {
   NestForm form;
   int along;  /* the loop along which results are neighbours; not NEST_SCALAR */
-  int across; /* the loop along which neighbours are read; -1 where it is the same */
+  int across; /* the last two: the loop along which neighbours are read */
 } NestPlan;
 
 /* The iterations of a loop, as expressions of the task. */

@@ -48,16 +48,6 @@ static bool all_stores_move_by_1(const LoopNest *nest, int d) {
   return true;
 }
 
-/* Loads that vectors would have to gather. */
-static int gathered_loads(const LoopNest *nest, int d) {
-  int count = 0;
-  for (size_t i = 0; i < nest->loads.count; i++) {
-    Dim stride = nest->loads.items[i].stride[d];
-    count += !dim_is(stride, 0) && !dim_is(stride, 1);
-  }
-  return count;
-}
-
 static bool is_long(Dim extent, int64_t least) {
   return !dim_is_const(extent) || dim_value(extent) >= least;
 }
@@ -75,31 +65,34 @@ static bool is_copy(const LoopNest *nest) {
          nest->stores.items[0].value.kind == OPERAND_LOAD;
 }
 
-/* A loop along which all loads move by one or not at all, and some do; -1 if there is none. */
-static int load_loop(const LoopNest *nest) {
+/* Whether a load has its neighbours along another loop than the results. */
+static bool is_gathered(const Access *load, int along) {
+  return !dim_is(load->stride[along], 0) && !dim_is(load->stride[along], 1);
+}
+
+/* The loop along which those loads, all of floats, have their neighbours; -1 if there is none. */
+static int gathered_loop(const LoopNest *nest, int along) {
   for (int d = nest->rank - 1; d >= 0; d--) {
-    bool moves = false;
-    for (size_t i = 0; i < nest->loads.count; i++)
-      moves = moves || !dim_is(nest->loads.items[i].stride[d], 0);
-    if (moves && gathered_loads(nest, d) == 0) return d;
+    bool fits = true;
+    for (size_t i = 0; i < nest->loads.count; i++) {
+      const Access *load = &nest->loads.items[i];
+      if (is_gathered(load, along))
+        fits = fits && dim_is(load->stride[d], 1) && load->dtype == DT_F32;
+    }
+    if (fits && d != along) return d;
   }
   return -1;
 }
 
-static bool stores_one_float(const LoopNest *nest) {
-  return nest->stores.count == 1 && nest->stores.items[0].access.dtype == DT_F32;
-}
-
 /* Reads and writes that have neighbours along different loops. */
 static NestPlan plan_across(const LoopNest *nest, int along) {
-  NestPlan plan = {NEST_SCALAR, along, load_loop(nest)};
-  bool floats = stores_one_float(nest) && nest->loads.items[0].dtype == DT_F32;
+  NestPlan plan = {NEST_SCALAR, along, gathered_loop(nest, along)};
+  bool square = plan.across >= 0 && is_long(nest->extent[along], SHORTEST) &&
+                is_long(nest->extent[plan.across], SHORTEST);
   if (is_copy(nest)) {
-    plan.form = floats && plan.across >= 0 ? NEST_TRANSPOSED : NEST_SCALAR;
+    plan.form = plan.across >= 0 ? NEST_TRANSPOSED : NEST_SCALAR;
   } else if (nest_is_vectors(nest) && is_long(nest->extent[along], SHORTEST)) {
-    bool squares =
-        stores_one_float(nest) && plan.across >= 0 && is_long(nest->extent[plan.across], SHORTEST);
-    plan.form = squares ? NEST_SQUARES : NEST_VECTORS;
+    plan.form = square ? NEST_SQUARES : NEST_VECTORS;
   }
   if (plan.form == NEST_VECTORS) plan.across = -1;
   return plan;
@@ -109,7 +102,8 @@ NestPlan nest_plan(const LoopNest *nest) {
   NestPlan plan = {NEST_SCALAR, -1, -1};
   plan.along = result_loop(nest);
   if (plan.along < 0 || nest->stores.count == 0) return plan;
-  if (gathered_loads(nest, plan.along)) return plan_across(nest, plan.along);
+  for (size_t i = 0; i < nest->loads.count; i++)
+    if (is_gathered(&nest->loads.items[i], plan.along)) return plan_across(nest, plan.along);
   bool row = is_copy(nest) && dim_is(nest->loads.items[0].stride[plan.along], 1);
   if (row && is_long(nest->extent[plan.along], LONG_ROW))
     plan.form = NEST_ROWS;
@@ -203,9 +197,24 @@ static void add_lane_stores(Emitter *e, Str *out, const LoopNest *nest) {
   }
 }
 
-/* The function, made or found again. */
-static const char *lanes_function(Emitter *e, const LoopNest *nest, int along, const char *stem) {
+/* The nest as it reads once gathered loads are in tiles: neighbours. */
+static const LoopNest *with_tiles(Emitter *e, const LoopNest *nest, int along) {
+  LoopNest *made = ARENA_NEW(e->arena, LoopNest);
+  *made = *nest;
+  memset(&made->loads, 0, sizeof made->loads);
+  for (size_t i = 0; i < nest->loads.count; i++) {
+    Access load = nest->loads.items[i];
+    if (is_gathered(&load, along)) load.stride[along] = dim_const(e->c->dims, 1);
+    vec_push(e->arena, &made->loads, load);
+  }
+  return made;
+}
+
+/* The function, made or found again. With tiles, gathered loads are neighbours in them. */
+static const char *lanes_function(Emitter *e, const LoopNest *given, int along, bool tiles,
+                                  const char *stem) {
   Str text = str_in(e->arena);
+  const LoopNest *nest = tiles ? with_tiles(e, given, along) : given;
   str_add(&text, "(");
   add_lane_parameters(e, &text, nest, along);
   str_add(&text, ") {\n");
@@ -241,8 +250,8 @@ static const char *access_start(Task *t, const LoopNest *nest, const Access *acc
 
 /* A call for the lanes at the index of loop `along`; results go to `result`, or where the nest
  * says. */
-static void add_call(Task *t, Str *out, const LoopNest *nest, int along, const char *function,
-                     const char *result, const char *count) {
+static void add_call(Task *t, Str *out, const LoopNest *nest, int along, int across,
+                     const char *function, const char *count) {
   const char *at = arena_printf(t->e->arena, "i%d", along);
   str_addf(out, "%s(", function);
   for (size_t i = 0; i < nest->loads.count; i++) {
@@ -250,14 +259,15 @@ static void add_call(Task *t, Str *out, const LoopNest *nest, int along, const c
     LoadForm form = load_form(nest, i, along);
     if (form == LOAD_ONCE)
       str_addf(out, "v%zu, ", i);
+    else if (form == LOAD_GATHERED && across >= 0)
+      str_addf(out, "tile%zu + (i%d - c) * CTC_LANES, ", i, across);
     else
       str_addf(out, "%s, ", access_start(t, nest, load, 'x', i, along, at));
-    if (form == LOAD_GATHERED) str_addf(out, "%s, ", task_size(t, load->stride[along]));
+    if (form == LOAD_GATHERED && across < 0)
+      str_addf(out, "%s, ", task_size(t, load->stride[along]));
   }
   for (size_t i = 0; i < nest->stores.count; i++)
-    str_addf(out, "%s, ",
-             result ? result
-                    : access_start(t, nest, &nest->stores.items[i].access, 'y', i, along, at));
+    str_addf(out, "%s, ", access_start(t, nest, &nest->stores.items[i].access, 'y', i, along, at));
   str_addf(out, "%s);\n", count);
 }
 
@@ -276,24 +286,29 @@ static void add_loads_once(Task *t, Str *out, const LoopNest *nest, int along, i
   }
 }
 
+/* Whether the iterations are a multiple of any number of lanes. */
+static bool is_whole(const LoopNest *nest, int d, const NestRange *range) {
+  Dim extent = nest->extent[d];
+  return !range->shared && dim_is_const(extent) && dim_value(extent) % MOST_LANES == 0;
+}
+
 static void add_vectors(Task *t, Str *out, const LoopNest *nest, const NestPlan *plan,
                         const NestRange *range, const char *stem, int depth) {
   int d = plan->along;
-  Dim extent = nest->extent[d];
-  const char *function = lanes_function(t->e, nest, d, stem);
-  bool whole = !range->shared && dim_is_const(extent) && dim_value(extent) % MOST_LANES == 0;
+  const char *function = lanes_function(t->e, nest, d, false, stem);
+  bool whole = is_whole(nest, d, range);
   add_loads_once(t, out, nest, d, depth);
   emit_indent(out, depth);
   str_addf(out, "int64_t i%d = %s;\n", d, range->first);
   emit_indent(out, depth);
   str_addf(out, "for (; i%d + CTC_LANES <= %s; i%d += CTC_LANES)\n", d, range->last, d);
   emit_indent(out, depth + 1);
-  add_call(t, out, nest, d, function, NULL, "CTC_LANES");
+  add_call(t, out, nest, d, -1, function, "CTC_LANES");
   if (whole) return;
   emit_indent(out, depth);
   str_addf(out, "if (i%d < %s)\n", d, range->last);
   emit_indent(out, depth + 1);
-  add_call(t, out, nest, d, function, NULL,
+  add_call(t, out, nest, d, -1, function,
            arena_printf(t->e->arena, "(int)(%s - i%d)", range->last, d));
 }
 
@@ -332,39 +347,52 @@ static void add_transposed(Task *t, Str *out, const LoopNest *nest, const NestPl
            along->first, along->last, across->first, across->last);
 }
 
-/* Squares of CTC_LANES rows and columns: rows by vectors into a tile, from there transposed. */
+/* float tile0[…]; ctc_transpose_tile(…, tile0, …); */
+static void add_tiles(Task *t, Str *out, const LoopNest *nest, const NestPlan *plan, int depth) {
+  Dim zero = dim_const(t->e->c->dims, 0);
+  emit_need_name(t->e, "ctc_transpose_tile");
+  for (size_t i = 0; i < nest->loads.count; i++) {
+    const Access *load = &nest->loads.items[i];
+    Access outer = *load;
+    if (!is_gathered(load, plan->along)) continue;
+    outer.stride[plan->across] = zero;
+    const char *at = arena_printf(t->e->arena, "i%d", plan->along);
+    const char *start = access_start(t, nest, &outer, 'x', i, plan->along, at);
+    emit_indent(out, depth);
+    str_addf(out, "float tile%zu[CTC_LANES * CTC_LANES];\n", i);
+    emit_indent(out, depth);
+    str_addf(out, "ctc_transpose_tile(%s + c, %s, tile%zu, rows, columns);\n", start,
+             task_size(t, load->stride[plan->along]), i);
+  }
+}
+
+/* Squares of CTC_LANES rows (along) and columns (across): gathered loads are transposed into tiles,
+ * then it is vectors as before. */
 static void add_squares(Task *t, Str *out, const LoopNest *nest, const NestPlan *plan,
                         const NestRange *along, const NestRange *across, const char *stem,
                         int depth) {
   int r = plan->along, c = plan->across;
-  const Access *store = &nest->stores.items[0].access;
-  Access to = *store;
-  const char *function = lanes_function(t->e, nest, c, stem);
-  emit_need_name(t->e, "ctc_transpose_tile");
+  const char *function = lanes_function(t->e, nest, r, true, stem);
   emit_need_name(t->e, "ctc_rest");
-  to.stride[r] = to.stride[c] = dim_const(t->e->c->dims, 0);
-  const char *index = nest_index(t, nest, &to);
   emit_indent(out, depth);
-  str_addf(out, "for (int64_t i%d = %s; i%d < %s; i%d += CTC_LANES)\n", c, across->first, c,
-           across->last, c);
+  str_addf(out, "for (int64_t c = %s; c < %s; c += CTC_LANES)\n", across->first, across->last);
   emit_indent(out, depth + 1);
-  str_addf(out, "for (int64_t r = %s; r < %s; r += CTC_LANES) {\n", along->first, along->last);
+  str_addf(out, "for (int64_t i%d = %s; i%d < %s; i%d += CTC_LANES) {\n", r, along->first, r,
+           along->last, r);
   emit_indent(out, depth + 2);
-  str_addf(out, "const int rows = ctc_rest(%s - r), columns = ctc_rest(%s - i%d);\n", along->last,
-           across->last, c);
+  if (is_whole(nest, r, along))
+    str_add(out, "const int rows = CTC_LANES, ");
+  else
+    str_addf(out, "const int rows = ctc_rest(%s - i%d), ", along->last, r);
+  str_addf(out, "columns = ctc_rest(%s - c);\n", across->last);
+  add_tiles(t, out, nest, plan, depth + 2);
   emit_indent(out, depth + 2);
-  str_add(out, "float tile[CTC_LANES * CTC_LANES];\n");
-  emit_indent(out, depth + 2);
-  str_addf(out, "for (int64_t i%d = r; i%d < r + rows; i%d++) {\n", r, r, r);
-  add_loads_once(t, out, nest, c, depth + 3);
+  str_addf(out, "for (int64_t i%d = c; i%d < c + columns; i%d++) {\n", c, c, c);
+  add_loads_once(t, out, nest, r, depth + 3);
   emit_indent(out, depth + 3);
-  add_call(t, out, nest, c, function, arena_printf(t->e->arena, "tile + (i%d - r) * CTC_LANES", r),
-           "columns");
+  add_call(t, out, nest, r, c, function, "rows");
   emit_indent(out, depth + 2);
   str_add(out, "}\n");
-  emit_indent(out, depth + 2);
-  str_addf(out, "ctc_transpose_tile(tile, y0 + %s + i%d * %s + r, %s, rows, columns);\n", index, c,
-           task_size(t, store->stride[c]), task_size(t, store->stride[c]));
   emit_indent(out, depth + 1);
   str_add(out, "}\n");
 }
