@@ -23,7 +23,7 @@
 #if CTC_LANES == 16 && defined(__AVX512VNNI__)
 #define CTC_INT8_DOT(sum, x, w) __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w))
 #elif CTC_LANES == 8 && defined(__AVXVNNI__)
-#define CTC_INT8_DOT(sum, x, w) __asm__("{vex} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w))
+#define CTC_INT8_DOT(sum, x, w) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w))
 #elif CTC_LANES == 4 && defined(__aarch64__) && defined(__ARM_FEATURE_MATMUL_INT8)
 #define CTC_INT8_DOT(sum, x, w)                                                                   \
   __asm__("usdot %0.4s, %2.16b, %1.16b" : "+w"(sum) : "w"(w), "w"(x))
@@ -53,7 +53,9 @@
 #if CTC_LANES > 1
 #define CTC_VECTOR_OF(bytes) __attribute__((vector_size(bytes)))
 #define CTC_CONVERT(v, type) __builtin_convertvector(v, type)
+#define CTC_ANYWHERE __attribute__((aligned(1), may_alias))
 #else
+#define CTC_ANYWHERE
 #define CTC_VECTOR_OF(bytes)
 #define CTC_CONVERT(v, type) ((type)(v))
 #endif
@@ -61,10 +63,16 @@
 /* As many bytes as a vector has lanes. */
 typedef CTC_VECTOR_OF(CTC_LANES) uint8_t ctc_vb;
 
-/* As many 16-bit numbers. */
-typedef CTC_VECTOR_OF(CTC_LANES * 2) int16_t ctc_vs;
+/* The same, anywhere in memory. */
+#if CTC_LANES > 1
+#define CTC_BYTES_AT(p) (*(const ctc_vb_anywhere *)(const void *)(p))
+#else
+#define CTC_BYTES_AT(p) (*(p))
+#endif
 
-/* Twice as many 16-bit numbers: a whole vector. */
+typedef CTC_VECTOR_OF(CTC_LANES) CTC_ANYWHERE uint8_t ctc_vb_anywhere;
+
+/* A whole vector of 16-bit numbers. */
 typedef CTC_VECTOR_OF(CTC_LANES * 4) int16_t ctc_vh;
 
 /* Byte k of each lane: of the weights with its sign, of the activations without. */
@@ -109,29 +117,56 @@ static CTC_KERNEL ctc_vi ctc_int8_load(const void *p) {
   return v;
 }
 
-/* `count` bytes as numbers, zeros behind them. */
-static CTC_KERNEL ctc_vi ctc_int8_widen(const uint8_t *p, int count) {
-  ctc_vb bytes;
-  if (count >= CTC_LANES) {
-    memcpy(&bytes, p, sizeof bytes);
-  } else {
-    uint8_t lanes[CTC_LANES] = {0};
-    for (int i = 0; i < CTC_LANES && i < count; i++) lanes[i] = p[i];
-    memcpy(&bytes, lanes, sizeof bytes);
-  }
-  return CTC_CONVERT(bytes, ctc_vi);
+/* CTC_LANES bytes as numbers. (gcc does not find the instructions by itself.) */
+static CTC_KERNEL ctc_vi ctc_int8_widen(const uint8_t *p) {
+  ctc_vi v;
+#if CTC_LANES == 16
+  __asm__("vpmovzxbd %1, %0" : "=v"(v) : "m"(CTC_BYTES_AT(p)));
+#elif CTC_LANES == 8 && defined(__AVX2__)
+  __asm__("vpmovzxbd %1, %0" : "=x"(v) : "m"(CTC_BYTES_AT(p)));
+#elif CTC_LANES == 4 && defined(__SSE2__)
+  const ctc_vi zero = {0};
+  __asm__("movd %1, %0\n\tpunpcklbw %2, %0\n\tpunpcklwd %2, %0"
+          : "=&x"(v)
+          : "m"(CTC_BYTES_AT(p)), "x"(zero));
+#else
+  v = CTC_CONVERT(CTC_BYTES_AT(p), ctc_vi);
+#endif
+  return v;
 }
 
-/* The low bytes of `count` lanes. */
-static inline CTC_INLINE void ctc_int8_narrow(uint8_t *p, ctc_vi v, int count) {
-  const ctc_vb bytes = CTC_CONVERT(v, ctc_vb);
+/* The low bytes of all lanes. */
+static inline CTC_INLINE void ctc_int8_store(uint8_t *p, ctc_vi v) {
+#if CTC_LANES == 4 && defined(__SSE2__)
+  ctc_vi packed = v & 255;
+  __asm__("packssdw %0, %0\n\tpackuswb %0, %0" : "+x"(packed));
+  memcpy(p, &packed, 4);
+#else
+  ctc_vb bytes;
+#if CTC_LANES == 16
+  __asm__("vpmovdb %1, %0" : "=v"(bytes) : "v"(v));
+#elif CTC_LANES == 8 && defined(__AVX2__)
+  const ctc_vi low = v & 255;
+  __asm__("vextracti128 %2, %t1, %x0\n\tvpackssdw %x0, %x1, %x0\n\tvpackuswb %x0, %x0, %x0"
+          : "=&x"(v)
+          : "x"(low), "i"(1));
+  memcpy(&bytes, &v, sizeof bytes);
+#else
+  bytes = CTC_CONVERT(v, ctc_vb);
+#endif
+  memcpy(p, &bytes, sizeof bytes);
+#endif
+}
+
+/* The low bytes of the first `count` lanes. */
+static inline CTC_INLINE void ctc_int8_store_n(uint8_t *p, ctc_vi v, int count) {
+  uint8_t lanes[CTC_LANES];
   if (count >= CTC_LANES) {
-    memcpy(p, &bytes, sizeof bytes);
-  } else {
-    uint8_t lanes[CTC_LANES];
-    memcpy(lanes, &bytes, sizeof bytes);
-    for (int i = 0; i < CTC_LANES && i < count; i++) p[i] = lanes[i];
+    ctc_int8_store(p, v);
+    return;
   }
+  ctc_int8_store(lanes, v);
+  for (int i = 0; i < CTC_LANES && i < count; i++) p[i] = lanes[i];
 }
 
 /* The level nearest to x, ties to even, within [low, high] before `zero` is added: as a number that
@@ -184,7 +219,7 @@ static inline CTC_INLINE void ctc_int8_put(const ctc_int8_finish *f, ctc_vi sum,
     if (f->epilogue) value = f->epilogue(value, f->operands, at, channel, count);
     ctc_v_store_n(f->reals + at, value, count);
   } else {
-    ctc_int8_narrow(f->bytes + at, ctc_int8_level(value, f->low, f->high, f->zero), count);
+    ctc_int8_store_n(f->bytes + at, ctc_int8_level(value, f->low, f->high, f->zero), count);
   }
 }
 

@@ -2,16 +2,15 @@
  *
  * Activations are as in int8.c; vectors run along the channels, a tile is up to 8 pixels of a row.
  * What lies behind the last channel is read, too: activations whose channels are no multiple of 16
- * end with 15 bytes more. Weights are 16-bit numbers without a zero point, [kernel][slots], so that
- * any window sum fits: sum x w - x_zero sum w. Units: rows of the output. */
+ * end with 15 bytes more. Weights are numbers of 9 bits without a zero point, [kernel][slots]. Units: rows of the output. */
 
-/* sum + x * w, where x has 8 bits and w 16. */
+/* sum + x * w, where x has 8 bits and w 9. */
 #if CTC_LANES == 16 && defined(__AVX512VNNI__)
 #define CTC_INT8_MULTIPLY(sum, x, w)                                                              \
   __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w))
 #elif CTC_LANES == 8 && defined(__AVXVNNI__)
 #define CTC_INT8_MULTIPLY(sum, x, w)                                                              \
-  __asm__("{vex} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w))
+  __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w))
 #endif
 
 static CTC_KERNEL ctc_vi ctc_int8_multiply(ctc_vi sum, ctc_vi x, ctc_vi w) {
@@ -27,12 +26,6 @@ static CTC_KERNEL ctc_vi ctc_int8_multiply(ctc_vi sum, ctc_vi x, ctc_vi w) {
 #endif
 }
 
-static CTC_KERNEL ctc_vi ctc_int8_widen_weights(const int16_t *p) {
-  ctc_vs v;
-  memcpy(&v, p, sizeof v);
-  return CTC_CONVERT(v, ctc_vi);
-}
-
 /* f(0) … f(7): once a pixel of the largest tile. */
 #define CTC_INT8_EIGHT(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7)
 
@@ -40,7 +33,7 @@ static CTC_KERNEL ctc_vi ctc_int8_widen_weights(const int16_t *p) {
 
 #define CTC_INT8_ROW_ADD(i)                                                                       \
   if (n > (i))                                                                                    \
-    p##i = ctc_int8_multiply(p##i, ctc_int8_widen(from + (i) * walk->x_pixel, CTC_LANES), v);
+    p##i = ctc_int8_multiply(p##i, ctc_int8_widen(from + (i) * walk->x_pixel), v);
 
 #define CTC_INT8_ROW_END(i)                                                                       \
   if (n > (i))                                                                                    \
@@ -49,7 +42,7 @@ static CTC_KERNEL ctc_vi ctc_int8_widen_weights(const int16_t *p) {
 
 /* n <= 8 pixels of a row, one vector of channels. `slots` is the step from tap to tap in w. */
 static inline CTC_INLINE void ctc_int8_row_tile(const ctc_int8_walk *walk, ctc_int8_place place,
-                                                const int16_t *w, ctc_dim channel, ctc_dim slots,
+                                                const int32_t *w, ctc_dim channel, ctc_dim slots,
                                                 int n) {
   const int count = ctc_int8_count(walk, channel);
   const ctc_vi start = ctc_int8_load(walk->finish.start + channel);
@@ -57,7 +50,7 @@ static inline CTC_INLINE void ctc_int8_row_tile(const ctc_int8_walk *walk, ctc_i
   for (ctc_dim kh = 0; kh < walk->kh; kh++) {
     for (ctc_dim kw = 0; kw < walk->kw; kw++, w += slots) {
       const uint8_t *from = place.x + (kh * walk->x_kh + kw * walk->x_kw);
-      const ctc_vi v = ctc_int8_widen_weights(w);
+      const ctc_vi v = ctc_int8_load(w);
       CTC_INT8_EIGHT(CTC_INT8_ROW_ADD)
     }
   }
@@ -66,7 +59,7 @@ static inline CTC_INLINE void ctc_int8_row_tile(const ctc_int8_walk *walk, ctc_i
 
 /* A row of outputs. */
 static inline CTC_INLINE void ctc_int8_row(const ctc_int8_walk *walk, ctc_int8_place place,
-                                           const int16_t *w) {
+                                           const int32_t *w) {
   const ctc_dim slots = (walk->channels + 15) / 16 * 16, columns = walk->columns;
   for (ctc_dim i = 0; i < columns; i += 8) {
     const ctc_dim n = columns - i < 8 ? columns - i : 8;
@@ -88,7 +81,7 @@ static inline CTC_INLINE void ctc_int8_row(const ctc_int8_walk *walk, ctc_int8_p
   }
 }
 
-static inline CTC_INLINE void ctc_int8_rows(const uint8_t *x, const int16_t *w,
+static inline CTC_INLINE void ctc_int8_rows(const uint8_t *x, const int32_t *w,
                                             const ctc_int8_finish *finish, ctc_dim channels,
                                             ctc_dim oh, ctc_dim ow, ctc_dim kh, ctc_dim kw,
                                             ctc_dim sh, ctc_dim sw, ctc_dim dh, ctc_dim dw,
@@ -119,7 +112,7 @@ static inline CTC_INLINE void ctc_int8_rows(const uint8_t *x, const int16_t *w,
 
 /* As the kernels of the same forms in int8.c. */
 static CTC_KERNEL void ctc_int8_depthwise_i32(
-    const uint8_t *x, const int16_t *w, const int32_t *start, int32_t *y, ctc_dim channels,
+    const uint8_t *x, const int32_t *w, const int32_t *start, int32_t *y, ctc_dim channels,
     ctc_dim oh, ctc_dim ow, ctc_dim kh, ctc_dim kw, ctc_dim sh, ctc_dim sw, ctc_dim dh, ctc_dim dw,
     ctc_dim x_image, ctc_dim x_row, ctc_dim x_pixel, ctc_dim y_image, ctc_dim y_row,
     ctc_dim y_pixel, ctc_dim y_block, ctc_dim first, ctc_dim last) {
@@ -130,7 +123,7 @@ static CTC_KERNEL void ctc_int8_depthwise_i32(
 }
 
 static CTC_KERNEL void ctc_int8_depthwise_f32(
-    const uint8_t *x, const int16_t *w, const int32_t *start, const float *scale, float *y,
+    const uint8_t *x, const int32_t *w, const int32_t *start, const float *scale, float *y,
     ctc_epilogue epilogue, const float *const *operands, ctc_dim channels, ctc_dim oh, ctc_dim ow,
     ctc_dim kh, ctc_dim kw, ctc_dim sh, ctc_dim sw, ctc_dim dh, ctc_dim dw, ctc_dim x_image,
     ctc_dim x_row, ctc_dim x_pixel, ctc_dim y_image, ctc_dim y_row, ctc_dim y_pixel,
@@ -145,7 +138,7 @@ static CTC_KERNEL void ctc_int8_depthwise_f32(
 
 //$ for t in u8 i8
 static CTC_KERNEL void ctc_int8_depthwise_$t(
-    const uint8_t *x, const int16_t *w, const int32_t *start, const float *scale, $T *y,
+    const uint8_t *x, const int32_t *w, const int32_t *start, const float *scale, $T *y,
     ctc_dim zero, ctc_dim low, ctc_dim high, ctc_dim channels, ctc_dim oh, ctc_dim ow, ctc_dim kh,
     ctc_dim kw, ctc_dim sh, ctc_dim sw, ctc_dim dh, ctc_dim dw, ctc_dim x_image, ctc_dim x_row,
     ctc_dim x_pixel, ctc_dim y_image, ctc_dim y_row, ctc_dim y_pixel, ctc_dim y_block,
@@ -160,7 +153,7 @@ static CTC_KERNEL void ctc_int8_depthwise_$t(
 
 /* Weights [channels][taps] less their zero points to [taps][slots], and their sums by slot. */
 //$ for t in u8 i8
-static void ctc_pack_int8_depthwise_$t(const $T *w, const $T *w_zero, int16_t *packed,
+static void ctc_pack_int8_depthwise_$t(const $T *w, const $T *w_zero, int32_t *packed,
                                        int32_t *sums, ctc_dim channels, ctc_dim taps,
                                        ctc_dim zero_step) {
   const ctc_dim slots = (channels + 15) / 16 * 16;
@@ -169,7 +162,7 @@ static void ctc_pack_int8_depthwise_$t(const $T *w, const $T *w_zero, int16_t *p
     sums[c] = 0;
     for (ctc_dim t = 0; t < taps && c < channels; t++) {
       const int32_t level = w[c * taps + t] - (w_zero ? w_zero[c * zero_step] : 0);
-      packed[t * slots + c] = (int16_t)level;
+      packed[t * slots + c] = level;
       sums[c] += level;
     }
   }

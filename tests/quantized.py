@@ -9,11 +9,11 @@ from common import compile_c, ctc_ok, model, save, value
 import ctc_model
 
 WIDTHS = {
-    "native": ["-O2", "-march=native"],
-    "avx2": ["-O1", "-mavx2", "-mfma"],
-    "avx512": ["-O1", "-mavx512f", "-mavx512bw"],
-    "baseline": ["-O1"],
-    "scalar": ["-O1", "-DCTC_SCALAR"],
+    "native": ["gcc", "-O2", "-march=native"],
+    "avx2": ["clang", "-O1", "-mavx2", "-mfma"],
+    "avx512": ["gcc", "-O1", "-mavx512f", "-mavx512bw"],
+    "baseline": ["gcc", "-O1"],
+    "scalar": ["gcc", "-O1", "-DCTC_SCALAR"],
 }
 SIGNS = [(np.uint8, np.uint8), (np.uint8, np.int8), (np.int8, np.uint8), (np.int8, np.int8)]
 
@@ -93,7 +93,7 @@ class Cases:
         path = save(made, folder)
         ctc_ok("compile", path, "-o", folder / "m.c", "--prefix", "m", "--quiet")
         for name, flags in WIDTHS.items():
-            compile_c(["gcc", "-std=gnu99", "-w", *flags, "-shared", "-fPIC", "m.c", "-o", f"{name}.so", "-lm"], folder)
+            compile_c([*flags, "-std=gnu99", "-w", "-shared", "-fPIC", "m.c", "-o", f"{name}.so", "-lm"], folder)
             if name != "avx512" or runs_avx512():
                 self.compare(name, ctc_model.load(folder / f"{name}.so", "m").run(self.arrays))
 

@@ -95,7 +95,7 @@ static int64_t zero_step(const ByteConv *conv) {
 static Tensor *pack_depthwise(Lower *l, const ByteConv *conv, int32_t *sums) {
   void *data;
   int64_t taps = conv->kernel[0] * conv->kernel[1];
-  Tensor *packed = new_numbers(l, DT_I16, taps * slots_of(conv), &data);
+  Tensor *packed = new_numbers(l, DT_I32, taps * slots_of(conv), &data);
   const void *in[] = {bytes_of(l, conv->w), bytes_of(l, conv->w_zero)};
   void *out[] = {data, sums};
   int64_t numbers[] = {conv->groups, taps, zero_step(conv)};
