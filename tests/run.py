@@ -4,7 +4,7 @@
     run.py --all            everything but the large models
     run.py --quick          about a minute
     run.py --zoo            all real models (downloads some 600 MB), writes docs/zoo.md
-    run.py --group NAME     one group: unit, errors, cli, emitted, threads, golden, examples, random, random-convs, random-split, node, node-clang, node-sanitized, node-split, zoo, zoo-dynamic
+    run.py --group NAME     one group, see GROUPS; repeatable
 """
 import argparse
 import importlib
@@ -67,6 +67,7 @@ GROUPS = {
     "cli": lambda: module("cli"),
     "emitted": lambda: module("emitted"),
     "threads": lambda: module("threads"),
+    "quantized": lambda: module("quantized"),
     "golden": lambda: module("golden"),
     "examples": lambda: Count(*importlib.import_module("examples").run()),
     "random": lambda: python("random_graphs.py"),
@@ -84,7 +85,25 @@ GROUPS = {
     "zoo-all-dynamic": lambda: python("zoo.py", "--all", "--dynamic"),
 }
 PLANS = {
-    "all": ["unit", "errors", "cli", "emitted", "threads", "golden", "examples", "random", "random-convs", "random-split", "node", "node-clang", "node-sanitized", "node-split", "zoo", "zoo-dynamic"],
+    "all": [
+        "unit",
+        "errors",
+        "cli",
+        "emitted",
+        "threads",
+        "quantized",
+        "golden",
+        "examples",
+        "random",
+        "random-convs",
+        "random-split",
+        "node",
+        "node-clang",
+        "node-sanitized",
+        "node-split",
+        "zoo",
+        "zoo-dynamic",
+    ],
     "quick": ["unit", "errors", "cli", "emitted", "golden", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
 }

@@ -1,4 +1,4 @@
-/* conv.c: Conv, ConvTranspose, their integer forms, and com.microsoft FusedConv.
+/* conv.c: Conv, ConvTranspose and com.microsoft FusedConv; inference of all convolutions.
  *
  * Weights are [output channels, input channels / group, kernel…]; of ConvTranspose [input channels,
  * output channels / group, kernel…]. Any dim may be symbolic. */
@@ -6,12 +6,6 @@
 #include "ops/conv_blocked.h"
 
 #include <string.h>
-
-/* Which inputs an operator of this family has where. -1: none. */
-typedef struct {
-  int weight, bias;
-  WindowKind kind;
-} ConvRow;
 
 /* --- inference --- */
 
@@ -82,7 +76,7 @@ static bool check_bias(Compilation *c, const Node *node, const Conv *conv) {
                                       "elements of the bias and output channels");
 }
 
-static bool infer_with_dtype(Compilation *c, Node *node, DType dtype) {
+bool conv_infer(Compilation *c, Node *node, DType dtype) {
   Conv conv;
   if (!conv_read(c, node, &conv) || !check_bias(c, node, &conv)) return false;
   window_set_output(c, node, 0, dtype, conv.n, all_outputs(c, &conv), &conv.window);
@@ -90,19 +84,7 @@ static bool infer_with_dtype(Compilation *c, Node *node, DType dtype) {
 }
 
 static bool infer_conv(Compilation *c, Node *node) {
-  return require_float(c, node, node_in(node, 0)) &&
-         infer_with_dtype(c, node, node_in(node, 0)->dtype);
-}
-
-static bool infer_conv_integer(Compilation *c, Node *node) {
-  return infer_with_dtype(c, node, DT_I32);
-}
-
-static bool infer_qlinear_conv(Compilation *c, Node *node) {
-  const Value *x = node_in(node, 0), *zero = node_in(node, 7);
-  if (zero && zero->dtype != x->dtype)
-    return node_error(c, node, "input and output must have the same dtype");
-  return infer_with_dtype(c, node, x->dtype);
+  return require_float(c, node, node_in(node, 0)) && conv_infer(c, node, node_in(node, 0)->dtype);
 }
 
 /* --- lowering --- */
@@ -213,47 +195,6 @@ static bool lower_conv_transpose(Lower *l, const Node *node) {
   return lower_float_conv(l, node, true);
 }
 
-/* `stem`_<dtype of the input>_<dtype of the weight> */
-static Step *integer_kernel(Lower *l, const char *stem, const Value *x, const Value *w) {
-  return lower_kernel(l, arena_printf(l->c->arena, "%s_%s", stem, dtype_info(x->dtype)->short_name),
-                      w->dtype);
-}
-
-static Dim count_of(Compilation *c, const Value *value) {
-  return value ? value_count(c, value) : dim_const(c->dims, 1);
-}
-
-static bool lower_conv_integer(Lower *l, const Node *node) {
-  Conv conv;
-  if (!conv_read(l->c, node, &conv)) return false;
-  window_flatten(l->c, &conv.window);
-  Step *step = integer_kernel(l, "conv_integer", node_in(node, 0), node_in(node, 1));
-  for (int i = 0; i < 4; i++) arg_in(l, step, node_in(node, i));
-  arg_out(l, step, node_out(node, 0));
-  arg_channels(l, step, &conv);
-  arg_dim(l, step, count_of(l->c, node_in(node, 3)));
-  window_args(l, step, &conv.window);
-  return true;
-}
-
-/* Inputs: x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias. */
-static bool lower_qlinear_conv(Lower *l, const Node *node) {
-  static const int order[] = {0, 3, 8, 1, 2, 4, 5, 6, 7};
-  Conv conv;
-  if (!conv_read(l->c, node, &conv)) return false;
-  window_flatten(l->c, &conv.window);
-  Buffer *row = lower_scratch(l, DT_I32, conv.window.out[SPATIAL_AXES - 1], "sums of a row");
-  Step *step = integer_kernel(l, "qlinear_conv", node_in(node, 0), node_in(node, 3));
-  for (int i = 0; i < 9; i++) arg_in(l, step, node_in(node, order[i]));
-  arg_buffer(l, step, row);
-  arg_out(l, step, node_out(node, 0));
-  arg_channels(l, step, &conv);
-  arg_dim(l, step, count_of(l->c, node_in(node, 4)));
-  arg_dim(l, step, count_of(l->c, node_in(node, 5)));
-  window_args(l, step, &conv.window);
-  return true;
-}
-
 /* --- FusedConv --- */
 
 /* The activations of FusedConv: scalar functions with the numbers of attribute activation_params
@@ -334,8 +275,6 @@ static bool lower_fused_conv(Lower *l, const Node *node) {
 
 static const ConvRow conv_plain = {.weight = 1, .bias = 2, .kind = WINDOW_FLOOR};
 static const ConvRow conv_transposed = {.weight = 1, .bias = 2, .kind = WINDOW_TRANSPOSE};
-static const ConvRow conv_of_integers = {.weight = 1, .bias = -1, .kind = WINDOW_FLOOR};
-static const ConvRow conv_qlinear = {.weight = 3, .bias = 8, .kind = WINDOW_FLOOR};
 
 DEFINE_OP(Conv) = {.name = "Conv",
                    .infer = infer_conv,
@@ -349,14 +288,6 @@ DEFINE_OP(ConvTranspose) = {.name = "ConvTranspose",
                             .blocked = blocked_conv_use,
                             .lower_blocked = blocked_conv_lower,
                             .row = &conv_transposed};
-DEFINE_OP(ConvInteger) = {.name = "ConvInteger",
-                          .infer = infer_conv_integer,
-                          .lower = lower_conv_integer,
-                          .row = &conv_of_integers};
-DEFINE_OP(QLinearConv) = {.name = "QLinearConv",
-                          .infer = infer_qlinear_conv,
-                          .lower = lower_qlinear_conv,
-                          .row = &conv_qlinear};
 DEFINE_OP(FusedConv) = {.domain = "com.microsoft",
                         .name = "FusedConv",
                         .infer = infer_fused_conv,

@@ -5,6 +5,7 @@
  * MatMulInteger, by a loop nest that scales the sums and stores them as levels or as floats. */
 #include "ops/matmul.h"
 #include "ops/quantize.h"
+#include "ops/quantized.h"
 
 #include <string.h>
 
@@ -169,6 +170,7 @@ static Operand whole_scale(Lower *l, LoopNest *nest, const Node *node, const Int
   return y_scale ? combine(l, nest, "div", scale, load_scale(l, nest, y_scale, true)) : scale;
 }
 
+/* `sums` are int32, or, if the result is a float, may be floats. */
 static void lower_scaled(Lower *l, const Node *node, const IntegerRow *row, Buffer *sums,
                          Buffer *a_scale, double alpha) {
   const Value *y = node_out(node, 0), *bias = node_in(node, row->bias);
@@ -198,6 +200,99 @@ static void lower_scaled(Lower *l, const Node *node, const IntegerRow *row, Buff
   nest_store(l, nest, y, nest_cast(l, nest, result, y->dtype));
 }
 
+/* --- the fast kernels: B is constant and one matrix, A has one zero point --- */
+
+static bool is_single_constant(const Value *value) {
+  return value && value->constant && value->constant->count == 1;
+}
+
+/* Whether the kernel itself can make levels: scales, bias and the zero point of y are known. */
+static bool has_known_scales(const Node *node, const IntegerRow *row, int64_t columns) {
+  const Value *b_scale = node_in(node, row->b_scale), *bias = node_in(node, row->bias);
+  const Value *y_zero = node_in(node, row->y_zero), *a_zero = node_in(node, row->a_zero);
+  if (row->y_scale < 0 || !is_single_constant(node_in(node, row->y_scale))) return false;
+  if (!is_single_constant(node_in(node, row->a_scale)) || !b_scale || !b_scale->constant)
+    return false;
+  if (b_scale->constant->count != 1 && b_scale->constant->count != columns) return false;
+  if (y_zero && !is_single_constant(y_zero)) return false;
+  if (!bias) return true;
+  return bias->constant && bias->dtype == DT_I32 &&
+         (bias->constant->count == columns || bias->constant->count == 1) &&
+         (!a_zero || a_zero->constant);
+}
+
+static bool is_fast(Compilation *c, const Node *node, const IntegerRow *row,
+                    const Product *product) {
+  const Value *a = node_in(node, row->a), *b = node_in(node, row->b);
+  const Value *a_zero = node_in(node, row->a_zero), *b_zero = node_in(node, row->b_zero);
+  Value levels = *a;
+  if (row->dynamic) levels.dtype = DT_U8;
+  if (!byte_conv_fits(&levels, a_zero, b, b_zero) || product->turn_a || a->rank < 2) return false;
+  if (b->rank < 2 || !dim_is_const(product->n) || !dim_is_const(product->k)) return false;
+  if (b_zero && b_zero->constant->count != 1 && b_zero->constant->count != dim_value(product->n))
+    return false;
+  if (dim_value(product->n) < 1 || dim_value(product->k) < 1) return false;
+  return dim_is(dim_product(c->dims, b->shape, (size_t)product->b_batch), 1);
+}
+
+static const float *make_scales(Lower *l, const Node *node, const IntegerRow *row, double alpha,
+                                int64_t columns) {
+  const Tensor *b = node_in(node, row->b_scale)->constant;
+  float a = (float)tensor_real(node_in(node, row->a_scale)->constant, 0);
+  float y = (float)tensor_real(node_in(node, row->y_scale)->constant, 0);
+  float *scales = ARENA_ARRAY(l->c->arena, float, columns);
+  for (int64_t i = 0; i < columns; i++) {
+    scales[i] = a * (float)tensor_real(b, b->count > 1 ? i : 0);
+    if (alpha != 1.0) scales[i] *= (float)alpha;
+    scales[i] /= y;
+  }
+  return scales;
+}
+
+/* One bias for each column. */
+static const Tensor *spread_bias(Lower *l, const Value *bias, int64_t columns) {
+  void *data;
+  if (!bias || bias->constant->count == columns) return bias ? bias->constant : NULL;
+  Tensor *spread = tensor_create(l->c->arena, DT_I32, 1, &columns, &data);
+  for (int64_t i = 0; i < columns; i++)
+    ((int32_t *)data)[i] = (int32_t)tensor_int(bias->constant, 0);
+  return spread;
+}
+
+static void lower_fast(Lower *l, const Node *node, const IntegerRow *row, const Product *product,
+                       Factor *a, Buffer *a_scale) {
+  const Value *y = node_out(node, 0), *b_zero = node_in(node, row->b_zero);
+  const Value *a_zero = node_in(node, row->a_zero);
+  DimPool *p = l->c->dims;
+  int64_t columns = dim_value(product->n);
+  Dim rows = dim_mul(p, dim_product(p, product->batch, (size_t)product->batch_rank), product->m);
+  ByteConv conv = {.x = a->levels ? a->levels : lower_buffer(l, a->value),
+                   .x_zero = a_zero ? lower_buffer(l, a_zero) : a->zero,
+                   .w = node_in(node, row->b)->constant,
+                   .w_zero = b_zero ? b_zero->constant : NULL};
+  byte_conv_product(l, &conv, rows, dim_value(product->k), columns, product->turn_b);
+  bool levels = has_known_scales(node, row, columns) && quantized_dtype(y->dtype);
+  if (levels) {
+    const Value *zero = node_in(node, row->y_zero);
+    conv.bias = spread_bias(l, node_in(node, row->bias), columns);
+    conv.scale = make_scales(l, node, row, product->alpha, columns);
+    conv.y_zero = zero ? tensor_int(zero->constant, 0) : 0;
+    level_range(y->dtype, &conv.low, &conv.high);
+  }
+  if (levels || row->sums) {
+    conv.y = lower_buffer(l, y);
+    byte_conv_lower(l, &conv);
+    return;
+  }
+  const Value *bias = node_in(node, row->bias);
+  bool whole = quantized_dtype(y->dtype) || (bias && bias->dtype == DT_I32);
+  conv.y = lower_scratch(l, whole ? DT_I32 : DT_F32, value_count(l->c, y), "sums");
+  byte_conv_lower(l, &conv);
+  lower_scaled(l, node, row, conv.y, a_scale, product->alpha);
+}
+
+/* --- lowering --- */
+
 static bool lower_integer(Lower *l, const Node *node) {
   const IntegerRow *row = node->op->row;
   Factor a = {.value = node_in(node, row->a)}, b = {.value = node_in(node, row->b)};
@@ -212,6 +307,10 @@ static bool lower_integer(Lower *l, const Node *node) {
     a.levels = lower_scratch(l, DT_U8, value_count(l->c, a.value), "levels");
     lower_dynamic_range(l, a.value, a_scale, a.zero);
     lower_dynamic_levels(l, a.value, a_scale, a.zero, a.levels);
+  }
+  if (is_fast(l->c, node, row, &product)) {
+    lower_fast(l, node, row, &product, &a, a_scale);
+    return true;
   }
   take_factor(l, &product, node_in(node, row->a_zero), product.m, product.k, product.turn_a,
               product.m, &a);
