@@ -243,11 +243,13 @@ static void simplify_dims(Compilation *c, StackDims *s) {
   }
 }
 
-/* A single B: matrices of A below each other are one tall matrix. */
-static void take_rows(Compilation *c, StackDims *s, ProductSizes *sizes, const Matrices *a) {
+/* A single B: matrices of A below each other are one tall matrix. Single rows always are: the step
+ * from one to the next is what it is. */
+static void take_rows(Compilation *c, StackDims *s, ProductSizes *sizes, Matrices *a) {
   DimPool *p = c->dims;
   while (s->rank > 0) {
     int d = s->rank - 1;
+    if (dim_is(sizes->m, 1)) a->row = s->a[d];
     bool below = dim_is(s->b[d], 0) && s->a[d] == dim_mul(p, a->row, sizes->m) &&
                  s->y[d] == dim_mul(p, sizes->n, sizes->m);
     if (!below) return;

@@ -80,6 +80,9 @@ static void note_values(Layout *l) {
     for (int k = 0; k < node->output_count; k++)
       if (node->outputs[k])
         l->values[node->outputs[k]->id].elements = element_count(l->c, node->outputs[k]);
+    for (int k = 0; k < node->input_count; k++) /* from around this body */
+      if (node->inputs[k] && l->values[node->inputs[k]->id].writer < 0)
+        l->values[node->inputs[k]->id].elements = element_count(l->c, node->inputs[k]);
   }
   for (size_t i = 0; i < l->graph->outputs.count; i++)
     l->values[l->graph->outputs.items[i]->id].fixed = true;
@@ -277,17 +280,25 @@ static void convert(Layout *l) {
   for (size_t i = 0; i < nodes.count; i++) vec_push(l->c->arena, &l->graph->nodes, nodes.items[i]);
 }
 
-bool pass_layout(Compilation *c) {
-  if (c->options->optimize == OPTIMIZE_SIZE) return true;
+/* A graph first, then the bodies of its nodes: what they get from around them is row-major by then.
+ */
+static void lay_out(Compilation *c, Graph *graph) {
   Layout l = {.c = c,
-              .graph = c->graph,
-              .nodes = ARENA_ARRAY(c->arena, NodeSide, c->graph->nodes.count + 1),
+              .graph = graph,
+              .nodes = ARENA_ARRAY(c->arena, NodeSide, graph->nodes.count + 1),
               .values = ARENA_ARRAY(c->arena, ValueUse, c->next_value_id + 1)};
   note_values(&l);
   choose_sides(&l);
-  for (size_t i = 0; i < c->graph->nodes.count; i++) unite_node(&l, (int)i);
-  for (size_t i = 0; i < c->graph->nodes.count; i++) raise_halo(&l, (int)i);
-  for (size_t i = 0; i < c->graph->nodes.count; i++) mark_outputs(&l, c->graph->nodes.items[i]);
+  for (size_t i = 0; i < graph->nodes.count; i++) unite_node(&l, (int)i);
+  for (size_t i = 0; i < graph->nodes.count; i++) raise_halo(&l, (int)i);
+  for (size_t i = 0; i < graph->nodes.count; i++) mark_outputs(&l, graph->nodes.items[i]);
   convert(&l);
+  for (size_t i = 0; i < graph->nodes.count; i++)
+    for (int k = 0; k < graph->nodes.items[i]->attr_count; k++)
+      if (graph->nodes.items[i]->attrs[k].graph) lay_out(c, graph->nodes.items[i]->attrs[k].graph);
+}
+
+bool pass_layout(Compilation *c) {
+  if (c->options->optimize != OPTIMIZE_SIZE) lay_out(c, c->graph);
   return true;
 }
