@@ -75,11 +75,12 @@ def check_verify(folder):
 def check_verify_finds_the_step(folder):
     """One function of the emitted C replaced by another: the first step that calls it is named, with its node."""
     nodes = [("Relu", ["x"], ["a"]), ("Tanh", ["a"], ["b"]), ("MatMul", ["b", "w"], ["c"]), ("Softmax", ["c"], ["y"])]
-    made = model(nodes, [value("x", [4, 8])], [value("y", [4, 5])], {"w": np.random.default_rng(3).standard_normal((8, 5)).astype(np.float32)})
-    path = save(made, folder)
+    # Of float64: those functions come from libm, and are not vectors.
+    ports = [value("x", [4, 8], np.float64)], [value("y", [4, 5], np.float64)]
+    path = save(model(nodes, *ports, {"w": np.random.default_rng(3).standard_normal((8, 5))}), folder)
     assert "every step is ok" in ctc_ok("verify", path, "--every-step").out
-    for function, node in [("tanhf", r"\(Tanh #1\)"), ("expf", r"\(Softmax #3\)")]:
-        wrong = ctc("verify", path, "--cflags", f"-O1 -D{function}=sinf")
+    for function, node in [("tanh", r"\(Tanh #1\)"), ("exp", r"\(Softmax #3\)")]:
+        wrong = ctc("verify", path, "--cflags", f"-O1 -D{function}=sin")
         assert wrong.status == 1 and re.search(r"first step that differs: step \d+ of \d+", wrong.out), wrong.out
         assert re.search(rf"node 'n\d' {node}", wrong.out), wrong.out
 
