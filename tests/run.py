@@ -66,6 +66,7 @@ GROUPS = {
     "errors": lambda: module("errors"),
     "cli": lambda: module("cli"),
     "emitted": lambda: module("emitted"),
+    "nests": lambda: module("nests"),
     "threads": lambda: module("threads"),
     "quantized": lambda: module("quantized"),
     "golden": lambda: module("golden"),
