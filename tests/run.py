@@ -91,6 +91,7 @@ PLANS = {
         "errors",
         "cli",
         "emitted",
+        "nests",
         "threads",
         "quantized",
         "golden",
