@@ -45,11 +45,11 @@ static CTC_KERNEL float ctc_lanes_$f(ctc_v v) {
   v = ctc_join_$f_v(v, CTC_LANES_ON_1(v));
   return v[0];
 #else
-  float lanes[CTC_LANES], total;
+  float lanes[CTC_LANES];
   ctc_v_store(lanes, v);
-  total = lanes[0];
-  for (int i = 1; i < CTC_LANES; i++) total = ctc_join_$f_f32(total, lanes[i]);
-  return total;
+  for (int i = 1; i < CTC_LANES; i++) v = ctc_join_$f_v(v, ctc_v_set(lanes[i]));
+  ctc_v_store(lanes, v);
+  return lanes[0];
 #endif
 }
 
@@ -80,16 +80,18 @@ static CTC_KERNEL float ctc_row_$f_f32(const float *x, ctc_dim n) {
 static CTC_KERNEL ctc_v ctc_columns_$f_v(const float *x, ctc_dim n, ctc_dim inner, int count) {
   const ctc_v start = ctc_v_set(ctc_start_$f_f32());
   ctc_v total = start;
-  for (ctc_dim i = 0; i < n;) {
-    ctc_dim end = n - i > CTC_FOLD_ROWS ? i + CTC_FOLD_ROWS : n;
+  for (ctc_dim begin = 0, end; begin < n; begin = end) {
     ctc_v p0 = start, p1 = start, p2 = start, p3 = start;
+    ctc_dim i = begin;
+    end = n - begin > CTC_FOLD_ROWS ? begin + CTC_FOLD_ROWS : n;
     for (; end - i >= 4; i += 4) {
       p0 = ctc_$f_v(p0, ctc_v_load_n(x + i * inner, count));
       p1 = ctc_$f_v(p1, ctc_v_load_n(x + (i + 1) * inner, count));
       p2 = ctc_$f_v(p2, ctc_v_load_n(x + (i + 2) * inner, count));
       p3 = ctc_$f_v(p3, ctc_v_load_n(x + (i + 3) * inner, count));
     }
-    for (; i < end; i++) p0 = ctc_$f_v(p0, ctc_v_load_n(x + i * inner, count));
+    for (i = end - (end - begin) % 4; i < end; i++)
+      p0 = ctc_$f_v(p0, ctc_v_load_n(x + i * inner, count));
     p0 = ctc_join_$f_v(ctc_join_$f_v(p0, p2), ctc_join_$f_v(p1, p3));
     total = ctc_join_$f_v(total, p0);
   }
