@@ -318,6 +318,5 @@ static bool lower_reorder(Lower *l, const Node *node) {
   return true;
 }
 
-/* Made by the layout pass only. */
-DEFINE_OP(Reorder) = {
+const OpDef blocked_reorder = {
     .domain = "ctc", .name = "Reorder", .infer = infer_reorder, .lower = lower_reorder};
