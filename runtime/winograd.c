@@ -78,6 +78,19 @@ static inline ctc_winograd_tile ctc_winograd_locate(const ctc_winograd_shape *s,
   return at;
 }
 
+/* The tile behind it: divisions would cost as much as a transform. */
+static inline CTC_INLINE ctc_winograd_tile ctc_winograd_next(const ctc_winograd_shape *s,
+                                                             ctc_winograd_tile at) {
+  at.column += s->m;
+  if (at.column < s->columns) return at;
+  at.column = 0;
+  at.row += s->m;
+  if (at.row < s->rows) return at;
+  at.row = 0;
+  at.image++;
+  return at;
+}
+
 /* --- inputs --- */
 
 /* B' of m = 4 times x0 … x5. */
@@ -128,29 +141,33 @@ static inline void ctc_winograd_edge(const float *x, float *to, ctc_dim x_row, c
     memcpy(to + r * 6 * 16, x + r * x_row, (size_t)columns * 16 * sizeof *to);
 }
 
+/* Transforms 16 channels of the tile from x into v. */
+static inline void ctc_winograd_input(const float *x, float *v, const ctc_winograd_shape *s,
+                                      ctc_winograd_tile at) {
+  const ctc_dim n = s->m + 2, rows = ctc_min_dim(n, s->rows + 2 - at.row);
+  const ctc_dim columns = ctc_min_dim(n, s->columns + 2 - at.column);
+  const int whole = rows == n && columns == n;
+  float edge[6 * 6 * 16];
+  const ctc_dim row = whole ? s->x_row : 6 * 16;
+  if (!whole) ctc_winograd_edge(x, edge, s->x_row, rows, columns);
+  for (int lane = 0; lane < 16; lane += CTC_LANES) {
+    const float *from = (whole ? x : edge) + lane;
+    if (s->m == 4)
+      ctc_winograd4_input(from, v + lane, row, s->input_slice);
+    else
+      ctc_winograd2_input(from, v + lane, row, s->input_slice);
+  }
+}
+
 /* Transforms all channels of tiles [begin, end) into v. */
 static inline void ctc_winograd_inputs(const float *x, float *v, const ctc_winograd_shape *s,
                                        ctc_dim begin, ctc_dim end) {
-  const ctc_dim n = s->m + 2;
-  for (ctc_dim tile = begin; tile < end; tile++) {
-    const ctc_winograd_tile at = ctc_winograd_locate(s, tile);
-    const ctc_dim rows = ctc_min_dim(n, s->rows + 2 - at.row);
-    const ctc_dim columns = ctc_min_dim(n, s->columns + 2 - at.column);
-    const float *from = x + (at.image * s->x_image + at.row * s->x_row + at.column * 16);
-    float *to = v + (tile - begin) * 16;
-    for (ctc_dim c = 0; c < s->in; c += 16, from += s->x_block, to += s->tiles * 16) {
-      float edge[6 * 6 * 16];
-      const int whole = rows == n && columns == n;
-      const float *pixels = whole ? from : edge;
-      const ctc_dim row = whole ? s->x_row : 6 * 16;
-      if (!whole) ctc_winograd_edge(from, edge, s->x_row, rows, columns);
-      for (int lane = 0; lane < 16; lane += CTC_LANES) {
-        if (s->m == 4)
-          ctc_winograd4_input(pixels + lane, to + lane, row, s->input_slice);
-        else
-          ctc_winograd2_input(pixels + lane, to + lane, row, s->input_slice);
-      }
-    }
+  const ctc_winograd_tile start = ctc_winograd_locate(s, begin);
+  for (ctc_dim c = 0; c < s->in; c += 16, x += s->x_block, v += s->tiles * 16) {
+    ctc_winograd_tile at = start;
+    for (ctc_dim tile = begin; tile < end; tile++, at = ctc_winograd_next(s, at))
+      ctc_winograd_input(x + (at.image * s->x_image + at.row * s->x_row + at.column * 16),
+                         v + (tile - begin) * 16, s, at);
   }
 }
 
@@ -287,10 +304,11 @@ static inline CTC_INLINE void ctc_winograd_outputs(const float *product, float *
                                                    const float *const *operands,
                                                    const ctc_winograd_shape *s, ctc_dim begin,
                                                    ctc_dim end, ctc_dim channel, ctc_dim columns) {
+  const ctc_winograd_tile start = ctc_winograd_locate(s, begin);
   for (ctc_dim c = 0; c < columns; c += CTC_LANES) {
     const ctc_dim plane = (channel + c) / 16 * s->y_block + c % 16;
-    for (ctc_dim tile = begin; tile < end; tile++) {
-      const ctc_winograd_tile to = ctc_winograd_locate(s, tile);
+    ctc_winograd_tile to = start;
+    for (ctc_dim tile = begin; tile < end; tile++, to = ctc_winograd_next(s, to)) {
       const ctc_dim at = plane + to.image * s->y_image + to.row * s->y_row + to.column * 16;
       const ctc_dim inside_rows = s->rows - to.row, inside_columns = s->columns - to.column;
       const float *from = product + ((tile - begin) * 32 + c);
