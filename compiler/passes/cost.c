@@ -11,6 +11,7 @@ const KernelCost kernel_costs[] = {
     {"attention", 2, "batch heads rows keys size + batch heads rows keys v_size"},
     {"average_pool", 1, "planes out kernel"},
     {"average_pool16", 16, "units out_w kernel_h kernel_w"},
+    {"blas_gemm", 2, "m n k"},
     {"conv", 2, "n groups ic oc out kernel"},
     {"conv16", 2, "node"},
     {"conv_columns", 2, "n groups ic oc out kernel"},
@@ -28,8 +29,12 @@ const KernelCost kernel_costs[] = {
     {"global_max_pool", 1, "planes n"},
     {"global_pool16", 16, "units h w"},
     {"gru", 6, "steps batch hidden hidden"},
+    {"gru_packed", 6, "units steps batch hidden hidden"},
     {"halo16", 0, "units"},
+    {"int8_conv", 2, "node"},
+    {"int8_depthwise", 2, "node"},
     {"lstm", 8, "steps batch hidden hidden"},
+    {"lstm_packed", 8, "units steps batch hidden hidden"},
     {"matmul", 2, "m n k"},
     {"matmul_batch", 2, "batch m n k"},
     {"max_pool", 1, "planes out kernel"},
@@ -38,6 +43,7 @@ const KernelCost kernel_costs[] = {
     {"pad_planes", 0, "units"},
     {"qlinear_conv", 2, "n groups ic oc out kernel"},
     {"rnn", 2, "steps batch hidden hidden"},
+    {"rnn_packed", 2, "units steps batch hidden hidden"},
     {"winograd16", 2, "node"},
 };
 const int kernel_cost_count = sizeof kernel_costs / sizeof *kernel_costs;
@@ -79,10 +85,17 @@ typedef enum { BY_WINDOW, BY_SCATTERED_WINDOW, BY_LAST_DIM } NodeRule;
 static const struct {
   const char *op_type;
   NodeRule rule;
+  int weights; /* which input they are */
 } node_costs[] = {
-    {"Conv", BY_WINDOW},      {"ConvTranspose", BY_SCATTERED_WINDOW},
-    {"FusedConv", BY_WINDOW}, {"FusedMatMul", BY_LAST_DIM},
-    {"MatMul", BY_LAST_DIM},
+    {"Conv", BY_WINDOW, 1},
+    {"ConvInteger", BY_WINDOW, 1},
+    {"ConvTranspose", BY_SCATTERED_WINDOW, 1},
+    {"FusedConv", BY_WINDOW, 1},
+    {"FusedMatMul", BY_LAST_DIM, 1},
+    {"MatMul", BY_LAST_DIM, 1},
+    {"MatMulInteger", BY_LAST_DIM, 1},
+    {"QLinearConv", BY_WINDOW, 3},
+    {"QLinearMatMul", BY_LAST_DIM, 3},
 };
 
 static Dim elements(DimPool *pool, const Value *value, int from) {
@@ -93,7 +106,8 @@ static Dim elements(DimPool *pool, const Value *value, int from) {
 static Dim node_products(DimPool *pool, const Node *node) {
   for (size_t i = 0; node && i < sizeof node_costs / sizeof *node_costs; i++) {
     if (strcmp(node_costs[i].op_type, node->op_type) != 0) continue;
-    const Value *x = node->inputs[0], *w = node->inputs[1], *y = node->outputs[0];
+    const Value *x = node->inputs[0], *w = node->inputs[node_costs[i].weights],
+                *y = node->outputs[0];
     switch (node_costs[i].rule) {
     case BY_WINDOW: return dim_mul(pool, elements(pool, y, 0), elements(pool, w, 1));
     case BY_SCATTERED_WINDOW: return dim_mul(pool, elements(pool, x, 0), elements(pool, w, 1));
