@@ -68,7 +68,7 @@ static bool is_single(const Value *scale) {
 static bool read_axis(Compilation *c, const Node *node, int *axis) {
   const Value *x = node_in(node, 0);
   int64_t given = node_int(node, "axis", 1);
-  if (given == 1 && x->rank == 1) given = 0; /* the default of a tensor with one dim */
+  if (x->rank == 1) given = 0; /* the only one; files have the default, or that of the weights */
   return infer_axis(c, node, given, x->rank, axis);
 }
 

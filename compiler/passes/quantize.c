@@ -225,9 +225,14 @@ static void set_limits(Quantize *q, Node *node, const Chain *chain) {
 
 /* --- weights and biases --- */
 
+/* The node that makes them: folded, if they are not too large for that. */
+static const Node *weights_node(const Value *value) {
+  return value && value->constant ? value->folded : value ? value->producer : NULL;
+}
+
 /* Constant weights with one scale or one for each of the `channels` along an axis. */
 static bool read_weights(const Value *value, int axis, int64_t channels, Levels *weights) {
-  const Node *node = value && value->constant ? value->folded : NULL;
+  const Node *node = weights_node(value);
   if (!is_op(node, "DequantizeLinear") && !is_microsoft(node, "DequantizeLinear")) return false;
   *weights = (Levels){node_in(node, 0), node_in(node, 1), node_in(node, 2)};
   if (!weights->levels->constant || !is_byte(weights->levels)) return false;
@@ -281,8 +286,9 @@ static bool try_conv(Quantize *q, const Chain *chain, bool *done) {
   Levels x, w;
   const Value *bias = node_in(conv, 2), *weight = node_in(conv, 1);
   if (!is_op(conv, "Conv") || !read_dequantized(node_in(conv, 0), &x)) return true;
-  if (x.levels->rank > 4 || !weight->constant || !is_constant_or_missing(bias)) return true;
-  int64_t channels = weight->constant->dims[0];
+  if (x.levels->rank > 4 || !is_constant_or_missing(bias)) return true;
+  if (!dim_is_const(weight->shape[0])) return true;
+  int64_t channels = dim_value(weight->shape[0]);
   if (!read_weights(weight, 0, channels, &w)) return true;
   Value *whole = bias ? whole_bias(q, bias, &x, &w, channels) : NULL;
   Value *bytes = bias && !whole ? NULL : bytes_of(q, conv, x.levels);
@@ -329,11 +335,12 @@ static bool try_product(Quantize *q, const Chain *chain, bool *done) {
   Levels a, b;
   if (!read_product(q, chain->node, &product)) return true;
   const Value *right = node_in(product.node, 1);
-  if (!read_dequantized(node_in(product.node, 0), &a) || !right->constant) return true;
+  if (!read_dequantized(node_in(product.node, 0), &a)) return true;
   if (right->rank != 2 || a.levels->rank != 2) return true;
   int axis = product.turned ? 0 : 1;
-  int64_t columns = right->constant->dims[axis];
-  if (columns < 1 || right->constant->dims[1 - axis] < 1) return true;
+  if (!dim_is_const(right->shape[0]) || !dim_is_const(right->shape[1])) return true;
+  int64_t columns = dim_value(right->shape[axis]);
+  if (columns < 1 || dim_value(right->shape[1 - axis]) < 1) return true;
   if (!read_weights(right, axis, columns, &b)) return true;
   if (b.zero && b.zero->constant->count != 1 && b.zero->constant->count != columns) return true;
   Value *whole = product.bias ? whole_bias(q, product.bias, &a, &b, columns) : NULL;
