@@ -578,3 +578,45 @@ static void ctc_int8_pad_$t(const $T *x, const $T *zero, uint8_t *y, ctc_dim cha
   }
 }
 //$ end
+
+/* Signed bytes as unsigned ones, and back: the zero point moves by 128 as well. */
+static inline uint8_t ctc_flip_i8_u8(int8_t level) { return (uint8_t)(level + 128); }
+
+static inline int8_t ctc_flip_u8_i8(uint8_t level) { return (int8_t)(level - 128); }
+
+/* y = the level of a_scale * (a - a_zero) + b_scale * (b - b_zero), where the scales are those of a
+ * and b over that of y. Units: 1024 elements. */
+static CTC_KERNEL void ctc_int8_add_u8(const uint8_t *a, const uint8_t *b, uint8_t *y, ctc_dim n,
+                                       float a_scale, float b_scale, ctc_dim a_zero, ctc_dim b_zero,
+                                       ctc_dim zero, ctc_dim low, ctc_dim high, ctc_dim first,
+                                       ctc_dim last) {
+  const float least = (float)(low - zero), most = (float)(high - zero);
+  const float shift = -(a_scale * (float)a_zero + b_scale * (float)b_zero);
+  const ctc_dim end = n < last * 1024 ? n : last * 1024, whole = end - end % CTC_LANES;
+  ctc_dim i = first * 1024;
+  for (; i < whole; i += CTC_LANES) {
+    ctc_v sum = CTC_CONVERT(ctc_int8_widen(a + i), ctc_v) * a_scale;
+    sum = sum + CTC_CONVERT(ctc_int8_widen(b + i), ctc_v) * b_scale + shift;
+    ctc_int8_store(y + i, ctc_int8_level(sum, least, most, (int32_t)zero));
+  }
+  for (i = whole > first * 1024 ? whole : first * 1024; i < end; i++) {
+    float sum = (float)a[i] * a_scale + ((float)b[i] * b_scale + shift);
+    sum = sum < least ? least : sum > most ? most : sum;
+    y[i] = (uint8_t)(rintf(sum) + (float)zero);
+  }
+}
+
+/* The levels of x. Units: 1024 elements. */
+//$ for t in u8 i8
+static CTC_KERNEL void ctc_int8_quantize_$t(const float *x, const float *scale, const $T *zero,
+                                            $T *y, ctc_dim n, ctc_dim first, ctc_dim last) {
+  const int32_t shift = zero ? zero[0] : 0, lowest = ($T)-1 < 0 ? -128 : 0;
+  const float low = (float)(lowest - shift), high = (float)(lowest + 255 - shift);
+  const ctc_dim end = n < last * 1024 ? n : last * 1024;
+  for (ctc_dim i = first * 1024; i < end; i += CTC_LANES) {
+    const int count = end - i < CTC_LANES ? (int)(end - i) : CTC_LANES;
+    const ctc_v v = ctc_v_load_n(x + i, count) / ctc_v_set(scale[0]);
+    ctc_int8_store_n((uint8_t *)y + i, ctc_int8_level(v, low, high, shift), count);
+  }
+}
+//$ end

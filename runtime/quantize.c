@@ -42,8 +42,17 @@ static inline float ctc_dequantize_$t_f32($T level, float scale, $T zero) {
 
 /* Scale and zero point for which the levels 0 … 255 cover the range of x and 0. */
 static void ctc_dynamic_range_f32_u8(const float *x, float *scale, uint8_t *zero, ctc_dim n) {
-  float low = 0, high = 0;
-  for (ctc_dim i = 0; i < n; i++) {
+  const ctc_dim whole = n - n % (2 * CTC_LANES);
+  ctc_v least = ctc_v_set(0), most = least, least2 = least, most2 = least;
+  for (ctc_dim i = 0; i < whole; i += 2 * CTC_LANES) {
+    const ctc_v a = ctc_v_load(x + i), b = ctc_v_load(x + i + CTC_LANES);
+    least = ctc_v_min(a, least);
+    most = ctc_v_max(a, most);
+    least2 = ctc_v_min(b, least2);
+    most2 = ctc_v_max(b, most2);
+  }
+  float low = -ctc_v_largest(-ctc_v_min(least, least2)), high = ctc_v_largest(ctc_v_max(most, most2));
+  for (ctc_dim i = whole; i < n; i++) {
     low = x[i] < low ? x[i] : low;
     high = x[i] > high ? x[i] : high;
   }

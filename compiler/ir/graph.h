@@ -55,6 +55,7 @@ typedef struct Value {
   Vec(ElementLoad) loads; /* elements of this value that became data symbols (see value_element) */
   Node *producer;         /* NULL for inputs, initializers and body inputs */
   int producer_output;
+  const Node *folded; /* that a constant was computed by; NULL: it was in the file */
   int id;            /* unique in the compilation, in order of creation */
   bool is_input;     /* an input of the outermost graph */
   bool is_parameter; /* an initializer of the model (may be trained later), not a folded value */

@@ -143,7 +143,10 @@ static bool infer_node(Compilation *c, Node *node, bool *gone) {
   if (can_fold(c, node) && !fold_node(c, node)) return false;
   *gone = outputs_constant(node) && node->output_count > 0;
   for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i] && node->outputs[i]->constant) node->outputs[i]->producer = NULL;
+    if (node->outputs[i] && node->outputs[i]->constant) {
+      node->outputs[i]->producer = NULL;
+      node->outputs[i]->folded = node;
+    }
   return true;
 }
 

@@ -16,20 +16,22 @@ typedef struct {
                result */
   int y_scale, y_zero; /* of the result */
   bool dynamic;        /* A is float32 and quantised while the program runs */
-  bool sums;           /* the result is the int32 sums */
+  bool sums;           /* the result is the int32 sums … */
+  bool real;           /* … as floats */
 } IntegerRow;
 
-static const IntegerRow row_integer = {0, 1, -1, -1, 2, 3, -1, -1, -1, false, true};
-static const IntegerRow row_linear = {0, 3, 1, 4, 2, 5, -1, 6, 7, false, false};
-static const IntegerRow row_to_float = {0, 1, 2, 3, 4, 5, 6, -1, -1, false, false};
-static const IntegerRow row_dynamic = {0, 1, -1, 2, -1, 3, 4, -1, -1, true, false};
-static const IntegerRow row_gemm = {0, 3, 1, 4, 2, 5, 6, 7, 8, false, false};
+static const IntegerRow row_integer = {0, 1, -1, -1, 2, 3, -1, -1, -1, false, true, false};
+static const IntegerRow row_real = {0, 1, -1, -1, 2, 3, -1, -1, -1, false, true, true};
+static const IntegerRow row_linear = {0, 3, 1, 4, 2, 5, -1, 6, 7, false, false, false};
+static const IntegerRow row_to_float = {0, 1, 2, 3, 4, 5, 6, -1, -1, false, false, false};
+static const IntegerRow row_dynamic = {0, 1, -1, 2, -1, 3, 4, -1, -1, true, false, false};
+static const IntegerRow row_gemm = {0, 3, 1, 4, 2, 5, 6, 7, 8, false, false, false};
 
 /* --- inference --- */
 
 /* The type of the result. */
 static DType result_dtype(const Node *node, const IntegerRow *row) {
-  if (row->sums) return DT_I32;
+  if (row->sums) return row->real ? DT_F32 : DT_I32;
   const Value *zero = node_in(node, row->y_zero), *scale = node_in(node, row->y_scale);
   if (zero) return zero->dtype;
   if (scale) return node_in(node, row->a)->dtype;
@@ -278,6 +280,8 @@ static void lower_fast(Lower *l, const Node *node, const IntegerRow *row, const 
     conv.scale = make_scales(l, node, row, product->alpha, columns);
     conv.y_zero = zero ? tensor_int(zero->constant, 0) : 0;
     level_range(y->dtype, &conv.low, &conv.high);
+    conv.low = node_int(node, "low", conv.low);
+    conv.high = node_int(node, "high", conv.high);
   }
   if (levels || row->sums) {
     conv.y = lower_buffer(l, y);
@@ -316,9 +320,15 @@ static bool lower_integer(Lower *l, const Node *node) {
               product.m, &a);
   take_factor(l, &product, node_in(node, row->b_zero), product.k, product.n, product.turn_b,
               product.n, &b);
-  Buffer *sums =
-      row->sums ? lower_buffer(l, y) : lower_scratch(l, DT_I32, value_count(l->c, y), "sums");
+  bool own = row->sums && !row->real;
+  Buffer *sums = own ? lower_buffer(l, y) : lower_scratch(l, DT_I32, value_count(l->c, y), "sums");
   lower_sums(l, &product, &a, &b, sums);
+  if (row->real) {
+    Dim count = value_count(l->c, y);
+    LoopNest *nest = lower_nest(l, 1, &count);
+    Operand sum = nest_load_at(l, nest, sums, NULL, &one);
+    nest_store_at(l, nest, lower_buffer(l, y), NULL, &one, nest_cast(l, nest, sum, DT_F32));
+  }
   if (!row->sums) lower_scaled(l, node, row, sums, a_scale, product.alpha);
   return true;
 }
@@ -333,3 +343,7 @@ DEFINE_OP(MatMulIntegerToFloat) = INTEGER_OPERATOR("com.microsoft", "MatMulInteg
 DEFINE_OP(DynamicQuantizeMatMul) = INTEGER_OPERATOR("com.microsoft", "DynamicQuantizeMatMul",
                                                     &row_dynamic);
 DEFINE_OP(QGemm) = INTEGER_OPERATOR("com.microsoft", "QGemm", &row_gemm);
+/* Made by pass quantize only: the sums of MatMulInteger as floats, and QGemm whose levels are limited
+ * to [low, high]. */
+DEFINE_OP(ProductReal) = INTEGER_OPERATOR("ctc", "ProductReal", &row_real);
+DEFINE_OP(ByteGemm) = INTEGER_OPERATOR("ctc", "ByteGemm", &row_gemm);

@@ -68,7 +68,7 @@ static bool is_single(const Value *scale) {
 static bool read_axis(Compilation *c, const Node *node, int *axis) {
   const Value *x = node_in(node, 0);
   int64_t given = node_int(node, "axis", 1);
-  if (given == 1 && x->rank == 1) given = 0; /* the default of a tensor with one dim */
+  if (x->rank == 1) given = 0; /* the only one; files have the default, or that of the weights */
   return infer_axis(c, node, given, x->rank, axis);
 }
 
@@ -226,13 +226,22 @@ void lower_dynamic_range(Lower *l, const Value *x, Buffer *scale, Buffer *zero) 
   arg_dim(l, step, value_count(l->c, x));
 }
 
+/* Elements of a unit of work of the kernels on bytes. */
+enum { UNIT_ELEMENTS = 1024 };
+
+static void lower_levels(Lower *l, Buffer *x, Buffer *scale, Buffer *zero, Buffer *levels,
+                         Dim count) {
+  Step *step = lower_kernel(l, "int8_quantize", levels->dtype);
+  arg_buffer(l, step, x);
+  arg_buffer(l, step, scale);
+  arg_buffer(l, step, zero);
+  arg_buffer(l, step, levels);
+  arg_dim(l, step, count);
+  step_units(step, dim_ceildiv(l->c->dims, count, dim_const(l->c->dims, UNIT_ELEMENTS)));
+}
+
 void lower_dynamic_levels(Lower *l, const Value *x, Buffer *scale, Buffer *zero, Buffer *levels) {
-  Dim count = value_count(l->c, x), one = dim_const(l->c->dims, 1), none = dim_const(l->c->dims, 0);
-  LoopNest *nest = lower_nest(l, 1, &count);
-  Operand args[] = {nest_load_at(l, nest, lower_buffer(l, x), NULL, &one),
-                    nest_load_at(l, nest, scale, NULL, &none),
-                    nest_load_at(l, nest, zero, NULL, &none)};
-  nest_store_at(l, nest, levels, NULL, &one, nest_apply(l, nest, "quantize_f32", DT_U8, args, 3));
+  lower_levels(l, lower_buffer(l, x), scale, zero, levels, value_count(l->c, x));
 }
 
 /* The buffer of an output, or scratch for one number if nobody asked for it. */

@@ -21,6 +21,8 @@ static const Pass passes[] = {
     /* Convolutions take the scale and shift of a batch normalisation behind them into their
        weights. */
     {"fold-batchnorm", .graph = pass_fold_batchnorm},
+    /* Quantised operators compute in integers, on tensors with channels last. */
+    {"quantize", .graph = pass_quantize},
     /* Nodes that nobody needs. */
     {"clean", .graph = pass_clean},
     /* Which values are in blocks of 16 channels, and where that is converted. */
