@@ -71,8 +71,11 @@ static void print_page(Cli *cli, const OpDef *const *ops, int count) {
 }
 
 int cli_ops_command(Cli *cli) {
-  int count;
-  const OpDef *const *ops = op_list(&count);
+  int all, count = 0;
+  const OpDef *const *list = op_list(&all);
+  const OpDef **ops = ARENA_ARRAY(cli->arena, const OpDef *, all + 1);
+  for (int i = 0; i < all; i++)
+    if (strcmp(domain_of(list[i]), INTERNAL_DOMAIN) != 0) ops[count++] = list[i];
   (cli->markdown ? print_page : print_list)(cli, ops, count);
   return cli_finish(cli);
 }

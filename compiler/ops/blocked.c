@@ -318,5 +318,6 @@ static bool lower_reorder(Lower *l, const Node *node) {
   return true;
 }
 
-const OpDef blocked_reorder = {
-    .domain = "ctc", .name = "Reorder", .infer = infer_reorder, .lower = lower_reorder};
+/* Made by the layout pass only. */
+DEFINE_OP(Reorder) = {
+    .domain = INTERNAL_DOMAIN, .name = "Reorder", .infer = infer_reorder, .lower = lower_reorder};

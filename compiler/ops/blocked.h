@@ -52,9 +52,6 @@ const Halo *blocked_halo(Compilation *c, const Value *value);
 /* Results of a kernel that writes all of the value: N * blocks * H * W * 16. */
 Dim blocked_results(Compilation *c, const BlockedShape *shape);
 
-/* Converts a value to the other layout. Made by the layout pass only: no model can name it. */
-extern const OpDef blocked_reorder;
-
 /* For lower_pointwise, nest_load and nest_store. */
 LoopNest *blocked_nest(Lower *l, const Value *out);
 Operand blocked_load(Lower *l, LoopNest *nest, const Value *value);

@@ -62,9 +62,9 @@ static bool lower_from_bytes(Lower *l, const Node *node) {
 }
 
 DEFINE_OP(ToBytes) = {
-    .domain = "ctc", .name = "ToBytes", .infer = infer_to_bytes, .lower = lower_to_bytes};
+    .domain = INTERNAL_DOMAIN, .name = "ToBytes", .infer = infer_to_bytes, .lower = lower_to_bytes};
 DEFINE_OP(FromBytes) = {
-    .domain = "ctc", .name = "FromBytes", .infer = infer_from_bytes, .lower = lower_from_bytes};
+    .domain = INTERNAL_DOMAIN, .name = "FromBytes", .infer = infer_from_bytes, .lower = lower_from_bytes};
 
 /* FlipBytes: signed bytes that have channels last already. */
 static bool infer_flip(Compilation *c, Node *node) {
@@ -82,7 +82,7 @@ static bool lower_flip(Lower *l, const Node *node) {
 }
 
 DEFINE_OP(FlipBytes) = {
-    .domain = "ctc", .name = "FlipBytes", .infer = infer_flip, .lower = lower_flip};
+    .domain = INTERNAL_DOMAIN, .name = "FlipBytes", .infer = infer_flip, .lower = lower_flip};
 
 /* --- ByteAdd: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero; all but a and b constant --- */
 
@@ -120,4 +120,4 @@ static bool lower_byte_add(Lower *l, const Node *node) {
 }
 
 DEFINE_OP(ByteAdd) = {
-    .domain = "ctc", .name = "ByteAdd", .infer = infer_byte_add, .lower = lower_byte_add};
+    .domain = INTERNAL_DOMAIN, .name = "ByteAdd", .infer = infer_byte_add, .lower = lower_byte_add};

@@ -284,7 +284,7 @@ DEFINE_OP(ConvInteger) = {
 DEFINE_OP(QLinearConv) = {
     .name = "QLinearConv", .infer = infer_qlinear_conv, .lower = lower_first, .row = &row_qlinear};
 /* Made by pass quantize only. */
-DEFINE_OP(ByteConv) = {.domain = "ctc",
+DEFINE_OP(ByteConv) = {.domain = INTERNAL_DOMAIN,
                        .name = "ByteConv",
                        .infer = infer_byte_conv,
                        .lower = lower_last,

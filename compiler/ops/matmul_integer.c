@@ -345,5 +345,5 @@ DEFINE_OP(DynamicQuantizeMatMul) = INTEGER_OPERATOR("com.microsoft", "DynamicQua
 DEFINE_OP(QGemm) = INTEGER_OPERATOR("com.microsoft", "QGemm", &row_gemm);
 /* Made by pass quantize only: the sums of MatMulInteger as floats, and QGemm whose levels are limited
  * to [low, high]. */
-DEFINE_OP(ProductReal) = INTEGER_OPERATOR("ctc", "ProductReal", &row_real);
-DEFINE_OP(ByteGemm) = INTEGER_OPERATOR("ctc", "ByteGemm", &row_gemm);
+DEFINE_OP(ProductReal) = INTEGER_OPERATOR(INTERNAL_DOMAIN, "ProductReal", &row_real);
+DEFINE_OP(ByteGemm) = INTEGER_OPERATOR(INTERNAL_DOMAIN, "ByteGemm", &row_gemm);

@@ -42,7 +42,12 @@ struct OpDef {
 
 #define DEFINE_OP(id) const OpDef op_##id
 
+/* The domain of operators that only passes make: no model can name them. */
+#define INTERNAL_DOMAIN "ctc"
+
 const OpDef *op_find(const char *domain, const char *op_type); /* NULL: not supported */
+/* An operator of the internal domain; asserts that it is there. */
+const OpDef *op_internal(const char *op_type);
 /* All operators, sorted by domain and name. */
 const OpDef *const *op_list(int *count);
 

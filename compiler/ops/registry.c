@@ -36,10 +36,21 @@ const OpDef *const *op_list(int *count) {
   return table;
 }
 
-const OpDef *op_find(const char *domain, const char *op_type) {
+static const OpDef *find(const char *domain, const char *op_type) {
   int count;
   const OpDef *const *all = op_list(&count);
   const OpDef wanted = {.domain = domain, .name = op_type}, *key = &wanted;
   const OpDef *const *found = bsearch(&key, all, (size_t)count, sizeof *all, compare);
   return found ? *found : NULL;
+}
+
+const OpDef *op_find(const char *domain, const char *op_type) {
+  bool internal = domain && strcmp(domain, INTERNAL_DOMAIN) == 0;
+  return internal ? NULL : find(domain, op_type);
+}
+
+const OpDef *op_internal(const char *op_type) {
+  const OpDef *op = find(INTERNAL_DOMAIN, op_type);
+  CTC_ASSERT(op != NULL);
+  return op;
 }

@@ -145,9 +145,9 @@ static Value *byte_zero(Quantize *q, const Levels *levels) {
 
 static Node *make_node(Quantize *q, const Node *from, const char *op, Value *const *inputs,
                        int input_count, Value *output) {
-  Node *node = graph_append(q->c, q->graph, "ctc", op, 1, input_count, 1);
+  Node *node = graph_append(q->c, q->graph, INTERNAL_DOMAIN, op, 1, input_count, 1);
   q->graph->nodes.count--; /* it goes to q->made */
-  node->op = op_find("ctc", op);
+  node->op = op_internal(op);
   node->name = from->name;
   node->index = from->index;
   memcpy(node->inputs, inputs, (size_t)input_count * sizeof *inputs);
