@@ -90,7 +90,7 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
     for (ctc_dim kh = 0; kh < walk->kh; kh++) {
       for (ctc_dim kw = 0; kw < walk->kw; kw++) {
         const float *from = x + (outer * walk->x_outer + kh * walk->x_kh + kw * walk->x_kw);
-        const float *soon = from + walk->x_outer;
+        const float *soon = outer + 1 < walk->outer ? from + walk->x_outer : from;
         for (ctc_dim k = 0; k < inner; k++, from++, w += 16, soon += walk->x_pixel) {
           if (walk->inner == 16) CTC_PREFETCH(soon);
           CTC_PREFETCH(w + ahead);
@@ -128,11 +128,14 @@ static inline CTC_INLINE void ctc_conv_column(ctc_conv_walk *walk, const float *
   }
 }
 
-/* rows x columns pixels. The tiles' columns differ by at most one. */
+/* rows x columns pixels. The tiles' columns differ by at most one. Where there are few registers,
+ * half as many columns and two rows may fill them better. */
 static inline CTC_INLINE void ctc_conv_area(ctc_conv_walk *walk, const float *x, const float *w,
                                             ctc_dim at, ctc_dim channel, ctc_dim rows,
                                             ctc_dim columns, int vectors) {
-  const ctc_dim tiles = (columns + CTC_TILE - 1) / CTC_TILE;
+  const ctc_dim whole = (columns + CTC_TILE - 1) / CTC_TILE;
+  const ctc_dim halves = (columns + CTC_TILE / 2 - 1) / (CTC_TILE / 2);
+  const ctc_dim tiles = CTC_TILE < 8 && rows > 1 && halves < 2 * whole ? halves : whole;
   const ctc_dim size = columns / tiles, wider = columns % tiles;
   for (ctc_dim i = 0; i < wider; i++) {
     const ctc_dim c = i * (size + 1);
