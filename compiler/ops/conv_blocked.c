@@ -134,13 +134,24 @@ static bool has_more_to_do(const BlockedConv *conv) {
   return conv->bias || node_in(conv->node, 3) || node_string(conv->node, "activation", "")[0] != 0;
 }
 
+/* Notes at the steps from `first` on which method was taken, and the estimate that decided. */
+static void explain(Lower *l, const BlockedConv *conv, const BlockedMethod *method, size_t first) {
+  const char *why = arena_printf(l->c->arena, "%s: estimated at %.1f us, the least", method->name,
+                                 method->cost(conv) / 1000);
+  for (size_t i = first; i < l->block->steps.count; i++)
+    if (l->block->steps.items[i]->units && !l->block->steps.items[i]->why)
+      l->block->steps.items[i]->why = why;
+}
+
 bool blocked_conv_lower(Lower *l, const Node *node) {
   BlockedConv conv;
   const BlockedMethod *method = read_blocked_conv(l->c, node, &conv) ? choose(&conv) : NULL;
   CTC_ASSERT(method != NULL);
   bool more = has_more_to_do(&conv);
   Buffer *out = more ? blocked_scratch(l, conv.y) : lower_buffer(l, conv.y);
+  size_t first = l->block->steps.count;
   method->lower(l, &conv, out);
+  explain(l, &conv, method, first);
   if (more) finish(l, &conv, out);
   return true;
 }
