@@ -7,8 +7,15 @@
 
 #include "options.h"
 
-/* The machine, for the estimates. Tiles are handled in registers up to REGISTER_TILES at a time. */
-enum { REGISTER_TILES = 14, CACHE_FLOATS = 230000, SHARED_CACHE_FLOATS = 4000000 };
+/* The machine, for the estimates. Tiles are handled in registers up to REGISTER_TILES at a time, or
+ * NARROW_TILES where there are fewer registers. */
+enum {
+  REGISTER_TILES = 14,
+  NARROW_TILES = 6,
+  CACHE_FLOATS = 230000,
+  SHARED_CACHE_FLOATS = 4000000,
+  MOST_SCRATCH_FLOATS = 500000 /* that a thread has for tiles and products, as a rule */
+};
 static const double cache_rate = 45, shared_cache_rate = 25, memory_rate = 9; /* floats a ns */
 enum { MOST_BLOCKS = 16 };                                                    /* that are tried */
 
@@ -44,10 +51,12 @@ static Plan plan_of(const BlockedConv *conv, int64_t m) {
   return plan;
 }
 
-/* Share of the peak that products with so many tiles reach. */
+/* Share of the peak that products with so many tiles reach, over wide registers and narrow ones:
+ * the program is compiled for either. */
 static double product_share(double tiles) {
-  double rows = tiles / round_up(tiles / REGISTER_TILES, 1);
-  return rows >= 8 ? 0.9 : 0.11 * rows;
+  double wide = tiles / round_up(tiles / REGISTER_TILES, 1);
+  double narrow = tiles / round_up(tiles / NARROW_TILES, 1);
+  return 0.7 * (wide >= 8 ? 0.9 : 0.11 * wide) + 0.3 * 0.9 * narrow / NARROW_TILES;
 }
 
 /* Floats a nanosecond of data of that size that is used again and again. */
@@ -79,13 +88,20 @@ static double products_time(const Plan *plan, double block) {
   return computing > loading ? computing + 0.2 * loading : loading + 0.2 * computing;
 }
 
+static bool block_fits(const Plan *plan, double block) {
+  return block <= plan->tiles &&
+         (double)plan->points * block * (plan->in + 32) <= MOST_SCRATCH_FLOATS;
+}
+
 /* The number of tiles at a time that takes least. */
 static double best_block(const Plan *plan) {
-  double best = plan->tiles < 1 ? 1 : plan->tiles, least = products_time(plan, best);
+  double best = plan->tiles < REGISTER_TILES ? plan->tiles : REGISTER_TILES;
+  if (best < 1) best = 1;
+  double least = products_time(plan, best);
   for (int i = 1; i <= MOST_BLOCKS; i++) {
     const double candidates[] = {round_up(plan->tiles / i, 1), i * REGISTER_TILES};
     for (int k = 0; k < 2; k++) {
-      if (candidates[k] < 1 || candidates[k] > plan->tiles) continue;
+      if (candidates[k] < 1 || !block_fits(plan, candidates[k])) continue;
       double time = products_time(plan, candidates[k]);
       if (time < least) best = candidates[k], least = time;
     }
