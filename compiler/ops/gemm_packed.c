@@ -222,6 +222,7 @@ void lower_panel_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) arg_dim(l, step, rest[i]);
   }
   step_units(step, units);
+  step->why = few ? "few rows: B is streamed through once" : "B in panels of 32 columns";
   set_results(l, step, sizes, y);
 }
 
