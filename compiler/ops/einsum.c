@@ -7,6 +7,7 @@
  * stay (m, n), and those of both that are summed (k). With no others, the pair is a batch of matrix
  * products [batch, m, k] x [batch, k, n], for which the operands are transposed if they must be.
  * Everything else goes to a general kernel with strides over all axes. */
+#include "ops/gemm_packed.h"
 #include "ops/matmul.h"
 
 #include <ctype.h>
@@ -347,6 +348,15 @@ static void lower_products(Lower *l, const Equation *e, const Term *a, const Ter
   Buffer *right = ordered_term(l, e, b, b_labels, b_rank);
   *y = (Term){.buffer = pair_buffer(l, e, left->dtype, y_labels, y_rank, "product")};
   set_dense(e, y, y_labels, y_rank);
+  Dim zero = dim_const(p, 0);
+  ProductSizes sizes = {m, n, depth, one, batch};
+  Matrices by_a = {left, NULL, turn ? one : depth, turn ? m : one, zero, a_step};
+  Matrices by_b = {right, NULL, n, one, zero, b_step};
+  Matrices to = {y->buffer, NULL, n, one, zero, dim_mul(p, m, n)};
+  if (left->dtype == DT_F32 && product_wants_panels(&sizes, &by_b)) {
+    lower_product(l, &sizes, &by_a, &by_b, &to);
+    return;
+  }
   Step *step = lower_kernel(l, "matmul_batch", left->dtype);
   arg_buffer(l, step, left);
   arg_buffer(l, step, right);

@@ -7,16 +7,17 @@
 #include <string.h>
 
 enum {
-  PANEL = 32,         /* columns */
-  GEMV_ROWS = 2,      /* products of so few rows have a kernel of their own */
-  CHUNK = 256,        /* rows of A that stay in the cache while panel after panel is used */
-  OPEN_CHUNK = 112,   /* the same where the number of rows is not known: 8 tiles of 14 rows */
-  LEAST_CHUNK = 26,   /* rows for which a unit of work is worth it */
-  UNITS = 16,         /* units of work to aim at, so that threads get equal shares */
-  LEAST_ROWS = 4,     /* of A, and */
-  LEAST_COLUMNS = 8,  /* of B, and */
-  LEAST_WORK = 4096,  /* multiplications that make packing B at run time worth it */
-  BLAS_WORK = 1 << 20 /* multiplications from which on a BLAS does a product */
+  PANEL = 32,            /* columns */
+  GEMV_ROWS = 2,         /* products of so few rows have a kernel of their own */
+  CHUNK = 256,           /* the most rows of A that are used with panel after panel, and */
+  CHUNK_FLOATS = 196608, /* the most numbers in them, so that they stay in the cache */
+  OPEN_CHUNK = 112,      /* the same where the number of rows is not known: 8 tiles of 14 rows */
+  LEAST_CHUNK = 26,      /* rows for which a unit of work is worth it */
+  UNITS = 16,            /* units of work to aim at, so that threads get equal shares */
+  LEAST_ROWS = 4,        /* of A, and */
+  LEAST_COLUMNS = 8,     /* of B, and */
+  LEAST_WORK = 4096,     /* multiplications that make packing B at run time worth it */
+  BLAS_WORK = 1 << 20    /* multiplications from which on a BLAS does a product */
 };
 
 /* --- operands --- */
@@ -174,10 +175,14 @@ static Dim chunk_rows(Lower *l, const ProductSizes *sizes) {
   DimPool *p = l->c->dims;
   if (!dim_is_const(sizes->m)) return dim_const(p, OPEN_CHUNK);
   Dim units = dim_mul(p, panel_count(l, sizes), dim_mul(p, sizes->outer, sizes->inner));
-  int64_t m = dim_value(sizes->m), chunks = (m + CHUNK - 1) / CHUNK;
+  int64_t m = dim_value(sizes->m), most = CHUNK;
+  if (dim_is_const(sizes->k) && dim_value(sizes->k) * most > CHUNK_FLOATS)
+    most = CHUNK_FLOATS / dim_value(sizes->k);
+  if (most < LEAST_CHUNK) most = LEAST_CHUNK;
+  int64_t chunks = (m + most - 1) / most;
   if (known_below(units, UNITS) && dim_value(units) > 0) {
-    int64_t wanted = (UNITS + dim_value(units) - 1) / dim_value(units), most = m / LEAST_CHUNK;
-    if (wanted > most) wanted = most;
+    int64_t wanted = (UNITS + dim_value(units) - 1) / dim_value(units);
+    if (wanted > m / LEAST_CHUNK) wanted = m / LEAST_CHUNK;
     if (wanted > chunks) chunks = wanted;
   }
   return dim_const(p, chunks > 0 ? (m + chunks - 1) / chunks : 1);
@@ -217,6 +222,7 @@ void lower_panel_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) arg_dim(l, step, rest[i]);
   }
   step_units(step, units);
+  step->why = few ? "few rows: B is streamed through once" : "B in panels of 32 columns";
   set_results(l, step, sizes, y);
 }
 
