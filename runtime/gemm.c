@@ -45,9 +45,9 @@ static void ctc_pack_panels_f32(const float *b, float *packed, ctc_dim k, ctc_di
     for (ctc_dim i = 0; i < k * CTC_PANEL && width < CTC_PANEL; i++) to[i] = 0;
     if (b_row == 1)
       ctc_transpose_plane(from, b_col, to, CTC_PANEL, 0, width, 0, k);
-    else if (b_col == 1)
+    else if (b_col == 1 && width == CTC_PANEL)
       for (ctc_dim l = 0; l < k; l++)
-        memcpy(to + l * CTC_PANEL, from + l * b_row, (size_t)width * sizeof *to);
+        memcpy(to + l * CTC_PANEL, from + l * b_row, CTC_PANEL * sizeof *to);
     else
       for (ctc_dim l = 0; l < k; l++)
         for (ctc_dim i = 0; i < width; i++) to[l * CTC_PANEL + i] = from[l * b_row + i * b_col];

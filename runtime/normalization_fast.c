@@ -60,11 +60,13 @@ static inline CTC_INLINE void ctc_norm_lanes(const float *x, const float *scale,
 static inline CTC_INLINE void ctc_norm_row_f32(const float *x, const float *scale,
                                                const float *bias, float *y, float mean,
                                                float factor, ctc_dim n) {
-  for (ctc_dim i = 0; i < n; i += CTC_LANES) {
-    const float *f = scale ? scale + i : NULL, *s = bias ? bias + i : NULL;
-    if (i + CTC_LANES <= n)
-      ctc_norm_lanes(x + i, f, s, y + i, mean, factor, CTC_LANES);
-    else
-      ctc_norm_lanes(x + i, f, s, y + i, mean, factor, (int)(n - i));
-  }
+  ctc_dim i = 0;
+  if (scale && bias)
+    for (; i + CTC_LANES <= n; i += CTC_LANES) {
+      ctc_v v = (ctc_v_load(x + i) - mean) * factor;
+      ctc_v_store(y + i, v * ctc_v_load(scale + i) + ctc_v_load(bias + i));
+    }
+  for (; i < n; i += CTC_LANES)
+    ctc_norm_lanes(x + i, scale ? scale + i : NULL, bias ? bias + i : NULL, y + i, mean, factor,
+                   ctc_rest(n - i));
 }

@@ -1,6 +1,7 @@
 /* vector_scalar.c: the elementwise operators of scalar.c that are a few instructions, on vectors:
- * ctc_relu_v is ctc_relu_f32 for CTC_LANES numbers. The results are the same, to the last bit.
- * bool operands and results are masks. */
+ * ctc_relu_v is ctc_relu_f32 for CTC_LANES numbers. The results are the same, to the last bit, unless
+ * the C compiler fuses a multiplication with an addition in one and not in the other. bool operands
+ * and results are masks. */
 
 /* --- arithmetic --- */
 
