@@ -139,10 +139,15 @@ static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place pla
   ctc_gemm_finish(results, 2 * CTC_LANES, job, place, n);
 }
 
+/* Rows of A that are a multiple of 4096 bytes apart share one set of the first cache, of 8 to 12
+ * lines: a tile must not have more rows than fit in beside B. */
+#define CTC_GEMM_MOST(a_row) ((a_row) % 1024 == 0 && CTC_TILE > 10 ? 10 : CTC_TILE)
+
 /* `rows` rows (a literal) and two vectors of columns, in tiles of equal height. */
 static inline CTC_INLINE void ctc_gemm_strip(ctc_gemm_job job, ctc_gemm_place place, int wide,
                                              ctc_dim rows) {
-  const ctc_dim tiles = (rows + CTC_TILE - 1) / CTC_TILE, high = (rows + tiles - 1) / tiles;
+  const ctc_dim most = CTC_GEMM_MOST(job.a_row);
+  const ctc_dim tiles = (rows + most - 1) / most, high = (rows + tiles - 1) / tiles;
   const ctc_dim low_tiles = high * tiles - rows;
   place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
   for (ctc_dim i = low_tiles; i < tiles; i++) {
@@ -172,7 +177,8 @@ static inline CTC_INLINE void ctc_gemm_panel(ctc_gemm_job job, ctc_gemm_place pl
  * row. */
 static inline void ctc_gemm_panel_any(ctc_gemm_job job, ctc_gemm_place place, ctc_dim columns,
                                       ctc_dim rows) {
-  const ctc_dim tiles = (rows + CTC_TILE - 1) / CTC_TILE, even = (rows / tiles + 1) / 2 * 2;
+  const ctc_dim most = CTC_GEMM_MOST(job.a_row);
+  const ctc_dim tiles = (rows + most - 1) / most, even = (rows / tiles + 1) / 2 * 2;
   place.columns = columns;
   place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
   for (; place.columns > 0; place.columns -= 2 * CTC_LANES) {
