@@ -138,6 +138,7 @@ def cases():
     yield "conv transpose 2x2 stride 2, 128 -> 64 x 64²", conv(128, 64, 64, 2, 2, op="ConvTranspose"), "ConvTranspose"
     for m, n, k in ((128, 384, 384), (128, 1536, 384), (128, 384, 1536), (256, 256, 256)):
         yield f"gemm {m} x {n} x {k}", matmul(m, n, k), "MatMul"
+    yield "gemm 64 x 768 x 3072, rows a multiple of 4 KB apart", matmul(64, 768, 3072), "MatMul"
     yield "gemm 128 x 3072 x 768, cold", matmul(128, 3072, 768, 6), "MatMul"
     for n, k in ((384, 384), (1536, 384)):
         yield f"gemv {n} x {k}", matmul(1, n, k), "MatMul"
