@@ -25,9 +25,6 @@ typedef struct {
 /* The numbers of the lanes. */
 static const float ctc_attention_lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-#define CTC_ATTENTION_EACH(F) \
-  F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13)
-
 /* `count` numbers that are `step` apart, zeros behind them. */
 static CTC_KERNEL ctc_v ctc_attention_gather(const float *p, ctc_dim step, ctc_dim count) {
   float lanes[CTC_LANES] = {0};
@@ -128,12 +125,12 @@ static CTC_KERNEL ctc_v ctc_attention_masked(ctc_v score, ctc_attention_mask mas
 /* Scores of the n keys from j on and two vectors (one if not `wide`) of queries from `lane` on;
  * most[lane] … become the largest scores so far. */
 static inline CTC_INLINE void ctc_attention_scores_tile(ctc_attention_job job, ctc_dim j, int lane,
-                                                        ctc_dim rows, int n, int wide) {
+                                                        int n, int wide) {
   const float *k = job.k + j * job.k_row, *turned = job.turned + lane;
   float *scores = job.scores + j * CTC_ATTENTION_BLOCK + lane, *most = job.most + lane;
   const ctc_v zero = ctc_v_set(0);
 #define CTC_DECLARE(i) ctc_v a##i = zero, b##i = zero;
-  CTC_ATTENTION_EACH(CTC_DECLARE)
+  CTC_EACH_ROW(CTC_DECLARE)
 #undef CTC_DECLARE
   for (ctc_dim d = 0; d < job.size; d++, k += job.k_column, turned += CTC_ATTENTION_BLOCK) {
     ctc_v w0 = ctc_v_load(turned), w1 = wide ? ctc_v_load(turned + CTC_LANES) : zero;
@@ -143,22 +140,20 @@ static inline CTC_INLINE void ctc_attention_scores_tile(ctc_attention_job job, c
     a##i += w0 * x;              \
     if (wide) b##i += w1 * x;    \
   }
-    CTC_ATTENTION_EACH(CTC_ADD)
+    CTC_EACH_ROW(CTC_ADD)
 #undef CTC_ADD
   }
   ctc_v most0 = ctc_v_load(most), most1 = wide ? ctc_v_load(most + CTC_LANES) : zero;
-#define CTC_STORE(i)                                                             \
-  if (n > (i)) {                                                                 \
-    a##i = ctc_attention_masked(a##i, job.mask, j + (i), lane, rows);                \
-    most0 = ctc_v_max(a##i, most0);                                              \
-    ctc_v_store(scores + (i) * CTC_ATTENTION_BLOCK, a##i);                       \
-    if (wide) {                                                                  \
-      b##i = ctc_attention_masked(b##i, job.mask, j + (i), lane + CTC_LANES, rows);  \
-      most1 = ctc_v_max(b##i, most1);                                            \
-      ctc_v_store(scores + (i) * CTC_ATTENTION_BLOCK + CTC_LANES, b##i);         \
-    }                                                                            \
+#define CTC_STORE(i)                                                     \
+  if (n > (i)) {                                                         \
+    most0 = ctc_v_max(a##i, most0);                                      \
+    ctc_v_store(scores + (i) * CTC_ATTENTION_BLOCK, a##i);               \
+    if (wide) {                                                          \
+      most1 = ctc_v_max(b##i, most1);                                    \
+      ctc_v_store(scores + (i) * CTC_ATTENTION_BLOCK + CTC_LANES, b##i); \
+    }                                                                    \
   }
-  CTC_ATTENTION_EACH(CTC_STORE)
+  CTC_EACH_ROW(CTC_STORE)
 #undef CTC_STORE
   ctc_v_store(most, most0);
   if (wide) ctc_v_store(most + CTC_LANES, most1);
@@ -184,7 +179,7 @@ static inline CTC_INLINE void ctc_attention_values_tile(ctc_attention_job job, c
   float *y = job.y + i * job.y_row + d * job.y_column;
   const ctc_v zero = ctc_v_set(0);
 #define CTC_DECLARE(i) ctc_v a##i = zero, b##i = zero;
-  CTC_ATTENTION_EACH(CTC_DECLARE)
+  CTC_EACH_ROW(CTC_DECLARE)
 #undef CTC_DECLARE
   for (ctc_dim j = 0; j < job.used; j++, weights += CTC_ATTENTION_BLOCK, panel += CTC_ATTENTION_BLOCK) {
     ctc_v w0 = ctc_v_load(panel), w1 = wide ? ctc_v_load(panel + CTC_LANES) : zero;
@@ -194,7 +189,7 @@ static inline CTC_INLINE void ctc_attention_values_tile(ctc_attention_job job, c
     a##r += w0 * x;            \
     if (wide) b##r += w1 * x;  \
   }
-    CTC_ATTENTION_EACH(CTC_ADD)
+    CTC_EACH_ROW(CTC_ADD)
 #undef CTC_ADD
   }
   const ctc_dim left = job.v_size - d;
@@ -206,32 +201,32 @@ static inline CTC_INLINE void ctc_attention_values_tile(ctc_attention_job job, c
     if (wide)                                                                                     \
       ctc_attention_store(y + (r) * job.y_row + CTC_LANES * job.y_column, b##r * share[r], job.y_column, count1); \
   }
-  CTC_ATTENTION_EACH(CTC_STORE)
+  CTC_EACH_ROW(CTC_STORE)
 #undef CTC_STORE
 }
 
 /* The tile with the code for its height. */
 static inline CTC_INLINE void ctc_attention_scores(ctc_attention_job job, ctc_dim j, int lane,
-                                                   ctc_dim rows, ctc_dim n, int wide) {
+                                                   ctc_dim n, int wide) {
   switch (n) {
 #if CTC_TILE > 6
-  case 14: ctc_attention_scores_tile(job, j, lane, rows, 14, wide); break;
-  case 13: ctc_attention_scores_tile(job, j, lane, rows, 13, wide); break;
-  case 12: ctc_attention_scores_tile(job, j, lane, rows, 12, wide); break;
-  case 11: ctc_attention_scores_tile(job, j, lane, rows, 11, wide); break;
-  case 10: ctc_attention_scores_tile(job, j, lane, rows, 10, wide); break;
-  case 9: ctc_attention_scores_tile(job, j, lane, rows, 9, wide); break;
-  case 8: ctc_attention_scores_tile(job, j, lane, rows, 8, wide); break;
-  case 7: ctc_attention_scores_tile(job, j, lane, rows, 7, wide); break;
+  case 14: ctc_attention_scores_tile(job, j, lane, 14, wide); break;
+  case 13: ctc_attention_scores_tile(job, j, lane, 13, wide); break;
+  case 12: ctc_attention_scores_tile(job, j, lane, 12, wide); break;
+  case 11: ctc_attention_scores_tile(job, j, lane, 11, wide); break;
+  case 10: ctc_attention_scores_tile(job, j, lane, 10, wide); break;
+  case 9: ctc_attention_scores_tile(job, j, lane, 9, wide); break;
+  case 8: ctc_attention_scores_tile(job, j, lane, 8, wide); break;
+  case 7: ctc_attention_scores_tile(job, j, lane, 7, wide); break;
 #endif
 #if CTC_TILE > 4
-  case 6: ctc_attention_scores_tile(job, j, lane, rows, 6, wide); break;
-  case 5: ctc_attention_scores_tile(job, j, lane, rows, 5, wide); break;
+  case 6: ctc_attention_scores_tile(job, j, lane, 6, wide); break;
+  case 5: ctc_attention_scores_tile(job, j, lane, 5, wide); break;
 #endif
-  case 4: ctc_attention_scores_tile(job, j, lane, rows, 4, wide); break;
-  case 3: ctc_attention_scores_tile(job, j, lane, rows, 3, wide); break;
-  case 2: ctc_attention_scores_tile(job, j, lane, rows, 2, wide); break;
-  default: ctc_attention_scores_tile(job, j, lane, rows, 1, wide); break;
+  case 4: ctc_attention_scores_tile(job, j, lane, 4, wide); break;
+  case 3: ctc_attention_scores_tile(job, j, lane, 3, wide); break;
+  case 2: ctc_attention_scores_tile(job, j, lane, 2, wide); break;
+  default: ctc_attention_scores_tile(job, j, lane, 1, wide); break;
   }
 }
 
@@ -261,25 +256,51 @@ static inline CTC_INLINE void ctc_attention_values(ctc_attention_job job, ctc_di
 }
 
 /* Scores of all keys for two vectors of queries (one if not `wide`) from `lane` on, in tiles of
- * equal height, up to one key. */
-static inline CTC_INLINE void ctc_attention_column(ctc_attention_job job, int lane, ctc_dim rows,
-                                                   int wide) {
+ * equal height, up to one key. Where the number of keys is not known while compiling, tiles of any
+ * height would be much code: full ones and single keys do. */
+static inline CTC_INLINE void ctc_attention_column(ctc_attention_job job, int lane, int wide) {
+  ctc_dim j = 0;
+  if (!CTC_KNOWN(job.keys)) {
+    for (; j + CTC_TILE <= job.used; j += CTC_TILE)
+      ctc_attention_scores_tile(job, j, lane, CTC_TILE, wide);
+    for (; j + 4 <= job.used; j += 4) ctc_attention_scores_tile(job, j, lane, 4, wide);
+    for (; j < job.used; j++) ctc_attention_scores_tile(job, j, lane, 1, wide);
+    return;
+  }
   const ctc_dim tiles = job.keys > 0 ? (job.keys + CTC_TILE - 1) / CTC_TILE : 1;
   const ctc_dim low = job.keys / tiles, taller = job.keys % tiles;
-  ctc_dim j = 0;
   for (ctc_dim t = 0; t < taller && j < job.used; t++, j += low + 1)
-    ctc_attention_scores(job, j, lane, rows, low + 1, wide);
-  for (; j < job.used; j += low) ctc_attention_scores(job, j, lane, rows, low, wide);
+    ctc_attention_scores(job, j, lane, low + 1, wide);
+  for (; j < job.used; j += low) ctc_attention_scores(job, j, lane, low, wide);
 }
 
 /* Results of all `rows` queries for two vectors of columns (one if not `wide`) from d on. */
 static inline CTC_INLINE void ctc_attention_results(ctc_attention_job job, ctc_dim d, ctc_dim rows,
                                                     int wide) {
+  ctc_dim i = 0;
+  if (!CTC_KNOWN(rows)) {
+    for (; i + CTC_TILE <= rows; i += CTC_TILE)
+      ctc_attention_values_tile(job, i, d, CTC_TILE, wide);
+    for (; i + 4 <= rows; i += 4) ctc_attention_values_tile(job, i, d, 4, wide);
+    for (; i < rows; i++) ctc_attention_values_tile(job, i, d, 1, wide);
+    return;
+  }
   const ctc_dim tiles = rows > 0 ? (rows + CTC_TILE - 1) / CTC_TILE : 1;
   const ctc_dim low = rows / tiles, taller = rows % tiles;
-  ctc_dim i = 0;
   for (ctc_dim t = 0; t < taller; t++, i += low + 1) ctc_attention_values(job, i, d, low + 1, wide);
   for (; i < rows; i += low) ctc_attention_values(job, i, d, low, wide);
+}
+
+/* The mask over the scores of a vector of queries, and the largest ones then. */
+static inline CTC_INLINE void ctc_attention_bar(ctc_attention_job job, int lane, ctc_dim rows) {
+  float *scores = job.scores + lane;
+  ctc_v most = ctc_v_set(-INFINITY);
+  for (ctc_dim j = 0; j < job.used; j++, scores += CTC_ATTENTION_BLOCK) {
+    ctc_v score = ctc_attention_masked(ctc_v_load(scores), job.mask, j, lane, rows);
+    most = ctc_v_max(score, most);
+    ctc_v_store(scores, score);
+  }
+  ctc_v_store(job.most + lane, most);
 }
 
 /* What becomes of a query whose weights are NaN, because all of its scores are -infinity or one is
@@ -319,8 +340,10 @@ static inline CTC_INLINE void ctc_attention_block(ctc_attention_job job, ctc_dim
   int lane = 0;
   for (int i = 0; i < CTC_ATTENTION_BLOCK; i++) job.most[i] = -INFINITY;
   ctc_attention_turn(job.q, job.turned, rows, job.size, job.q_row, job.q_column, scale);
-  for (; rows > lane + CTC_LANES; lane += 2 * CTC_LANES) ctc_attention_column(job, lane, rows, 1);
-  if (lane < rows) ctc_attention_column(job, lane, rows, 0);
+  for (; rows > lane + CTC_LANES; lane += 2 * CTC_LANES) ctc_attention_column(job, lane, 1);
+  if (lane < rows) ctc_attention_column(job, lane, 0);
+  if (job.mask.data || job.mask.causal)
+    for (lane = 0; lane < rows; lane += CTC_LANES) ctc_attention_bar(job, lane, rows);
   for (lane = 0; lane < rows; lane += CTC_LANES) ctc_attention_exp(job, lane, safe);
   ctc_dim d = 0;
   for (; job.v_size > d + CTC_LANES; d += 2 * CTC_LANES) ctc_attention_results(job, d, rows, 1);
@@ -394,9 +417,12 @@ static CTC_KERNEL void ctc_attention_fused_f32(
     job.used = keys;
     if (causal && job.mask.diagonal + CTC_ATTENTION_BLOCK < keys)
       job.used = job.mask.diagonal + CTC_ATTENTION_BLOCK;
-    if (rows - row >= CTC_ATTENTION_BLOCK)
+    if (CTC_KNOWN(rows) && rows - row >= CTC_ATTENTION_BLOCK)
       ctc_attention_block(job, CTC_ATTENTION_BLOCK, (float)scale, (int)safe);
-    else
+    else if (CTC_KNOWN(rows))
       ctc_attention_block(job, rows % CTC_ATTENTION_BLOCK, (float)scale, (int)safe);
+    else
+      ctc_attention_block(job, rows - row < CTC_ATTENTION_BLOCK ? rows - row : CTC_ATTENTION_BLOCK,
+                          (float)scale, (int)safe);
   }
 }
