@@ -97,6 +97,13 @@ static void lower_pick(Lower *l, const Value *y, const Value *x, int axis, Dim i
   nest_store_at(l, nest, lower_buffer(l, y), NULL, store, value);
 }
 
+bool gather_element(Compilation *c, const Node *node, int *axis, Dim *index) {
+  *axis = (int)node_int(node, "axis", 0);
+  if (*axis < 0) *axis += node_in(node, 0)->rank;
+  *index = single_index(c, node, *axis);
+  return *index != NULL;
+}
+
 static bool lower_gather(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *indices = node_in(node, 1), *y = node_out(node, 0);
   int axis = (int)node_int(node, "axis", 0);

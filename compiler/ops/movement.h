@@ -57,6 +57,16 @@ void const_strides(const int64_t *dims, int rank, int64_t *stride);
 /* Whether tensors of so many elements keep their contents as expressions. */
 bool content_fits(Dim count);
 
+/* What a node does, for those who read through it (ops/view.h); false if that is not known. Inference
+ * has succeeded before. */
+MUST_CHECK bool transpose_perm(Compilation *c, const Node *node, int *perm);
+/* Output `output` of a Split is the part of `axis` that begins at *first. */
+MUST_CHECK bool split_part(Compilation *c, const Node *node, int output, int *axis, Dim *first);
+/* Each axis of a Slice takes first, first + step, … */
+MUST_CHECK bool slice_axes(Compilation *c, const Node *node, Dim *first, Dim *step);
+/* A Gather with one known index takes element *index of `axis`. */
+MUST_CHECK bool gather_element(Compilation *c, const Node *node, int *axis, Dim *index);
+
 /* Fills `value` with one number. */
 void lower_fill(Lower *l, const Value *value, double number);
 /* Writes the content of an integer value to its buffer (Shape, Size). */

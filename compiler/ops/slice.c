@@ -209,6 +209,20 @@ static bool is_whole(const Value *x, const Range *ranges) {
   return true;
 }
 
+bool slice_axes(Compilation *c, const Node *node, Dim *first, Dim *step) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  Range ranges[MAX_RANK];
+  size_t checks = node->checks.count;
+  if (!read_ranges(c, node, ranges)) return false;
+  ((Node *)node)->checks.count = checks; /* the checks stand already */
+  for (int d = 0; d < x->rank; d++) {
+    if (y->shape[d] != ranges[d].count) return false;
+    first[d] = ranges[d].first;
+    step[d] = ranges[d].step;
+  }
+  return true;
+}
+
 static bool lower_slice(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DimPool *pool = l->c->dims;

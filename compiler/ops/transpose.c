@@ -29,6 +29,10 @@ static bool read_perm(Compilation *c, const Node *node, int rank, int *perm) {
   return true;
 }
 
+bool transpose_perm(Compilation *c, const Node *node, int *perm) {
+  return read_perm(c, node, node_in(node, 0)->rank, perm);
+}
+
 static bool infer_transpose(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
   Value *y = node_out(node, 0);
@@ -287,6 +291,16 @@ static bool infer_split(Compilation *c, Node *node) {
     }
     if (known) at += dim_value(parts[i]);
   }
+  return true;
+}
+
+bool split_part(Compilation *c, const Node *node, int output, int *axis, Dim *first) {
+  const Dim *parts;
+  size_t checks = node->checks.count;
+  if (!split_parts(c, node, axis, &parts)) return false;
+  ((Node *)node)->checks.count = checks; /* the checks stand already */
+  *first = dim_const(c->dims, 0);
+  for (int i = 0; i < output; i++) *first = dim_add(c->dims, *first, parts[i]);
   return true;
 }
 

@@ -25,6 +25,8 @@ static const Pass passes[] = {
     {"quantize", .graph = pass_quantize},
     /* Nodes that nobody needs. */
     {"clean", .graph = pass_clean},
+    /* Two products with a softmax between them become one node. */
+    {"fuse-attention", .graph = pass_fuse_attention},
     /* Which values are in blocks of 16 channels, and where that is converted. */
     {"layout", .graph = pass_layout},
     /* The graph becomes a program: kernel calls and loop nests on buffers. */

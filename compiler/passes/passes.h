@@ -19,6 +19,7 @@ bool pass_infer(Compilation *c);
 bool pass_fold_batchnorm(Compilation *c);
 bool pass_quantize(Compilation *c);
 bool pass_clean(Compilation *c);
+bool pass_fuse_attention(Compilation *c);
 bool pass_layout(Compilation *c);
 /* On the program. */
 bool pass_prune(Program *program);
