@@ -247,7 +247,11 @@ def main():
     if not args.write:
         if not args.quick:
             store["facts"] = facts(args)
+        start = time.time()
         measure_all(args, store)
+        store.setdefault("facts", {})["minutes"] = round((time.time() - start) / 60)
+        if not args.quick:
+            save(args, store)
     if args.report or args.write:
         report.write(args, store)
     return 0
