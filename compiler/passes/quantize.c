@@ -244,6 +244,10 @@ static bool read_weights(const Value *value, int axis, int64_t channels, Levels 
   return (own < 0 ? own + rank : own) == axis && weights->scale->constant->count == channels;
 }
 
+/* Biases below this leave room in int32 for sums of 30000 products. (Quantisers write 2^30 for
+ * channels that are always 0.) */
+#define MOST_BIAS 1.08e9
+
 /* The float bias in units of x_scale * w_scale; NULL if it does not fit. */
 static Value *whole_bias(Quantize *q, const Value *bias, const Levels *x, const Levels *w,
                          int64_t channels) {
@@ -255,7 +259,7 @@ static Value *whole_bias(Quantize *q, const Value *bias, const Levels *x, const 
   for (int64_t i = 0; i < channels; i++) {
     double unit = x_scale * tensor_real(scale, scale->count > 1 ? i : 0);
     double level = rint(tensor_real(real, real->count > 1 ? i : 0) / unit);
-    if (!(fabs(level) < 1e9)) return NULL;
+    if (!(fabs(level) < MOST_BIAS)) return NULL;
     ((int32_t *)data)[i] = (int32_t)level;
   }
   return value_constant(q->c, bias->name, whole);
