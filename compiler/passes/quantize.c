@@ -7,8 +7,8 @@
  * and QuantizeLinear only limits the levels: rounding keeps the order.
  *
  * What is found works on values in their *byte form* (ops/bytes.c), which its neighbours take as it
- * is; ToBytes and FromBytes stand where others meet them. Levels that are signed move by 128, and so
- * do their zero points.
+ * is; ToBytes and FromBytes stand where others meet them. Levels that are signed move by 128, and
+ * so do their zero points.
  *
  * MatMulInteger whose sums are cast to floats makes floats itself, so that the scaling behind it
  * goes into the store of the product. */
@@ -23,8 +23,8 @@
 typedef struct {
   Compilation *c;
   Graph *graph;
-  int *uses;      /* by value id, of the graph as it was */
-  Value **bytes;  /* by value id: its byte form, once there is one */
+  int *uses;       /* by value id, of the graph as it was */
+  Value **bytes;   /* by value id: its byte form, once there is one */
   int value_count; /* of those two */
   Vec(Node *) made;
 } Quantize;
@@ -38,7 +38,7 @@ typedef struct {
 /* Product (or sum) up to QuantizeLinear. */
 typedef struct {
   Levels result;
-  Node *node; /* whose result is quantised, behind any activation */
+  Node *node;       /* whose result is quantised, behind any activation */
   double low, high; /* of the activation */
 } Chain;
 
@@ -157,8 +157,7 @@ static Node *make_node(Quantize *q, const Node *from, const char *op, Value *con
 
 static void set_int(Quantize *q, Node *node, const char *name, int64_t number) {
   Attr *attrs = ARENA_ARRAY(q->c->arena, Attr, node->attr_count + 1);
-  if (node->attr_count)
-    memcpy(attrs, node->attrs, (size_t)node->attr_count * sizeof *attrs);
+  if (node->attr_count) memcpy(attrs, node->attrs, (size_t)node->attr_count * sizeof *attrs);
   attrs[node->attr_count] = (Attr){.name = name, .kind = ATTR_INT, .count = 1, .i = number};
   node->attrs = attrs;
   node->attr_count++;
@@ -452,7 +451,8 @@ static bool try_cast(Quantize *q, const Node *cast, bool *done) {
   if (!is_op(product, "MatMulInteger") || result->dtype != DT_F32) return true;
   if (!used_once(q, product->outputs[0]) || !product->inputs[1]->constant) return true;
   *done = true;
-  return keep(q, make_node(q, product, "ProductReal", product->inputs, product->input_count, result));
+  return keep(q,
+              make_node(q, product, "ProductReal", product->inputs, product->input_count, result));
 }
 
 /* Puts what can stand for the node into q->made; *done: it stands there. */
