@@ -257,3 +257,129 @@ def check_dynamic(folder):
             domain="com.microsoft",
         )
     cases.check(folder)
+
+
+# --- quantised graphs: floats between DequantizeLinear and QuantizeLinear ---
+
+
+class Graph:
+    """A chain on levels; each step is dequantised, computed in floats and quantised."""
+
+    def __init__(self, seed, dtype):
+        self.rng, self.dtype = np.random.default_rng(seed), dtype
+        self.nodes, self.constants = [], {}
+
+    def name(self, stem):
+        return f"{stem}{len(self.nodes)}"
+
+    def constant(self, array):
+        name = f"k{len(self.constants)}"
+        self.constants[name] = np.asarray(array)
+        return name
+
+    def grid(self, scale):
+        zero = self.rng.integers(100, 150) - (128 if self.dtype == np.int8 else 0)
+        return [self.constant(np.float32(scale)), self.constant(self.dtype(zero))]
+
+    def node(self, op, inputs, **attributes):
+        name = self.name("v")
+        self.nodes.append((op, inputs, [name], attributes))
+        return name
+
+    def real(self, levels, grid):
+        return self.node("DequantizeLinear", [levels, *grid])
+
+    def quantized(self, real, scale):
+        grid = self.grid(scale)
+        return self.node("QuantizeLinear", [real, *grid]), grid
+
+    def weights(self, *shape, axis=0):
+        scale = self.rng.uniform(0.002, 0.01, shape[axis]).astype(np.float32)
+        levels = self.constant(self.rng.integers(-127, 128, shape).astype(np.int8))
+        zero = self.constant(np.zeros(shape[axis], np.int8))
+        self.scale = scale
+        return self.node("DequantizeLinear", [levels, self.constant(scale), zero], axis=axis)
+
+    def bias(self, x_scale):
+        """For the weights made last, as quantisers write it: int32 in units of x_scale * w_scale."""
+        unit = np.float32(x_scale) * self.scale
+        levels = np.rint(self.rng.standard_normal(unit.size) * 0.5 / unit).astype(np.int32)
+        return self.node("DequantizeLinear", [self.constant(levels), self.constant(unit)], axis=0)
+
+
+def quantized_graph(dtype):
+    """Convolutions of each kind, activations, a residual, a product; every result is levels."""
+    g = Graph(7, dtype)
+    x, grid = g.quantized("x", 0.05)
+    a = g.node("Conv", [g.real(x, grid), g.weights(16, 3, 3, 3), g.bias(0.05)], pads=[1, 1, 1, 1], strides=[2, 2])
+    a, a_grid = g.quantized(g.node("Relu", [a]), 0.03)
+    b = g.node("Conv", [g.real(a, a_grid), g.weights(16, 1, 3, 3), g.bias(0.03)], pads=[1, 1, 1, 1], group=16)
+    limits = [g.constant(np.float32(0)), g.constant(np.float32(2))]
+    b, b_grid = g.quantized(g.node("Clip", [b, *limits]), 0.02)
+    c = g.node("Conv", [g.real(b, b_grid), g.weights(16, 16, 1, 1)])
+    c, c_grid = g.quantized(c, 0.02)
+    s = g.node("Add", [g.real(c, c_grid), g.real(a, a_grid)])
+    s, s_grid = g.quantized(g.node("Relu", [s]), 0.0413)
+    p, p_grid = g.quantized(g.node("GlobalAveragePool", [g.real(s, s_grid)]), 0.04)
+    f = g.node("Flatten", [p])
+    m = g.node("MatMul", [g.real(f, p_grid), g.weights(16, 10, axis=1)])
+    y, y_grid = g.quantized(g.node("Add", [m, g.bias(0.04)]), 0.02)
+    z = g.node("Gemm", [g.real(y, y_grid), g.weights(7, 10), g.bias(0.02)], transB=1)
+    z, _ = g.quantized(z, 0.02)
+    outputs = {"s": s, "y": y, "z": z}
+    shapes = {"s": [2, 16, 8, 9], "y": [2, 10], "z": [2, 7]}
+    nodes = g.nodes + [("Identity", [inner], [name]) for name, inner in outputs.items()]
+    return model(
+        nodes,
+        [value("x", [2, 3, 15, 17])],
+        [value(name, shape, dtype) for name, shape in shapes.items()],
+        g.constants,
+    )
+
+
+def check_quantized_graph(folder):
+    """In integers, and with the pass switched off in floats: levels differ by one at most."""
+    from common import library
+
+    x = np.random.default_rng(3).standard_normal((2, 3, 15, 17)).astype(np.float32) * 3
+    for dtype in (np.uint8, np.int8):
+        made = quantized_graph(dtype)
+        name = np.dtype(dtype).name
+        fused = library(made, folder, f"fused_{name}").run([x])
+        plain = library(made, folder, f"plain_{name}", ["--disable-pass", "quantize"]).run([x])
+        text = (folder / f"fused_{name}.c").read_text()
+        for kernel in ("ctc_int8_conv_u8", "ctc_int8_depthwise_u8", "ctc_int8_add_u8"):
+            assert kernel in text, f"{kernel} is not used"
+        assert "ctc_int8" not in (folder / f"plain_{name}.c").read_text().replace("ctc_int8_quantize", "")
+        for a, b in zip(fused, plain, strict=True):
+            assert a.dtype == b.dtype == dtype and a.shape == b.shape
+            away = np.abs(a.astype(int) - b.astype(int))
+            assert away.max() <= 1 and (away > 0).mean() < 0.02, f"{name}: {away.max()} levels, {(away > 0).mean():.3f}"
+            assert len(np.unique(b)) > 3
+
+
+def check_dynamic_graph(folder):
+    """What onnxruntime's quantiser makes of MatMul, against onnxruntime."""
+    from common import library, onnxruntime_outputs, same
+
+    rng = np.random.default_rng(5)
+    constants = {
+        "w": any_level(rng, np.int8, 40, 24),
+        "w_scale": np.float32(0.01),
+        "w_zero": np.int8(0),
+        "b": rng.standard_normal(24).astype(np.float32),
+    }
+    nodes = [
+        ("DynamicQuantizeLinear", ["x"], ["q", "q_scale", "q_zero"]),
+        ("MatMulInteger", ["q", "w", "q_zero", "w_zero"], ["sums"]),
+        ("Cast", ["sums"], ["reals"], {"to": 1}),
+        ("Mul", ["q_scale", "w_scale"], ["scale"]),
+        ("Mul", ["reals", "scale"], ["scaled"]),
+        ("Add", ["scaled", "b"], ["added"]),
+        ("Relu", ["added"], ["y"]),
+    ]
+    made = model(nodes, [value("x", [2, 13, 40])], [value("y", [2, 13, 24])], constants)
+    x = rng.standard_normal((2, 13, 40)).astype(np.float32)
+    same(library(made, folder).run([x]), onnxruntime_outputs(made, {"x": x}))
+    text = (folder / "net.c").read_text()
+    assert "ctc_int8_conv_f32" in text, "the sums are not made floats in the store"

@@ -13,7 +13,8 @@ static void move_channels(const Value *x, bool last, Dim *shape) {
   memcpy(shape, x->shape, (size_t)x->rank * sizeof(Dim));
   if (x->rank < 3) return;
   for (int d = 1; d < x->rank; d++)
-    shape[d] = last ? x->shape[d + 1 < x->rank ? d + 1 : 1] : x->shape[d == 1 ? x->rank - 1 : d - 1];
+    shape[d] =
+        last ? x->shape[d + 1 < x->rank ? d + 1 : 1] : x->shape[d == 1 ? x->rank - 1 : d - 1];
 }
 
 static bool infer_to_bytes(Compilation *c, Node *node) {
@@ -84,7 +85,8 @@ static bool lower_flip(Lower *l, const Node *node) {
 DEFINE_OP(FlipBytes) = {
     .domain = INTERNAL_DOMAIN, .name = "FlipBytes", .infer = infer_flip, .lower = lower_flip};
 
-/* --- ByteAdd: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero; all but a and b constant --- */
+/* --- ByteAdd: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero; all but a and b constant
+ * --- */
 
 static bool infer_byte_add(Compilation *c, Node *node) {
   infer_same(c, node, 0, 0);

@@ -7,8 +7,8 @@
  * and QuantizeLinear only limits the levels: rounding keeps the order.
  *
  * What is found works on values in their *byte form* (ops/bytes.c), which its neighbours take as it
- * is; ToBytes and FromBytes stand where others meet them. Levels that are signed move by 128, and so
- * do their zero points.
+ * is; ToBytes and FromBytes stand where others meet them. Levels that are signed move by 128, and
+ * so do their zero points.
  *
  * MatMulInteger whose sums are cast to floats makes floats itself, so that the scaling behind it
  * goes into the store of the product. */
@@ -23,8 +23,8 @@
 typedef struct {
   Compilation *c;
   Graph *graph;
-  int *uses;      /* by value id, of the graph as it was */
-  Value **bytes;  /* by value id: its byte form, once there is one */
+  int *uses;       /* by value id, of the graph as it was */
+  Value **bytes;   /* by value id: its byte form, once there is one */
   int value_count; /* of those two */
   Vec(Node *) made;
 } Quantize;
@@ -38,7 +38,7 @@ typedef struct {
 /* Product (or sum) up to QuantizeLinear. */
 typedef struct {
   Levels result;
-  Node *node; /* whose result is quantised, behind any activation */
+  Node *node;       /* whose result is quantised, behind any activation */
   double low, high; /* of the activation */
 } Chain;
 
@@ -157,8 +157,7 @@ static Node *make_node(Quantize *q, const Node *from, const char *op, Value *con
 
 static void set_int(Quantize *q, Node *node, const char *name, int64_t number) {
   Attr *attrs = ARENA_ARRAY(q->c->arena, Attr, node->attr_count + 1);
-  if (node->attr_count)
-    memcpy(attrs, node->attrs, (size_t)node->attr_count * sizeof *attrs);
+  if (node->attr_count) memcpy(attrs, node->attrs, (size_t)node->attr_count * sizeof *attrs);
   attrs[node->attr_count] = (Attr){.name = name, .kind = ATTR_INT, .count = 1, .i = number};
   node->attrs = attrs;
   node->attr_count++;
@@ -244,6 +243,10 @@ static bool read_weights(const Value *value, int axis, int64_t channels, Levels 
   return (own < 0 ? own + rank : own) == axis && weights->scale->constant->count == channels;
 }
 
+/* Biases below this leave room in int32 for sums of 30000 products. (Quantisers write 2^30 for
+ * channels that are always 0.) */
+#define MOST_BIAS 1.08e9
+
 /* The float bias in units of x_scale * w_scale; NULL if it does not fit. */
 static Value *whole_bias(Quantize *q, const Value *bias, const Levels *x, const Levels *w,
                          int64_t channels) {
@@ -255,7 +258,7 @@ static Value *whole_bias(Quantize *q, const Value *bias, const Levels *x, const 
   for (int64_t i = 0; i < channels; i++) {
     double unit = x_scale * tensor_real(scale, scale->count > 1 ? i : 0);
     double level = rint(tensor_real(real, real->count > 1 ? i : 0) / unit);
-    if (!(fabs(level) < 1e9)) return NULL;
+    if (!(fabs(level) < MOST_BIAS)) return NULL;
     ((int32_t *)data)[i] = (int32_t)level;
   }
   return value_constant(q->c, bias->name, whole);
@@ -448,7 +451,8 @@ static bool try_cast(Quantize *q, const Node *cast, bool *done) {
   if (!is_op(product, "MatMulInteger") || result->dtype != DT_F32) return true;
   if (!used_once(q, product->outputs[0]) || !product->inputs[1]->constant) return true;
   *done = true;
-  return keep(q, make_node(q, product, "ProductReal", product->inputs, product->input_count, result));
+  return keep(q,
+              make_node(q, product, "ProductReal", product->inputs, product->input_count, result));
 }
 
 /* Puts what can stand for the node into q->made; *done: it stands there. */
