@@ -95,29 +95,29 @@ int control_run_threads(ctc_threads *threads, const float *in_x, const uint8_t *
 
     /* Exp [3] -> [3] */
     {
-      void *const p[] = {(void *)(in_x), (void *)(CTC_AT(float, 0))};
-      exp_f32_1(p, NULL, 0, 0, 3);
+      void *const tensors[] = {(void *)(in_x), (void *)(CTC_AT(float, 0))};
+      exp_f32_1(tensors, NULL, 0, 0, 3);
     }
   } else {
 
     /* Neg [3] -> [3] */
     {
-      void *const p[] = {(void *)(in_x), (void *)(CTC_AT(float, 0))};
-      neg_f32_2(p, NULL, 0, 0, 3);
+      void *const tensors[] = {(void *)(in_x), (void *)(CTC_AT(float, 0))};
+      neg_f32_2(tensors, NULL, 0, 0, 3);
     }
   }
 
   /* loop: Loop [], [3] -> [3] */
   {
-    void *const p[] = {(void *)(CTC_AT(const float, 0)), (void *)(out_y)};
-    copy_3(p, NULL, 0, 0, 3);
+    void *const tensors[] = {(void *)(CTC_AT(const float, 0)), (void *)(out_y)};
+    copy_3(tensors, NULL, 0, 0, 3);
   }
   for (loop_iteration = 0; loop_iteration < ctc_max_dim(n, 0); loop_iteration++) {
 
     /* Add [3], [3] -> [3] */
     {
-      void *const p[] = {(void *)(out_y), (void *)(out_y)};
-      add_f32_4(p, NULL, 0, 0, 3);
+      void *const tensors[] = {(void *)(out_y), (void *)(out_y)};
+      add_f32_4(tensors, NULL, 0, 0, 3);
     }
   }
   return CTC_OK;

@@ -23,19 +23,25 @@
 
 /* --- the steps of this model --- */
 
-static void cast_f32_bool_1(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+static inline CTC_INLINE void cast_f32_bool_lanes_1(const float *x0, uint8_t *y0, int count) {
+  const ctc_v v0 = ctc_v_load_n(x0, count);
+  const ctc_vi t0 = ctc_cast_f32_vb(v0);
+  ctc_vi_store_bool(y0, t0, count);
+}
+
+static void cast_f32_bool_2(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
   (void)n;
   (void)part;
   const float *CTC_RESTRICT x0 = (const float *)p[0];
   uint8_t *CTC_RESTRICT y0 = (uint8_t *)p[1];
-  for (int64_t i0 = first; i0 < last; i0++) {
-    const float v0 = x0[i0];
-    const uint8_t t0 = ctc_cast_f32_bool(v0);
-    y0[i0] = t0;
-  }
+  int64_t i0 = first;
+  for (; i0 + CTC_LANES <= last; i0 += CTC_LANES)
+    cast_f32_bool_lanes_1(x0 + i0, y0 + i0, CTC_LANES);
+  if (i0 < last)
+    cast_f32_bool_lanes_1(x0 + i0, y0 + i0, (int)(last - i0));
 }
 
-static void copy_2(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+static void copy_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
   (void)part;
   const int64_t *CTC_RESTRICT x0 = (const int64_t *)p[0];
   int64_t *CTC_RESTRICT y0 = (int64_t *)p[1];
@@ -74,12 +80,12 @@ int data_dependent_run_threads(ctc_threads *threads, const float *in_x, int64_t 
   if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;
   if ((uint64_t)data_dependent_plan(dims, at) > workspace_bytes) return CTC_WORKSPACE_TOO_SMALL;
   const int64_t size_1 = (4 * N);
-  const int64_t size_2 = ctc_min_dim(ctc_floordiv(11 * N, 2500), 1024);
+  const int64_t size_2 = ctc_min_dim(ctc_floordiv(3 * N, 5000), 1024);
 
   /* n0: NonZero [N, 4] -> [2, i.1] */
   {
-    void *const p[] = {(void *)(in_x), (void *)(CTC_AT(uint8_t, at[0]))};
-    ctc_parallel(threads, cast_f32_bool_1, p, NULL, size_1, size_2);
+    void *const tensors[] = {(void *)(in_x), (void *)(CTC_AT(uint8_t, at[0]))};
+    ctc_parallel(threads, cast_f32_bool_2, tensors, NULL, size_1, size_2);
   }
   ctc_count_true(CTC_AT(const uint8_t, at[0]), CTC_AT(int64_t, 0), size_1);
   i_1 = (int64_t)(CTC_AT(const int64_t, 0))[0];
@@ -92,9 +98,9 @@ int data_dependent_run_threads(ctc_threads *threads, const float *in_x, int64_t 
 
   /* n1: Transpose [2, i.1] -> [i.1, 2] */
   {
-    void *const p[] = {(void *)(CTC_AT(const int64_t, 0)), (void *)(out_y)};
-    const int64_t n[] = {i_1};
-    ctc_parallel(threads, copy_2, p, n, i_1, ctc_min_dim(1024, ctc_floordiv(9 * i_1, 10000)));
+    void *const tensors[] = {(void *)(CTC_AT(const int64_t, 0)), (void *)(out_y)};
+    const int64_t sizes[] = {i_1};
+    ctc_parallel(threads, copy_3, tensors, sizes, i_1, ctc_min_dim(1024, ctc_floordiv(9 * i_1, 10000)));
   }
   dims[1] = i_1;
   return CTC_OK;
