@@ -68,4 +68,4 @@ static bool lower_fused(Lower *l, const Node *node) {
 
 /* Made by the pass fuse-attention only. Inputs: what Q, K, V and the mask lie in. */
 DEFINE_OP(FusedAttention) = {
-    .domain = "ctc", .name = "Attention", .infer = infer_fused, .lower = lower_fused};
+    .domain = INTERNAL_DOMAIN, .name = "Attention", .infer = infer_fused, .lower = lower_fused};

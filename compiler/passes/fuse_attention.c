@@ -577,9 +577,9 @@ static void make_attention(Fuser *f, const Match *m, const Views *w, const Atten
   for (int i = 0; i < 3; i++) inputs[i] = (Value *)(uintptr_t)views[i]->base;
   inputs[3] = m->mask;
   node->name = m->softmax->name;
-  node->domain = "ctc";
+  node->domain = INTERNAL_DOMAIN;
   node->op_type = "Attention";
-  node->op = op_find("ctc", "Attention");
+  node->op = op_internal("Attention");
   node->version = 1;
   node->index = m->softmax->index;
   node->inputs = inputs;
