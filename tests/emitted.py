@@ -24,6 +24,7 @@ from common import (
 
 OPTIONAL_PASSES = [
     "fold-batchnorm",
+    "fuse-attention",
     "clean",
     "prune",
     "collapse",

@@ -579,7 +579,7 @@ static void make_attention(Fuser *f, const Match *m, const Views *w, const Atten
   node->name = m->softmax->name;
   node->domain = "ctc";
   node->op_type = "Attention";
-  node->op = op_find("ctc", "Attention");
+  node->op = op_internal("Attention");
   node->version = 1;
   node->index = m->softmax->index;
   node->inputs = inputs;
