@@ -137,7 +137,7 @@ static const struct {
   const char *name, *type;
   ParamKind kind;
 } implicit_params[] = {
-    {NULL, "ctc_epilogue", PARAM_EPILOGUE}, {NULL, "float *", PARAM_OPERANDS},
+    {NULL, "ctc_epilogue", PARAM_EPILOGUE}, {"operands", "float *", PARAM_OPERANDS},
     {"part", "ctc_dim", PARAM_PART},        {"first", "ctc_dim", PARAM_FIRST},
     {"last", "ctc_dim", PARAM_LAST},
 };
