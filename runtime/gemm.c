@@ -209,29 +209,45 @@ static inline void ctc_gemm_panel_any(ctc_gemm_job job, ctc_gemm_place place, ct
 
 #define CTC_EACH_OF_8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 
+/* Steps of k after which the sums of a single row are set aside: rounding errors of a sum grow with
+ * its length. */
+#define CTC_GEMV_SUM 1024
+
 /* One panel of a product of one or two rows (`rows` is a literal): eight vectors of weights at a
  * time, some steps of k side by side, so that additions do not wait for each other. */
 static inline CTC_INLINE void ctc_gemv_panel(ctc_gemm_job job, ctc_gemm_place place, int rows) {
   enum { BLOCK = 8 * CTC_LANES, DEPTH = CTC_LANES > 1 ? BLOCK / CTC_PANEL : 1 };
   const ctc_v zero = ctc_v_set(0);
   const float *x = place.a, *b = place.b;
-#define CTC_START(i) ctc_v p##i = zero, q##i = zero;
+#define CTC_START(i) ctc_v p##i = zero, q##i = zero, s##i = zero, t##i = zero;
   CTC_EACH_OF_8(CTC_START)
 #undef CTC_START
   ctc_dim left = job.k;
 #define CTC_ADD(i)                                                                         \
-  if (left > (i) * CTC_LANES / CTC_PANEL) {                                                \
+  {                                                                                        \
     const ctc_v w = ctc_v_load(b + (i) * CTC_LANES);                                       \
     const float *at = x + (i) * CTC_LANES / CTC_PANEL * job.a_col;                         \
     if ((i) * CTC_LANES % 16 == 0) CTC_PREFETCH(b + (i) * CTC_LANES + CTC_GEMV_AHEAD);     \
     p##i += w * at[0];                                                                     \
     if (rows > 1) q##i += w * at[job.a_row];                                               \
   }
-  for (; left >= DEPTH; left -= DEPTH, b += BLOCK, x += DEPTH * job.a_col) {
-    CTC_EACH_OF_8(CTC_ADD)
+#define CTC_ADD_LEFT(i) if (left > (i) * CTC_LANES / CTC_PANEL) CTC_ADD(i)
+#define CTC_SET_ASIDE(i) s##i += p##i, t##i += q##i, p##i = zero, q##i = zero;
+  while (left >= DEPTH) {
+    const ctc_dim steps = (left < CTC_GEMV_SUM ? left : CTC_GEMV_SUM) / DEPTH;
+    for (ctc_dim i = 0; i < steps; i++, b += BLOCK, x += DEPTH * job.a_col) {
+      CTC_EACH_OF_8(CTC_ADD)
+    }
+    left -= steps * DEPTH;
+    CTC_EACH_OF_8(CTC_SET_ASIDE)
   }
-  CTC_EACH_OF_8(CTC_ADD) /* the last steps of k, fewer than DEPTH */
+  CTC_EACH_OF_8(CTC_ADD_LEFT) /* the last steps of k, fewer than DEPTH */
+#define CTC_TAKE_BACK(i) p##i += s##i, q##i += t##i;
+  CTC_EACH_OF_8(CTC_TAKE_BACK)
 #undef CTC_ADD
+#undef CTC_ADD_LEFT
+#undef CTC_SET_ASIDE
+#undef CTC_TAKE_BACK
   if (CTC_LANES >= 8) {
     p0 += p4, p1 += p5, p2 += p6, p3 += p7;
     if (rows > 1) q0 += q4, q1 += q5, q2 += q6, q3 += q7;
