@@ -7,29 +7,9 @@
  * The nest must visit each result once, with functions that have a vector form, and read other
  * tensors where the result lies, by its channel, or one number for all. */
 #include "passes/passes.h"
+#include "passes/uses.h"
 
 #include <string.h>
-
-typedef struct {
-  Compilation *c;
-  int *reads, *writes; /* steps, by buffer id */
-} Uses;
-
-static void count_use(BufferUse use, void *context) {
-  Uses *uses = context;
-  uses->reads[use.buffer->id] += use.reads;
-  uses->writes[use.buffer->id] += use.writes;
-}
-
-static void count_block(const Block *block, Uses *uses) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    step_visit_buffers(step, count_use, uses);
-    if (step->then_block) count_block(step->then_block, uses);
-    if (step->else_block) count_block(step->else_block, uses);
-    if (step->body) count_block(step->body, uses);
-  }
-}
 
 static Arg *argument_of_kind(const Step *step, ParamKind kind) {
   for (size_t i = 0; i < step->args.count; i++)
@@ -158,51 +138,46 @@ static Step *join(Compilation *c, const Step *kernel, const Step *nest_step) {
 }
 
 /* The kernel of the block whose result only the nest at `to` reads, and that may take it; or -1. */
-static int find_kernel(const Uses *uses, const Block *block, size_t to, const int *writer) {
+static int find_kernel(const BufferUses *uses, Compilation *c, const Block *block, size_t to,
+                       const int *writer) {
   const LoopNest *nest = block->steps.items[to]->nest;
   for (size_t i = 0; i < nest->loads.count; i++) {
     const Buffer *buffer = nest->loads.items[i].buffer;
     int from = writer[buffer->id];
     if (from < 0 || buffer->kind != BUFFER_WORKSPACE) continue;
     const Step *kernel = block->steps.items[from];
-    if (!takes_epilogue(kernel) || uses->writes[buffer->id] != 1) continue;
+    if (!takes_epilogue(kernel) || uses[buffer->id].writes != 1) continue;
     int loads = 0;
     for (size_t k = 0; k < nest->loads.count; k++) loads += nest->loads.items[k].buffer == buffer;
     const Arg *result = argument_of_kind(kernel, PARAM_OUT);
-    if (result->buffer != buffer || uses->reads[buffer->id] != loads) continue;
+    if (result->buffer != buffer || uses[buffer->id].reads != loads) continue;
     const Buffer *stored = nest->stores.count ? nest->stores.items[0].access.buffer : NULL;
     if (!stored || kernel_has(kernel, stored, false) || nest_loads(nest, stored)) continue;
-    if (nest_fits(uses->c, kernel, nest, result) && can_move(block, (size_t)from, to)) return from;
+    if (nest_fits(c, kernel, nest, result) && can_move(block, (size_t)from, to)) return from;
   }
   return -1;
 }
 
-static void join_block(Uses *uses, Program *program, Block *block) {
-  int *writer = ARENA_ARRAY(uses->c->arena, int, program->buffers.count + 1);
+static void join_block(const BufferUses *uses, Program *program, Block *block) {
+  Compilation *c = program->compilation;
+  int *writer = ARENA_ARRAY(c->arena, int, program->buffers.count + 1);
   for (size_t i = 0; i <= program->buffers.count; i++) writer[i] = -1;
   for (size_t i = 0; i < block->steps.count; i++) {
     Step *step = block->steps.items[i];
     if (step->then_block) join_block(uses, program, step->then_block);
     if (step->else_block) join_block(uses, program, step->else_block);
     if (step->body) join_block(uses, program, step->body);
-    int from = step->kind == STEP_NEST ? find_kernel(uses, block, i, writer) : -1;
+    int from = step->kind == STEP_NEST ? find_kernel(uses, c, block, i, writer) : -1;
     if (from >= 0) {
-      block->steps.items[i] = step = join(uses->c, block->steps.items[from], step);
+      block->steps.items[i] = step = join(c, block->steps.items[from], step);
       block->steps.items[from] = NULL;
     }
     if (takes_epilogue(step)) writer[argument_of_kind(step, PARAM_OUT)->buffer->id] = (int)i;
   }
-  size_t kept = 0;
-  for (size_t i = 0; i < block->steps.count; i++)
-    if (block->steps.items[i]) block->steps.items[kept++] = block->steps.items[i];
-  block->steps.count = kept;
+  remove_gaps(block);
 }
 
 bool pass_epilogue(Program *program) {
-  Compilation *c = program->compilation;
-  size_t buffers = program->buffers.count + 1;
-  Uses uses = {c, ARENA_ARRAY(c->arena, int, buffers), ARENA_ARRAY(c->arena, int, buffers)};
-  count_block(program->body, &uses);
-  join_block(&uses, program, program->body);
+  join_block(count_buffer_uses(program), program, program->body);
   return true;
 }

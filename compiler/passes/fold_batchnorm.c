@@ -6,24 +6,13 @@
  *
  * The convolution's result must not be used elsewhere, and everything but x must be constant. */
 #include "passes/passes.h"
+#include "passes/uses.h"
 
 #include <math.h>
 #include <string.h>
 
 static bool is_op(const Node *node, const char *op_type) {
   return node && node->domain[0] == '\0' && strcmp(node->op_type, op_type) == 0;
-}
-
-/* Number of uses of each value (by id) as a node input or graph output, subgraphs included. */
-static void count_uses(const Graph *graph, int *uses) {
-  for (size_t i = 0; i < graph->nodes.count; i++) {
-    const Node *node = graph->nodes.items[i];
-    for (int k = 0; k < node->input_count; k++)
-      if (node->inputs[k]) uses[node->inputs[k]->id]++;
-    for (int k = 0; k < node->attr_count; k++)
-      if (node->attrs[k].graph) count_uses(node->attrs[k].graph, uses);
-  }
-  for (size_t i = 0; i < graph->outputs.count; i++) uses[graph->outputs.items[i]->id]++;
 }
 
 static bool all_constant_f32(const Node *node, int from) {
@@ -103,7 +92,7 @@ static void fold_graph(Compilation *c, Graph *graph, int *uses) {
 
 bool pass_fold_batchnorm(Compilation *c) {
   int *uses = ARENA_ARRAY(c->arena, int, c->next_value_id + 1);
-  count_uses(c->graph, uses);
+  count_value_uses(c->graph, uses);
   fold_graph(c, c->graph, uses);
   return true;
 }

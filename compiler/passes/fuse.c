@@ -7,36 +7,16 @@
  * wrote it. A nest with a single dense loop is taken over the loops of the other one if the number
  * of iterations is the same. */
 #include "passes/passes.h"
+#include "passes/uses.h"
 
 #include <string.h>
 
 enum { MOST_LOADS = 12, MOST_OPS = 48 };
 
-/* How a buffer is used in the whole program. */
-typedef struct {
-  int reads, writes; /* steps */
-} Uses;
-
 typedef struct {
   Compilation *c;
-  Uses *uses; /* by buffer id */
+  BufferUses *uses; /* by buffer id */
 } Fuser;
-
-static void count_use(BufferUse use, void *context) {
-  Uses *uses = context;
-  uses[use.buffer->id].reads += use.reads;
-  uses[use.buffer->id].writes += use.writes;
-}
-
-static void count_block(const Block *block, Uses *uses) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    step_visit_buffers(step, count_use, uses);
-    if (step->then_block) count_block(step->then_block, uses);
-    if (step->else_block) count_block(step->else_block, uses);
-    if (step->body) count_block(step->body, uses);
-  }
-}
 
 /* --- the same iterations --- */
 
@@ -375,16 +355,12 @@ static void fuse_block(Fuser *f, Program *program, Block *block) {
     if (step->nest->stores.count == 1)
       writer[step->nest->stores.items[0].access.buffer->id] = (int)i;
   }
-  size_t kept = 0;
-  for (size_t i = 0; i < block->steps.count; i++)
-    if (block->steps.items[i]) block->steps.items[kept++] = block->steps.items[i];
-  block->steps.count = kept;
+  remove_gaps(block);
 }
 
 bool pass_fuse(Program *program) {
   Compilation *c = program->compilation;
-  Fuser fuser = {c, ARENA_ARRAY(c->arena, Uses, program->buffers.count + 1)};
-  count_block(program->body, fuser.uses);
+  Fuser fuser = {c, count_buffer_uses(program)};
   fuse_block(&fuser, program, program->body);
   return true;
 }

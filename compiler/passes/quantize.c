@@ -13,6 +13,7 @@
  * MatMulInteger whose sums are cast to floats makes floats itself, so that the scaling behind it
  * goes into the store of the product. */
 #include "passes/passes.h"
+#include "passes/uses.h"
 
 #include "ops/op.h"
 #include "ops/quantized.h"
@@ -50,17 +51,6 @@ static bool is_op(const Node *node, const char *op_type) {
 
 static bool is_microsoft(const Node *node, const char *op_type) {
   return node && strcmp(node->domain, "com.microsoft") == 0 && strcmp(node->op_type, op_type) == 0;
-}
-
-static void count_uses(const Graph *graph, int *uses) {
-  for (size_t i = 0; i < graph->nodes.count; i++) {
-    const Node *node = graph->nodes.items[i];
-    for (int k = 0; k < node->input_count; k++)
-      if (node->inputs[k]) uses[node->inputs[k]->id]++;
-    for (int k = 0; k < node->attr_count; k++)
-      if (node->attrs[k].graph) count_uses(node->attrs[k].graph, uses);
-  }
-  for (size_t i = 0; i < graph->outputs.count; i++) uses[graph->outputs.items[i]->id]++;
 }
 
 static bool is_byte(const Value *value) {
@@ -474,7 +464,7 @@ bool pass_quantize(Compilation *c) {
   int most = c->next_value_id + 64 * (int)graph->nodes.count + 64;
   q.uses = ARENA_ARRAY(c->arena, int, most);
   q.bytes = ARENA_ARRAY(c->arena, Value *, most);
-  count_uses(graph, q.uses);
+  count_value_uses(graph, q.uses);
   for (size_t i = 0; i < graph->nodes.count; i++) {
     Node *node = graph->nodes.items[i];
     bool done = false;

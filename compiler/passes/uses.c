@@ -1,0 +1,43 @@
+/* uses.c: counts uses of values and buffers. */
+#include "passes/uses.h"
+
+void count_value_uses(const Graph *graph, int *uses) {
+  for (size_t i = 0; i < graph->nodes.count; i++) {
+    const Node *node = graph->nodes.items[i];
+    for (int k = 0; k < node->input_count; k++)
+      if (node->inputs[k]) uses[node->inputs[k]->id]++;
+    for (int k = 0; k < node->attr_count; k++)
+      if (node->attrs[k].graph) count_value_uses(node->attrs[k].graph, uses);
+  }
+  for (size_t i = 0; i < graph->outputs.count; i++) uses[graph->outputs.items[i]->id]++;
+}
+
+static void count_use(BufferUse use, void *context) {
+  BufferUses *uses = context;
+  uses[use.buffer->id].reads += use.reads;
+  uses[use.buffer->id].writes += use.writes;
+}
+
+static void count_block(const Block *block, BufferUses *uses) {
+  for (size_t i = 0; block && i < block->steps.count; i++) {
+    const Step *step = block->steps.items[i];
+    step_visit_buffers(step, count_use, uses);
+    count_block(step->then_block, uses);
+    count_block(step->else_block, uses);
+    count_block(step->body, uses);
+  }
+}
+
+BufferUses *count_buffer_uses(const Program *program) {
+  Arena *arena = program->compilation->arena;
+  BufferUses *uses = ARENA_ARRAY(arena, BufferUses, program->buffers.count + 1);
+  count_block(program->body, uses);
+  return uses;
+}
+
+void remove_gaps(Block *block) {
+  size_t kept = 0;
+  for (size_t i = 0; i < block->steps.count; i++)
+    if (block->steps.items[i]) block->steps.items[kept++] = block->steps.items[i];
+  block->steps.count = kept;
+}
