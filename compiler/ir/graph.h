@@ -56,9 +56,9 @@ typedef struct Value {
   Node *producer;         /* NULL for inputs, initializers and body inputs */
   int producer_output;
   const Node *folded; /* that a constant was computed by; NULL: it was in the file */
-  int id;            /* unique in the compilation, in order of creation */
-  bool is_input;     /* an input of the outermost graph */
-  bool is_parameter; /* an initializer of the model (may be trained later), not a folded value */
+  int id;             /* unique in the compilation, in order of creation */
+  bool is_input;      /* an input of the outermost graph */
+  bool is_parameter;  /* an initializer of the model (may be trained later), not a folded value */
   const DeclaredType *declared; /* NULL: the file does not say */
   const BlockedLayout *blocked; /* NULL: row-major. Set by pass layout */
   const char *note;             /* e.g. class labels of a ZipMap, for model.h; may be NULL */

@@ -64,8 +64,10 @@ static bool lower_from_bytes(Lower *l, const Node *node) {
 
 DEFINE_OP(ToBytes) = {
     .domain = INTERNAL_DOMAIN, .name = "ToBytes", .infer = infer_to_bytes, .lower = lower_to_bytes};
-DEFINE_OP(FromBytes) = {
-    .domain = INTERNAL_DOMAIN, .name = "FromBytes", .infer = infer_from_bytes, .lower = lower_from_bytes};
+DEFINE_OP(FromBytes) = {.domain = INTERNAL_DOMAIN,
+                        .name = "FromBytes",
+                        .infer = infer_from_bytes,
+                        .lower = lower_from_bytes};
 
 /* FlipBytes: signed bytes that have channels last already. */
 static bool infer_flip(Compilation *c, Node *node) {

@@ -343,7 +343,7 @@ DEFINE_OP(MatMulIntegerToFloat) = INTEGER_OPERATOR("com.microsoft", "MatMulInteg
 DEFINE_OP(DynamicQuantizeMatMul) = INTEGER_OPERATOR("com.microsoft", "DynamicQuantizeMatMul",
                                                     &row_dynamic);
 DEFINE_OP(QGemm) = INTEGER_OPERATOR("com.microsoft", "QGemm", &row_gemm);
-/* Made by pass quantize only: the sums of MatMulInteger as floats, and QGemm whose levels are limited
- * to [low, high]. */
+/* Made by pass quantize only: the sums of MatMulInteger as floats, and QGemm whose levels are
+ * limited to [low, high]. */
 DEFINE_OP(ProductReal) = INTEGER_OPERATOR(INTERNAL_DOMAIN, "ProductReal", &row_real);
 DEFINE_OP(ByteGemm) = INTEGER_OPERATOR(INTERNAL_DOMAIN, "ByteGemm", &row_gemm);

@@ -57,8 +57,8 @@ void const_strides(const int64_t *dims, int rank, int64_t *stride);
 /* Whether tensors of so many elements keep their contents as expressions. */
 bool content_fits(Dim count);
 
-/* What a node does, for those who read through it (ops/view.h); false if that is not known. Inference
- * has succeeded before. */
+/* What a node does, for those who read through it (ops/view.h); false if that is not known.
+ * Inference has succeeded before. */
 MUST_CHECK bool transpose_perm(Compilation *c, const Node *node, int *perm);
 /* Output `output` of a Split is the part of `axis` that begins at *first. */
 MUST_CHECK bool split_part(Compilation *c, const Node *node, int output, int *axis, Dim *first);

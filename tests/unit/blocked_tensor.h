@@ -4,6 +4,7 @@
 #ifndef CTC_TESTS_BLOCKED_TENSOR_H
 #define CTC_TESTS_BLOCKED_TENSOR_H
 
+#pragma GCC diagnostic ignored "-Wunused-function"
 #include "runtime_all.c"
 
 #include <setjmp.h>
