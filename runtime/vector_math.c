@@ -98,11 +98,7 @@ static CTC_KERNEL ctc_v ctc_expm1_v(ctc_v x) {
   return (grown * power + (power - 0.5f)) * 2.0f;
 }
 
-/* 1 / (1 + e^-x); around 0 as 1/2 and a small number, so that only the last sum rounds. */
-static CTC_KERNEL ctc_v ctc_sigmoid_v(ctc_v x) {
-  ctc_v e = ctc_expm1_v(-x), result = 1.0f / (2.0f + e);
-  return ctc_v_select(ctc_v_less(ctc_v_abs(x), ctc_v_set(1.0f)), 0.5f - 0.5f * e * result, result);
-}
+static CTC_KERNEL ctc_v ctc_sigmoid_v(ctc_v x) { return 1.0f / (1.0f + ctc_exp_v(-x)); }
 
 /* x sigmoid(alpha x) */
 static CTC_KERNEL ctc_v ctc_swish_v(ctc_v x, ctc_v alpha) {

@@ -4,7 +4,8 @@
  * that runs over the time steps. W and R are turned while compiling where they are constants.
  *
  * Layers in f32 with the usual activations have kernels of their own (runtime/lstm.c): W and R in
- * panels, one product for the inputs of all directions. */
+ * panels, one product for the inputs of all directions, and a loop of steps of which each is shared
+ * by the threads. */
 #include "ops/gemm_packed.h"
 #include "ops/matmul.h"
 
@@ -22,15 +23,13 @@ typedef struct {
   const char *defaults[3];
   bool has_cell;                   /* a second state */
   int scratch_rows, scratch_extra; /* scratch memory: (rows * batch + extra) * hidden */
-  const char *packed;              /* the kernel for R in panels, and */
-  int packed_rows;                 /* its scratch memory, rows * batch * hidden a direction */
+  const char *step;                /* the kernel for one time step, with R in panels */
 } Layer;
 
-static const Layer layer_rnn = {"rnn", 1, 1, {"Tanh", NULL, NULL}, false, 2, 1, "rnn_packed", 2};
-static const Layer layer_gru = {"gru",        3, 2, {"Sigmoid", "Tanh", NULL}, false, 6, 3,
-                                "gru_packed", 5};
-static const Layer layer_lstm = {"lstm",        4, 3, {"Sigmoid", "Tanh", "Tanh"}, true, 7, 4,
-                                 "lstm_packed", 6};
+static const Layer layer_rnn = {"rnn", 1, 1, {"Tanh", NULL, NULL}, false, 2, 1, "rnn_step"};
+static const Layer layer_gru = {"gru", 3, 2, {"Sigmoid", "Tanh", NULL}, false, 6, 3, "gru_step"};
+static const Layer layer_lstm = {
+    "lstm", 4, 3, {"Sigmoid", "Tanh", "Tanh"}, true, 7, 4, "lstm_step"};
 
 /* Positions of inputs; the last four are those of DynamicQuantizeLSTM. */
 enum {
@@ -385,72 +384,158 @@ static Buffer *lower_inputs(Lower *l, const Node *node, const Recurrence *r, boo
   return sum;
 }
 
-/* Gates [from, to) of R. */
-static Panels recurrent_panels(Lower *l, const Node *node, const Recurrence *r, int from, int to) {
+/* R, each gate of each direction as a matrix of its own. */
+static Panels recurrent_panels(Lower *l, const Node *node, const Recurrence *r) {
   DimPool *p = l->c->dims;
-  Dim one = dim_const(p, 1), matrix = dim_mul(p, r->hidden, r->hidden);
+  Dim one = dim_const(p, 1);
   Matrices b = {.buffer = compute_input(l, node_in(node, IN_R), DT_F32),
-                .offset = dim_muli(p, matrix, from),
                 .row = one,
                 .col = r->hidden,
                 .outer = dim_const(p, 0),
-                .inner = dim_muli(p, matrix, r->layer->gates)};
-  ProductSizes sizes = {.n = dim_muli(p, r->hidden, to - from),
+                .inner = dim_mul(p, r->hidden, r->hidden)};
+  ProductSizes sizes = {.n = r->hidden,
                         .k = r->hidden,
                         .outer = one,
-                        .inner = dim_const(p, r->directions)};
+                        .inner = dim_const(p, r->directions * r->layer->gates)};
   return lower_panels(l, &sizes, &b);
 }
 
-/* steps, batch, hidden, x_time, x_batch, y_time, y_batch, state_row, state. */
-static void arg_packed_layout(Lower *l, Step *step, const Recurrence *r) {
+/* What the steps of a layer work on; shapes in runtime/lstm.c. */
+typedef struct {
+  const Recurrence *r;
+  Buffer *x, *panels, *lengths, *y;
+  Buffer *states, *cells, *products, *reset, *inner_bias; /* the last three of an LSTM, a GRU */
+  Dim step;
+} StepBuffers;
+
+/* to[to_at + dense index] = from[…], or the other way round if `out`: a state [directions, batch,
+ * hidden] between the caller's layout and the kernel's. from NULL: zeros. */
+static void copy_state(Lower *l, const Recurrence *r, Buffer *to, Buffer *from, Dim at, bool out) {
   DimPool *p = l->c->dims;
-  Dim row = dim_muli(p, r->hidden, r->directions), x_row = dim_muli(p, row, r->layer->gates);
-  bool first = r->batch_first;
-  const Dim dims[] = {r->steps,
-                      r->batch,
-                      r->hidden,
-                      first ? x_row : dim_mul(p, r->batch, x_row),
-                      first ? dim_mul(p, r->steps, x_row) : x_row,
-                      first ? row : dim_mul(p, r->batch, row),
-                      first ? dim_mul(p, r->steps, row) : r->hidden,
-                      first ? row : r->hidden,
-                      first ? r->hidden : dim_mul(p, r->batch, r->hidden)};
-  for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) arg_dim(l, step, dims[i]);
+  Dim one = dim_const(p, 1), matrix = dim_mul(p, r->batch, r->hidden);
+  Dim extent[] = {dim_const(p, r->directions), r->batch, r->hidden};
+  Dim dense[] = {matrix, r->hidden, one};
+  Dim turned[] = {r->hidden, dim_muli(p, r->hidden, r->directions), one};
+  const Dim *given = r->batch_first ? turned : dense;
+  LoopNest *nest = lower_nest(l, 3, extent);
+  Operand value = operand_real(DT_F32, 0);
+  if (from) value = nest_load_at(l, nest, from, out ? at : NULL, out ? dense : given);
+  nest_store_at(l, nest, to, out ? NULL : at, out ? given : dense, value);
+}
+
+/* steps, directions, batch, hidden, x_time, x_batch. */
+static void arg_sizes(Lower *l, Step *step, const Recurrence *r) {
+  DimPool *p = l->c->dims;
+  Dim row = dim_muli(p, r->hidden, r->directions * r->layer->gates);
+  arg_dim(l, step, r->steps);
+  arg_int(l, step, r->directions);
+  arg_dim(l, step, r->batch);
+  arg_dim(l, step, r->hidden);
+  arg_dim(l, step, r->batch_first ? row : dim_mul(p, r->batch, row));
+  arg_dim(l, step, r->batch_first ? dim_mul(p, r->steps, row) : row);
+}
+
+/* y_time, y_batch, y_direction. */
+static void arg_output_layout(Lower *l, Step *step, const Recurrence *r) {
+  DimPool *p = l->c->dims;
+  Dim row = dim_muli(p, r->hidden, r->directions);
+  arg_dim(l, step, r->batch_first ? row : dim_mul(p, r->batch, row));
+  arg_dim(l, step, r->batch_first ? dim_mul(p, r->steps, row) : r->hidden);
+  arg_dim(l, step, r->batch_first ? r->hidden : dim_mul(p, r->batch, r->hidden));
+}
+
+/* x, r, lengths, states. */
+static Step *begin_step(Lower *l, const StepBuffers *b, const char *kernel) {
+  Step *step = lower_kernel(l, kernel, DT_F32);
+  arg_buffer(l, step, b->x);
+  arg_buffer(l, step, b->panels);
+  arg_buffer(l, step, b->lengths);
+  arg_buffer(l, step, b->states);
+  return step;
+}
+
+/* reversed, step; units of work. */
+static void end_step(Lower *l, Step *step, const StepBuffers *b) {
+  enum { PANEL = 32 };
+  DimPool *p = l->c->dims;
+  arg_int(l, step, b->r->first_reversed);
+  arg_dim(l, step, b->step);
+  Dim panels = dim_ceildiv(p, b->r->hidden, dim_const(p, PANEL));
+  step_units(step, dim_muli(p, panels, b->r->directions));
+  step->why = "a time step; R in panels";
+}
+
+static void lower_reset(Lower *l, const StepBuffers *b) {
+  Step *step = begin_step(l, b, "gru_reset");
+  arg_buffer(l, step, b->reset);
+  arg_buffer(l, step, b->products);
+  arg_sizes(l, step, b->r);
+  end_step(l, step, b);
+}
+
+static void lower_time_step(Lower *l, const StepBuffers *b) {
+  const Layer *layer = b->r->layer;
+  if (b->reset) lower_reset(l, b);
+  Step *step = begin_step(l, b, layer->step);
+  if (layer == &layer_gru) {
+    arg_buffer(l, step, b->reset);
+    arg_buffer(l, step, b->inner_bias);
+    arg_buffer(l, step, b->reset ? b->products : NULL);
+  }
+  if (layer->has_cell) arg_buffer(l, step, b->cells);
+  arg_buffer(l, step, b->y);
+  arg_buffer(l, step, b->states);
+  if (layer->has_cell) arg_buffer(l, step, b->cells);
+  arg_buffer(l, step, b->products);
+  arg_sizes(l, step, b->r);
+  arg_output_layout(l, step, b->r);
+  end_step(l, step, b);
+  if (layer == &layer_gru) arg_int(l, step, b->reset ? 1 : layer->gates);
+}
+
+/* for (step = 0; step < steps; step++) a time step */
+static void lower_time_loop(Lower *l, const Node *node, StepBuffers *b) {
+  DimPool *p = l->c->dims;
+  const char *name = node->name[0] ? node->name : node->op_type;
+  Dim steps = b->r->steps;
+  b->step = dim_data(p, arena_printf(l->c->arena, "%s.step", name), 0, dim_range(steps).high,
+                     dim_upper(p, steps));
+  Block *body = ARENA_NEW(l->c->arena, Block), *outer = l->block;
+  l->block = body;
+  lower_time_step(l, b);
+  l->block = outer;
+  Step *loop = lower_step(l, STEP_LOOP);
+  loop->symbol = dim_symbol(b->step);
+  loop->value = steps;
+  loop->body = body;
 }
 
 static void lower_by_panels(Lower *l, const Node *node, const Recurrence *r) {
   DimPool *p = l->c->dims;
   bool gru = r->layer == &layer_gru, cell = r->layer->has_cell;
   bool linear = gru && node_int(node, "linear_before_reset", 0) != 0;
-  int gates = r->layer->gates;
-  bool inner = linear && !all_zero(node_in(node, IN_BIAS));
-  Buffer *x = lower_inputs(l, node, r, linear);
-  Panels panels = recurrent_panels(l, node, r, 0, gru ? gates - 1 : gates), last = panels;
-  if (gru) last = recurrent_panels(l, node, r, gates - 1, gates);
+  Dim zero = dim_const(p, 0), size = dim_mul(p, r->batch, dim_muli(p, r->hidden, r->directions));
+  const Value *lengths = node_in(node, IN_LENGTHS);
+  StepBuffers b = {.r = r,
+                   .x = lower_inputs(l, node, r, linear),
+                   .panels = recurrent_panels(l, node, r).buffer,
+                   .lengths = lengths ? lower_buffer(l, lengths) : NULL};
   Buffer *outputs[3] = {NULL, NULL, NULL};
   for (int i = 0; i < 2 + cell; i++) outputs[i] = optional_output(l, node, i, DT_F32);
-  Buffer *inner_bias = inner ? bias_part(l, node, r, 5, 6, 0) : NULL;
-  Buffer *h0 = optional_input(l, node, IN_H0, DT_F32);
-  Buffer *c0 = cell ? optional_input(l, node, IN_C0, DT_F32) : NULL;
-  const Value *lengths = node_in(node, IN_LENGTHS);
-  Step *step = lower_kernel(l, r->layer->packed, DT_F32);
-  arg_buffer(l, step, x);
-  arg_buffer(l, step, panels.buffer);
-  if (gru) arg_buffer(l, step, last.buffer);
-  if (gru) arg_buffer(l, step, inner_bias);
-  arg_buffer(l, step, lengths ? lower_buffer(l, lengths) : NULL);
-  arg_buffer(l, step, h0);
-  if (cell) arg_buffer(l, step, c0);
-  for (int i = 0; i < 2 + cell; i++) arg_buffer(l, step, outputs[i]);
-  Dim states = dim_muli(p, dim_mul(p, r->batch, r->hidden), r->layer->packed_rows * r->directions);
-  arg_buffer(l, step, lower_scratch(l, DT_F32, states, "states"));
-  arg_packed_layout(l, step, r);
-  arg_dim(l, step, panels.inner);
-  if (gru) arg_dim(l, step, last.inner);
-  arg_int(l, step, r->first_reversed);
-  if (gru) arg_int(l, step, linear);
-  step_units(step, dim_const(p, r->directions));
+  b.y = outputs[0];
+  b.states = lower_scratch(l, DT_F32, dim_muli(p, size, 2), "states");
+  b.products = lower_scratch(l, DT_F32, dim_muli(p, size, r->layer->gates), "h * R");
+  if (gru && !linear) b.reset = lower_scratch(l, DT_F32, size, "r * h");
+  if (linear && !all_zero(node_in(node, IN_BIAS))) b.inner_bias = bias_part(l, node, r, 5, 6, 0);
+  copy_state(l, r, b.states, optional_input(l, node, IN_H0, DT_F32), zero, false);
+  if (cell) {
+    b.cells = lower_scratch(l, DT_F32, size, "cells");
+    copy_state(l, r, b.cells, optional_input(l, node, IN_C0, DT_F32), zero, false);
+  }
+  lower_time_loop(l, node, &b);
+  Dim last = dim_mul(p, dim_mod(p, r->steps, dim_const(p, 2)), size);
+  if (outputs[1]) copy_state(l, r, outputs[1], b.states, last, true);
+  if (outputs[2]) copy_state(l, r, outputs[2], b.cells, zero, true);
   for (int i = 0; i < 2 + cell; i++)
     if (outputs[i]) compute_done(l, node_out(node, i), outputs[i]);
 }

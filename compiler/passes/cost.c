@@ -29,12 +29,13 @@ const KernelCost kernel_costs[] = {
     {"global_max_pool", 1, "planes n"},
     {"global_pool16", 16, "units h w"},
     {"gru", 6, "steps batch hidden hidden"},
-    {"gru_packed", 6, "units steps batch hidden hidden"},
+    {"gru_reset", 128, "units batch hidden"},
+    {"gru_step", 64, "units batch hidden gates"},
     {"halo16", 0, "units"},
     {"int8_conv", 2, "node"},
     {"int8_depthwise", 2, "node"},
     {"lstm", 8, "steps batch hidden hidden"},
-    {"lstm_packed", 8, "units steps batch hidden hidden"},
+    {"lstm_step", 256, "units batch hidden"},
     {"matmul", 2, "m n k"},
     {"matmul_batch", 2, "batch m n k"},
     {"max_pool", 1, "planes out kernel"},
@@ -43,14 +44,18 @@ const KernelCost kernel_costs[] = {
     {"pad_planes", 0, "units"},
     {"qlinear_conv", 2, "n groups ic oc out kernel"},
     {"rnn", 2, "steps batch hidden hidden"},
-    {"rnn_packed", 2, "units steps batch hidden hidden"},
+    {"rnn_step", 64, "units batch hidden"},
     {"winograd16", 2, "node"},
 };
 const int kernel_cost_count = sizeof kernel_costs / sizeof *kernel_costs;
 
 /* Bytes, in the same form, of kernels that touch a small part of their tensors. */
 static const KernelCost kernel_bytes_moved[] = {
+    {"gru_reset", 256, "units hidden"},
+    {"gru_step", 128, "units hidden gates"},
     {"halo16", 128, "units rows w + units rows columns + units rows columns + units h columns"},
+    {"lstm_step", 512, "units hidden"},
+    {"rnn_step", 128, "units hidden"},
 };
 
 /* --- kernels --- */
