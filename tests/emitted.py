@@ -397,6 +397,36 @@ def optional_passes(folder):
     return [name for name in names if name not in required]
 
 
+def steps_of(made, folder):
+    """The kernels of a model's steps, in order."""
+    listing = ctc_ok("inspect", save(made, folder, "steps.onnx"), "--stage", "steps").out
+    return re.findall(r"^ *\d+ +\S+ +\S+ +([a-z]\S*(?: nest)?)", listing, re.MULTILINE)
+
+
+def check_nodes_that_change_nothing(folder):
+    """Identity, casts and reshapes to the same type, and zeros around a convolution's input leave no step."""
+    constants = {
+        "w": array(32, 16, 3, 3), "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "shape": np.array([1, 32, 9, 9]),
+        "w2": array(16, 32, 1, 1), "w0": array(16, 16, 1, 1),
+    }
+    mean = ("ReduceMean", ["e"], ["y"], {"axes": [2, 3], "keepdims": 0})
+    roundabout = [
+        ("Conv", ["x", "w0"], ["c0"]), ("Identity", ["c0"], ["i0"]), ("Pad", ["i0", "pads"], ["p"]),
+        ("Conv", ["p", "w"], ["c"]), ("Cast", ["c"], ["t"], {"to": 1}), ("Reshape", ["t", "shape"], ["r"]),
+        ("Dropout", ["r"], ["d"]), ("Conv", ["d", "w2"], ["e"]), mean,
+    ]
+    direct = [
+        ("Conv", ["x", "w0"], ["c0"]), ("Conv", ["c0", "w"], ["c"], {"pads": [1, 1, 1, 1]}),
+        ("Conv", ["c", "w2"], ["e"]), mean,
+    ]
+    ports = [value("x", [1, 16, 9, 9])], [value("y", [1, 16])]
+    net, short = model(roundabout, *ports, constants), model(direct, *ports, constants)
+    assert steps_of(net, folder) == steps_of(short, folder), steps_of(net, folder)
+    assert "reduce_add_f32" not in steps_of(net, folder), "the mean of planes is a pool"
+    x = array(1, 16, 9, 9)
+    same(library(net, folder).run([x]), onnxruntime_outputs(net, {"x": x}))
+
+
 def check_each_pass_switched_off(folder):
     optional = optional_passes(folder)
     x, z = array(2, 3, 16, 16), array(2, 3, 9, 9)

@@ -43,6 +43,7 @@ class Generator(random_graphs.Generator):
             self.resize,
             self.through_nhwc,
             self.mean,
+            self.padded_conv,
         ]
 
     # --- help ---
@@ -228,9 +229,25 @@ class Generator(random_graphs.Generator):
     def mean(self):
         x = self.images()
         if x:
-            one = (1, None)
-            axes = self.constant(np.array([2, 3], np.int64))
-            self.add("ReduceMean", [x.name, axes], [*x.dims[:2], one, one], keepdims=1)
+            keep = self.below(2)
+            axes = self.constant(np.array(self.pick([[2, 3], [-1, -2]]), np.int64))
+            dims = [*x.dims[:2], *([(1, None)] * 2 if keep else [])]
+            self.add(self.pick(["ReduceMean", "ReduceMean", "ReduceMax"]), [x.name, axes], dims, keepdims=keep)
+
+    def padded_conv(self):
+        """Zeros (or others) around the planes, put there by a node of its own."""
+        x = self.images()
+        if not x:
+            return
+        pads = [self.below(3) for _ in range(4)]
+        amounts = self.constant(np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64))
+        fill = self.pick([[], [self.constant(np.float32(0))], [self.constant(np.float32(0.5))]])
+        spatial = [
+            (size + pads[i] + pads[i + 2], tag and f"{tag}+{pads[i] + pads[i + 2]}")
+            for i, (size, tag) in enumerate(x.dims[2:])
+        ]
+        padded = self.add("Pad", [x.name, amounts, *fill], [*x.dims[:2], *spatial])
+        self.add_conv(padded, self.pick(CHANNELS), 1)
 
     # --- the net ---
 

@@ -89,8 +89,9 @@ static bool lower_cast(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Cast) = {.name = "Cast", .infer = infer_cast, .lower = lower_cast};
-DEFINE_OP(CastLike) = {.name = "CastLike", .infer = infer_cast, .lower = lower_cast};
+DEFINE_OP(Cast) = {.name = "Cast", .flags = OP_KEEPS, .infer = infer_cast, .lower = lower_cast};
+DEFINE_OP(CastLike) = {
+    .name = "CastLike", .flags = OP_KEEPS, .infer = infer_cast, .lower = lower_cast};
 
 /* --- BitCast --- */
 

@@ -17,6 +17,7 @@ enum {
   OP_RANDOM = 1, /* not folded: each run may give other values */
   OP_BODY = 2,   /* has subgraphs (If, Loop, Scan): inference and lowering look into them */
   OP_EARLY = 4,  /* onnxruntime's optimizer writes it into models of older opsets too */
+  OP_KEEPS = 8,  /* where input 0 and output 0 have the same type, they are the same data */
 };
 
 struct OpDef {

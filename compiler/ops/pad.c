@@ -4,6 +4,8 @@
  * call a kernel.
  *
  *   y = Pad(x[N], pads=[1, 2], value=7)   =>   y[0 .. N+3) = 7;  y[1 + i] = x[i] */
+#include "ops/pad.h"
+
 #include "ops/content.h"
 #include "ops/movement.h"
 
@@ -216,6 +218,23 @@ static bool lower_pad(Lower *l, const Node *node) {
 }
 
 DEFINE_OP(Pad) = {.name = "Pad", .infer = infer_pad, .lower = lower_pad};
+
+bool pad_zeros(Compilation *c, const Node *node, int64_t *before, int64_t *after) {
+  const Value *x = node_in(node, 0), *fill = node_in(node, 2);
+  bool zero = fill ? fill->constant && tensor_real(fill->constant, 0) == 0 : is_zero_fill(node);
+  Pads pads;
+  int mode;
+  if (node->op != &op_Pad || !zero || !pad_mode(c, node, &mode) || mode != PAD_CONSTANT)
+    return false;
+  if (!read_pads(c, node, &pads)) return false;
+  for (int d = 0; d < x->rank; d++) {
+    if (!dim_is_const(pads.before[d]) || !dim_is_const(pads.after[d])) return false;
+    before[d] = dim_value(pads.before[d]);
+    after[d] = dim_value(pads.after[d]);
+    if (before[d] < 0 || after[d] < 0) return false;
+  }
+  return true;
+}
 
 /* --- CenterCropPad: an equal number of elements is added to (removed from) both sides; of an odd
  * number, one more at the end --- */

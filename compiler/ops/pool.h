@@ -13,5 +13,8 @@ BlockedUse blocked_pool_use(Compilation *c, const Node *node);
 bool blocked_max_pool_lower(Lower *l, const Node *node);
 bool blocked_average_pool_lower(Lower *l, const Node *node);
 bool blocked_global_pool_lower(Lower *l, const Node *node);
+/* y = the averages or (max) maxima of the planes of the blocked value x. y is blocked, or has no
+ * dims behind the channels, of which there are whole blocks then. */
+void lower_plane_pool(Lower *l, const Value *x, const Value *y, bool max);
 
 #endif

@@ -71,19 +71,31 @@ bool blocked_average_pool_lower(Lower *l, const Node *node) {
   return true;
 }
 
-bool blocked_global_pool_lower(Lower *l, const Node *node) {
+void lower_plane_pool(Lower *l, const Value *x, const Value *y, bool max) {
   DimPool *p = l->c->dims;
-  BlockedShape x = blocked_shape(l->c, node_in(node, 0)),
-               y = blocked_shape(l->c, node_out(node, 0));
-  Step *step = pool_step(l, node, "global_pool16");
-  arg_int(l, step, strcmp(node->op->row, "global_max_pool") == 0);
-  arg_int(l, step, x.blocks);
-  arg_dim(l, step, x.h);
-  arg_dim(l, step, x.w);
-  arg_strides(l, step, &x);
-  arg_dim(l, step, y.image);
-  arg_dim(l, step, y.plane);
-  step_units(step, dim_muli(p, x.n, x.blocks));
-  step_blocked_results(l, step, blocked_results(l->c, &y), y.plane);
+  BlockedShape from = blocked_shape(l->c, x);
+  Dim image = dim_const(p, from.blocks * BLOCK_CHANNELS), plane = dim_const(p, BLOCK_CHANNELS);
+  Dim origin = NULL, count = dim_mul(p, from.n, image);
+  if (y->blocked) {
+    BlockedShape to = blocked_shape(l->c, y);
+    image = to.image, plane = to.plane, origin = to.origin, count = blocked_results(l->c, &to);
+  }
+  Step *step = lower_kernel(l, "global_pool16", DT_F32);
+  arg_buffer_at(l, step, lower_buffer(l, x), from.origin);
+  arg_buffer_at(l, step, lower_buffer(l, y), origin);
+  arg_int(l, step, max);
+  arg_int(l, step, from.blocks);
+  arg_dim(l, step, from.h);
+  arg_dim(l, step, from.w);
+  arg_strides(l, step, &from);
+  arg_dim(l, step, image);
+  arg_dim(l, step, plane);
+  step_units(step, dim_muli(p, from.n, from.blocks));
+  step_blocked_results(l, step, count, plane);
+}
+
+bool blocked_global_pool_lower(Lower *l, const Node *node) {
+  bool max = strcmp(node->op->row, "global_max_pool") == 0;
+  lower_plane_pool(l, node_in(node, 0), node_out(node, 0), max);
   return true;
 }

@@ -9,6 +9,7 @@
 #include "ops/content.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
+#include "ops/pool.h"
 
 /* --- the family --- */
 
@@ -19,14 +20,21 @@ typedef struct {
   bool mean;        /* divided by the number of elements at the end */
   bool real;        /* integers are computed in f64 */
   ContentRule content; /* of two elements, or NULL */
+  bool pools;          /* over all of a plane it is GlobalAveragePool (mean) or GlobalMaxPool */
 } Row;
 
 static bool infer_reduce(Compilation *c, Node *node);
 static bool lower_reduce(Lower *l, const Node *node);
+static BlockedUse blocked_reduce(Compilation *c, const Node *node);
+static bool blocked_reduce_lower(Lower *l, const Node *node);
 
 #define DEFINE_REDUCE(id, ...)                                                                     \
-  const OpDef op_##id = {                                                                          \
-      .name = #id, .infer = infer_reduce, .lower = lower_reduce, .row = &(const Row){__VA_ARGS__}}
+  const OpDef op_##id = {.name = #id,                                                              \
+                         .infer = infer_reduce,                                                    \
+                         .lower = lower_reduce,                                                    \
+                         .blocked = blocked_reduce,                                                \
+                         .lower_blocked = blocked_reduce_lower,                                    \
+                         .row = &(const Row){__VA_ARGS__}}
 
 DEFINE_REDUCE(ReduceL1, .first = "reduce_addabs", .next = "reduce_add");
 DEFINE_REDUCE(ReduceL2, .first = "reduce_addsquare", .next = "reduce_add", .post = "sqrt",
@@ -35,8 +43,9 @@ DEFINE_REDUCE(ReduceLogSum, .first = "reduce_add", .next = "reduce_add", .post =
               .real = true);
 DEFINE_REDUCE(ReduceLogSumExp, .first = "reduce_logsumexp", .next = "reduce_logsumexp",
               .real = true);
-DEFINE_REDUCE(ReduceMax, .first = "reduce_max", .next = "reduce_max", .content = content_max);
-DEFINE_REDUCE(ReduceMean, .first = "reduce_add", .next = "reduce_add", .mean = true);
+DEFINE_REDUCE(ReduceMax, .first = "reduce_max", .next = "reduce_max", .content = content_max,
+              .pools = true);
+DEFINE_REDUCE(ReduceMean, .first = "reduce_add", .next = "reduce_add", .mean = true, .pools = true);
 DEFINE_REDUCE(ReduceMin, .first = "reduce_min", .next = "reduce_min", .content = content_min);
 DEFINE_REDUCE(ReduceProd, .first = "reduce_mul", .next = "reduce_mul", .content = content_mul);
 DEFINE_REDUCE(ReduceSum, .first = "reduce_add", .next = "reduce_add", .content = content_add);
@@ -327,6 +336,34 @@ static bool lower_reduce(Lower *l, const Node *node) {
   Buffer *from = axis_input(l, x, dtype), *sum = axis_output(l, y, y, dtype);
   (known ? reduce_runs : reduce_each)(l, row_of(node), x, mask, from, sum);
   finish_reduce(l, node, sum, reduced_count(l->c, x, mask));
+  return true;
+}
+
+/* --- planes of blocked values: a global pool --- */
+
+static bool reduces_planes(Compilation *c, const Node *node) {
+  Dim mask[MAX_RANK];
+  int count;
+  const Value *x = node_in(node, 0);
+  if (!row_of(node)->pools || !blocked_possible(x) || !reduced_axes(c, node, mask, &count))
+    return false;
+  for (int d = 0; d < x->rank; d++)
+    if (!dim_is(mask[d], d >= 2)) return false;
+  return true;
+}
+
+/* Without the dims of size 1 the output is [N, C], which whole blocks fill as they are. */
+static BlockedUse blocked_reduce(Compilation *c, const Node *node) {
+  BlockedUse use = {.answer = BLOCKED_NO, .first_input = true};
+  const Value *y = node_out(node, 0);
+  if (!reduces_planes(c, node)) return use;
+  use.row_output = !blocked_possible(y);
+  if (!use.row_output || dim_value(y->shape[1]) % BLOCK_CHANNELS == 0) use.answer = BLOCKED_CAN;
+  return use;
+}
+
+static bool blocked_reduce_lower(Lower *l, const Node *node) {
+  lower_plane_pool(l, node_in(node, 0), node_out(node, 0), !row_of(node)->mean);
   return true;
 }
 

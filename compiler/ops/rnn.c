@@ -28,8 +28,8 @@ typedef struct {
 
 static const Layer layer_rnn = {"rnn", 1, 1, {"Tanh", NULL, NULL}, false, 2, 1, "rnn_step"};
 static const Layer layer_gru = {"gru", 3, 2, {"Sigmoid", "Tanh", NULL}, false, 6, 3, "gru_step"};
-static const Layer layer_lstm = {
-    "lstm", 4, 3, {"Sigmoid", "Tanh", "Tanh"}, true, 7, 4, "lstm_step"};
+static const Layer layer_lstm = {"lstm", 4, 3, {"Sigmoid", "Tanh", "Tanh"},
+                                 true,   7, 4, "lstm_step"};
 
 /* Positions of inputs; the last four are those of DynamicQuantizeLSTM. */
 enum {

@@ -27,7 +27,8 @@ static bool infer_identity(Compilation *c, Node *node) {
   return true;
 }
 
-DEFINE_OP(Identity) = {.name = "Identity", .infer = infer_identity, .lower = lower_view};
+DEFINE_OP(Identity) = {
+    .name = "Identity", .flags = OP_KEEPS, .infer = infer_identity, .lower = lower_view};
 
 /* Dropout drops nothing in inference, nor with a ratio of 0. */
 static bool infer_dropout(Compilation *c, Node *node) {
@@ -67,7 +68,8 @@ static bool lower_dropout(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Dropout) = {.name = "Dropout", .infer = infer_dropout, .lower = lower_dropout};
+DEFINE_OP(Dropout) = {
+    .name = "Dropout", .flags = OP_KEEPS, .infer = infer_dropout, .lower = lower_dropout};
 
 /* --- Shape, Size --- */
 
@@ -235,7 +237,8 @@ static bool infer_reshape(Compilation *c, Node *node) {
                              "the numbers of elements before and after");
 }
 
-DEFINE_OP(Reshape) = {.name = "Reshape", .infer = infer_reshape, .lower = lower_sized_view};
+DEFINE_OP(Reshape) = {
+    .name = "Reshape", .flags = OP_KEEPS, .infer = infer_reshape, .lower = lower_sized_view};
 
 /* --- Flatten, Squeeze, Unsqueeze --- */
 
@@ -251,7 +254,8 @@ static bool infer_flatten(Compilation *c, Node *node) {
   return true;
 }
 
-DEFINE_OP(Flatten) = {.name = "Flatten", .infer = infer_flatten, .lower = lower_view};
+DEFINE_OP(Flatten) = {
+    .name = "Flatten", .flags = OP_KEEPS, .infer = infer_flatten, .lower = lower_view};
 
 /* The axes that the node names (input 1 or attribute), as expressions. *axes is NULL if it names
  * none. */
@@ -367,5 +371,7 @@ static bool infer_unsqueeze(Compilation *c, Node *node) {
   return true;
 }
 
-DEFINE_OP(Squeeze) = {.name = "Squeeze", .infer = infer_squeeze, .lower = lower_sized_view};
-DEFINE_OP(Unsqueeze) = {.name = "Unsqueeze", .infer = infer_unsqueeze, .lower = lower_sized_view};
+DEFINE_OP(Squeeze) = {
+    .name = "Squeeze", .flags = OP_KEEPS, .infer = infer_squeeze, .lower = lower_sized_view};
+DEFINE_OP(Unsqueeze) = {
+    .name = "Unsqueeze", .flags = OP_KEEPS, .infer = infer_unsqueeze, .lower = lower_sized_view};

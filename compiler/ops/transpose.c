@@ -415,7 +415,8 @@ static bool lower_expand(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Expand) = {.name = "Expand", .infer = infer_expand, .lower = lower_expand};
+DEFINE_OP(Expand) = {
+    .name = "Expand", .flags = OP_KEEPS, .infer = infer_expand, .lower = lower_expand};
 
 /* --- Tile --- */
 
@@ -502,4 +503,4 @@ static bool lower_tile(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Tile) = {.name = "Tile", .infer = infer_tile, .lower = lower_tile};
+DEFINE_OP(Tile) = {.name = "Tile", .flags = OP_KEEPS, .infer = infer_tile, .lower = lower_tile};

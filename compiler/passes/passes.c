@@ -18,6 +18,8 @@ typedef struct {
 static const Pass passes[] = {
     /* Types, symbolic shapes, constant folding, choice of branches. */
     {"infer", .graph = pass_infer, .required = true},
+    /* Nodes that change nothing, and zeros put around the input of a convolution. */
+    {"simplify", .graph = pass_simplify},
     /* Convolutions take the scale and shift of a batch normalisation behind them into their
        weights. */
     {"fold-batchnorm", .graph = pass_fold_batchnorm},

@@ -16,6 +16,7 @@ bool pass_is_required(const char *name);
 
 /* On the graph. */
 bool pass_infer(Compilation *c);
+bool pass_simplify(Compilation *c);
 bool pass_fold_batchnorm(Compilation *c);
 bool pass_quantize(Compilation *c);
 bool pass_clean(Compilation *c);
