@@ -83,6 +83,26 @@ SET_TITLES = {
 }
 
 
+def collect(names, sets, folder):
+    """[(set, Entry)] of these sets; of these names alone, if there are some; names may be files."""
+    files, found = [name for name in names if name.endswith(".onnx")], []
+    found += [("files", Entry(pathlib.Path(name).stem, name)) for name in files]
+    names = [name for name in names if name not in files]
+    if files and not names:
+        return found
+    for name in sets:
+        try:
+            entries = SETS[name](folder / name)
+        except Missing as missing:
+            print(f"skipped: {missing}", flush=True)
+            continue
+        found += [(name, entry) for entry in entries if not names or entry.name in names]
+    unknown = set(names) - {entry.name for _, entry in found}
+    if unknown:
+        sys.exit(f"no such model: {', '.join(sorted(unknown))}")
+    return found
+
+
 # --- preparing one ---
 
 

@@ -22,7 +22,7 @@ import time
 
 import programs
 import report
-from models import ROOT, SETS, Entry, Missing, prepare
+from models import ROOT, SETS, collect, prepare
 from results import CALL_COST, PEERS, geometric_mean, ratio, value
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -123,27 +123,6 @@ def measure(args, entry, threads):
 # --- all of them ---
 
 
-def collect(args):
-    """[(set, Entry)] to measure."""
-    wanted, found = list(args.models), []
-    files = [name for name in wanted if name.endswith(".onnx")]
-    found += [("files", Entry(pathlib.Path(name).stem, name)) for name in files]
-    names = [name for name in wanted if name not in files]
-    if files and not names:
-        return found
-    for name in args.sets:
-        try:
-            entries = SETS[name](args.folder / name)
-        except Missing as missing:
-            print(f"skipped: {missing}", flush=True)
-            continue
-        found += [(name, entry) for entry in entries if not names or entry.name in names]
-    unknown = set(names) - {entry.name for _, entry in found}
-    if unknown:
-        sys.exit(f"run.py: no such model: {', '.join(sorted(unknown))}")
-    return found
-
-
 def time_text(ns):
     return f"{ns / 1e6:.4g}" if ns is not None else "-"
 
@@ -174,7 +153,7 @@ def print_means(args, rows):
 
 def measure_all(args, store):
     rows = []
-    for name, entry in collect(args):
+    for name, entry in collect(args.models, args.sets, args.folder):
         for threads in args.threads:
             key = f"{name}/{entry.name}/{threads}"
             if args.resume and key in store["rows"]:
