@@ -193,23 +193,22 @@ static double step_time(Bench *b, const Profile *p, int number) {
   return time > 0 ? time : 0;
 }
 
-static void add_block(Bench *b, const Profile *p, const Block *block) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    if (step->kind == STEP_KERNEL || step->kind == STEP_NEST) {
-      StepCost cost = step_cost(b->program->compilation->dims, step);
-      double calls = (double)p->calls[step->number], flops = value_of(b, cost.flops);
-      b->result.steps[b->result.step_count++] =
-          (StepTime){.step = step,
-                     .ns = step_time(b, p, step->number),
-                     .calls = p->calls[step->number],
-                     .flops = flops < 0 ? -1 : flops * calls,
-                     .bytes = value_of(b, cost.bytes) * calls};
-    }
-    if (step->then_block) add_block(b, p, step->then_block);
-    if (step->else_block) add_block(b, p, step->else_block);
-    if (step->body) add_block(b, p, step->body);
-  }
+typedef struct {
+  Bench *bench;
+  const Profile *profile;
+} Measured;
+
+static void add_step_time(Step *step, void *context) {
+  Bench *b = ((Measured *)context)->bench;
+  const Profile *p = ((Measured *)context)->profile;
+  if (step->kind != STEP_KERNEL && step->kind != STEP_NEST) return;
+  StepCost cost = step_cost(b->program->compilation->dims, step);
+  double calls = (double)p->calls[step->number], flops = value_of(b, cost.flops);
+  b->result.steps[b->result.step_count++] = (StepTime){.step = step,
+                                                       .ns = step_time(b, p, step->number),
+                                                       .calls = p->calls[step->number],
+                                                       .flops = flops < 0 ? -1 : flops * calls,
+                                                       .bytes = value_of(b, cost.bytes) * calls};
 }
 
 static bool measure_steps(Bench *b) {
@@ -226,7 +225,8 @@ static bool measure_steps(Bench *b) {
   bool ok = loaded_repeat(b->cli, &loaded, take_steps, p);
   cli_progress(b->cli, "%s", "");
   b->result.steps = ARENA_ARRAY(b->cli->arena, StepTime, steps + 1);
-  if (ok) add_block(b, p, b->program->body);
+  Measured measured = {b, p};
+  if (ok) block_visit_steps(b->program->body, add_step_time, &measured);
   return ok;
 }
 

@@ -38,18 +38,13 @@ static void note_use(BufferUse use, void *context) {
   if (use.reads || use.buffer->kind == BUFFER_OUTPUT) f->is_read[use.buffer->id] = true;
 }
 
-static void note_block(Follower *f, const Block *block) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    step_visit_buffers(step, note_use, f);
-    for (size_t k = 0; k < step->args.count; k++) {
-      const Arg *arg = &step->args.items[k];
-      if (arg->kind == PARAM_OUT && arg->buffer && arg->offset && !dim_is(arg->offset, 0))
-        f->in_parts[arg->buffer->id] = true;
-    }
-    if (step->then_block) note_block(f, step->then_block);
-    if (step->else_block) note_block(f, step->else_block);
-    if (step->body) note_block(f, step->body);
+static void note_step(Step *step, void *context) {
+  Follower *f = context;
+  step_visit_buffers(step, note_use, f);
+  for (size_t i = 0; i < step->args.count; i++) {
+    const Arg *arg = &step->args.items[i];
+    if (arg->kind == PARAM_OUT && arg->buffer && arg->offset && !dim_is(arg->offset, 0))
+      f->in_parts[arg->buffer->id] = true;
   }
 }
 
@@ -190,6 +185,6 @@ bool find_divergence(Cli *cli, const Loaded *loaded, Divergence *result) {
                 .is_read = ARENA_ARRAY(cli->arena, bool, buffers),
                 .in_parts = ARENA_ARRAY(cli->arena, bool, buffers),
                 .before = ARENA_ARRAY(cli->arena, Copy, buffers)};
-  note_block(&f, loaded->program->body);
+  block_visit_steps(loaded->program->body, note_step, &f);
   return loaded_trace(cli, loaded, follow, &f);
 }

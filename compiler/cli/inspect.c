@@ -5,16 +5,9 @@
 
 #include <string.h>
 
-static size_t count_steps(const Block *block, StepKind kind) {
-  size_t count = 0;
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    count += step->kind == kind;
-    if (step->then_block) count += count_steps(step->then_block, kind);
-    if (step->else_block) count += count_steps(step->else_block, kind);
-    if (step->body) count += count_steps(step->body, kind);
-  }
-  return count;
+static void count_step(Step *step, void *context) {
+  size_t *counts = context; /* by kind */
+  counts[step->kind]++;
 }
 
 static void print_ports(Cli *cli, const char *kind, const Port *ports, size_t count) {
@@ -31,11 +24,12 @@ static void print_summary(Cli *cli, const Program *program) {
   for (size_t i = 0; i < program->buffers.count; i++)
     if (program->buffers.items[i]->kind == BUFFER_CONSTANT)
       weights += (double)tensor_bytes(program->buffers.items[i]->constant);
+  size_t counts[STEP_LOOP + 1] = {0};
+  block_visit_steps(program->body, count_step, counts);
   print_ports(cli, "input", program->inputs.items, program->inputs.count);
   print_ports(cli, "output", program->outputs.items, program->outputs.count);
   printf("steps    %zu kernel calls, %zu loop nests, %zu branches, %zu loops\n",
-         count_steps(program->body, STEP_KERNEL), count_steps(program->body, STEP_NEST),
-         count_steps(program->body, STEP_IF), count_steps(program->body, STEP_LOOP));
+         counts[STEP_KERNEL], counts[STEP_NEST], counts[STEP_IF], counts[STEP_LOOP]);
   printf("weights  %.3f MB\n", weights / 1e6);
   Str bytes = str_in(cli->arena);
   dim_print(&bytes, program->workspace_bytes);

@@ -43,6 +43,35 @@ void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *con
   }
 }
 
+void step_visit_steps(Step *step, void (*visit)(Step *step, void *context), void *context) {
+  visit(step, context);
+  block_visit_steps(step->then_block, visit, context);
+  block_visit_steps(step->else_block, visit, context);
+  block_visit_steps(step->body, visit, context);
+}
+
+void block_visit_steps(const Block *block, void (*visit)(Step *step, void *context),
+                       void *context) {
+  for (size_t i = 0; block && i < block->steps.count; i++)
+    step_visit_steps(block->steps.items[i], visit, context);
+}
+
+typedef struct {
+  void (*visit)(BufferUse use, void *context);
+  void *context;
+} BufferVisitor;
+
+static void visit_buffers(Step *step, void *context) {
+  const BufferVisitor *visitor = context;
+  step_visit_buffers(step, visitor->visit, visitor->context);
+}
+
+void block_visit_buffers(const Block *block, void (*visit)(BufferUse use, void *context),
+                         void *context) {
+  BufferVisitor visitor = {visit, context};
+  block_visit_steps(block, visit_buffers, &visitor);
+}
+
 /* The stride with which a tensor that has one number a channel must be read along loop `d` of the
  * nest: 1 among the lanes of a block, the block's size from block to block, 0 elsewhere; -1 where a
  * loop runs over lanes of several blocks. */
@@ -75,19 +104,15 @@ EpilogueRead epilogue_read(const Results *results, const LoopNest *nest, const A
   return reads_channel(results, nest, access) ? READS_CHANNEL : READS_OTHERWISE;
 }
 
-static int number_block(const Block *block, int next) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    Step *step = block->steps.items[i];
-    step->number = next++;
-    if (step->then_block) next = number_block(step->then_block, next);
-    if (step->else_block) next = number_block(step->else_block, next);
-    if (step->body) next = number_block(step->body, next);
-  }
-  return next;
+static void number_step(Step *step, void *context) {
+  int *next = context;
+  step->number = (*next)++;
 }
 
 int program_number_steps(const Program *program) {
-  return number_block(program->body, 0);
+  int count = 0;
+  block_visit_steps(program->body, number_step, &count);
+  return count;
 }
 
 typedef struct {
@@ -102,19 +127,9 @@ static void add_weight(BufferUse use, void *context) {
   sum->bytes += tensor_bytes(use.buffer->constant);
 }
 
-static void add_weights(const Block *block, WeightSum *sum) {
-  for (size_t i = 0; block && i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    step_visit_buffers(step, add_weight, sum);
-    add_weights(step->then_block, sum);
-    add_weights(step->else_block, sum);
-    add_weights(step->body, sum);
-  }
-}
-
 int64_t program_weights_bytes(const Program *program) {
   WeightSum sum = {ARENA_ARRAY(program->compilation->arena, bool, program->buffers.count + 1), 0};
-  add_weights(program->body, &sum);
+  block_visit_buffers(program->body, add_weight, &sum);
   return sum.bytes;
 }
 
@@ -332,21 +347,15 @@ static void verify_nest(const LoopNest *nest) {
   }
 }
 
-static void verify_block(const Block *block) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    if (step->kind == STEP_KERNEL) verify_kernel(step);
-    if (step->kind == STEP_NEST) verify_nest(step->nest);
-    if (step->kind == STEP_DEFINE) CTC_ASSERT(step->symbol && (step->value || step->buffer));
-    if (step->kind == STEP_IF) {
-      CTC_ASSERT(step->buffer);
-      verify_block(step->then_block);
-      verify_block(step->else_block);
-    }
-    if (step->kind == STEP_LOOP) verify_block(step->body);
-  }
+static void verify_step(Step *step, void *context) {
+  (void)context;
+  if (step->kind == STEP_KERNEL) verify_kernel(step);
+  if (step->kind == STEP_NEST) verify_nest(step->nest);
+  if (step->kind == STEP_DEFINE) CTC_ASSERT(step->symbol && (step->value || step->buffer));
+  if (step->kind == STEP_IF) CTC_ASSERT(step->buffer && step->then_block && step->else_block);
+  if (step->kind == STEP_LOOP) CTC_ASSERT(step->body);
 }
 
 void program_verify(const Program *program) {
-  verify_block(program->body);
+  block_visit_steps(program->body, verify_step, NULL);
 }

@@ -204,6 +204,15 @@ typedef struct {
 void step_visit_buffers(const Step *step, void (*visit)(BufferUse use, void *context),
                         void *context);
 
+/* Calls visit for the step and, behind it, for all steps inside of it, in the order in which they
+ * are printed. */
+void step_visit_steps(Step *step, void (*visit)(Step *step, void *context), void *context);
+/* The same for all steps of a block; NULL: a block without steps. */
+void block_visit_steps(const Block *block, void (*visit)(Step *step, void *context), void *context);
+/* Calls visit for each use of a buffer by these steps. */
+void block_visit_buffers(const Block *block, void (*visit)(BufferUse use, void *context),
+                         void *context);
+
 /* How `access`, a load of `nest`, would be read if the nest were the epilogue of a kernel with
  * those results: compared with the nest's store. */
 EpilogueRead epilogue_read(const Results *results, const LoopNest *nest, const Access *access);

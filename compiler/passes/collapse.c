@@ -71,17 +71,11 @@ void collapse_nest(DimPool *pool, LoopNest *nest) {
   }
 }
 
-static void collapse_block(DimPool *pool, Block *block) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    Step *step = block->steps.items[i];
-    if (step->kind == STEP_NEST) collapse_nest(pool, step->nest);
-    if (step->then_block) collapse_block(pool, step->then_block);
-    if (step->else_block) collapse_block(pool, step->else_block);
-    if (step->body) collapse_block(pool, step->body);
-  }
+static void collapse_step(Step *step, void *context) {
+  if (step->kind == STEP_NEST) collapse_nest(context, step->nest);
 }
 
 bool pass_collapse(Program *program) {
-  collapse_block(program->compilation->dims, program->body);
+  block_visit_steps(program->body, collapse_step, program->compilation->dims);
   return true;
 }

@@ -179,26 +179,6 @@ static bool stores_are_safe(const LoopNest *nest) {
   return true;
 }
 
-typedef struct {
-  const LoopNest *nest;
-  bool hit;
-} Overwrite;
-
-static void check_overwrite(BufferUse use, void *context) {
-  Overwrite *overwrite = context;
-  if (use.writes && load_reads(overwrite->nest, use.buffer)) overwrite->hit = true;
-}
-
-static void check_block(const Block *block, Overwrite *overwrite) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    step_visit_buffers(step, check_overwrite, overwrite);
-    if (step->then_block) check_block(step->then_block, overwrite);
-    if (step->else_block) check_block(step->else_block, overwrite);
-    if (step->body) check_block(step->body, overwrite);
-  }
-}
-
 static bool is_that_symbol(const DimSymbol *symbol, void *context) {
   return symbol == context;
 }
@@ -229,35 +209,32 @@ static bool nest_has(const LoopNest *nest, const DimSymbol *symbol) {
   return false;
 }
 
-/* Whether a step, or one inside of it, gives a value to a symbol that the nest uses. */
-static bool step_defines(const Step *step, const LoopNest *nest);
+/* A nest that is to move over other steps. */
+typedef struct {
+  const LoopNest *nest;
+  bool conflict;
+} Move;
 
-static bool block_defines(const Block *block, const LoopNest *nest) {
-  for (size_t i = 0; block && i < block->steps.count; i++)
-    if (step_defines(block->steps.items[i], nest)) return true;
-  return false;
+static void check_overwrite(BufferUse use, void *context) {
+  Move *move = context;
+  if (use.writes && load_reads(move->nest, use.buffer)) move->conflict = true;
 }
 
-static bool step_defines(const Step *step, const LoopNest *nest) {
-  return (step->symbol && nest_has(nest, step->symbol)) ||
-         (step->trips && nest_has(nest, step->trips)) || block_defines(step->then_block, nest) ||
-         block_defines(step->else_block, nest) || block_defines(step->body, nest);
+static void check_step(Step *step, void *context) {
+  Move *move = context;
+  step_visit_buffers(step, check_overwrite, move);
+  if ((step->symbol && nest_has(move->nest, step->symbol)) ||
+      (step->trips && nest_has(move->nest, step->trips)))
+    move->conflict = true;
 }
 
 /* Whether the producer at `from` may as well run at `to`: nobody between them overwrites what it
  * reads or sets sizes that it uses. */
 static bool can_move(const Block *block, size_t from, size_t to) {
-  Overwrite overwrite = {block->steps.items[from]->nest, false};
-  for (size_t i = from + 1; i < to && !overwrite.hit; i++) {
-    const Step *step = block->steps.items[i];
-    if (!step) continue;
-    step_visit_buffers(step, check_overwrite, &overwrite);
-    if (step->then_block) check_block(step->then_block, &overwrite);
-    if (step->else_block) check_block(step->else_block, &overwrite);
-    if (step->body) check_block(step->body, &overwrite);
-    if (step_defines(step, overwrite.nest)) return false;
-  }
-  return !overwrite.hit;
+  Move move = {block->steps.items[from]->nest, false};
+  for (size_t i = from + 1; i < to && !move.conflict; i++)
+    if (block->steps.items[i]) step_visit_steps(block->steps.items[i], check_step, &move);
+  return !move.conflict;
 }
 
 /* The nest that results if the step at `from` is taken into the one at `to`, or NULL. */

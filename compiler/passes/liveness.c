@@ -141,25 +141,39 @@ int compute_liveness(Program *program) {
   return positions;
 }
 
-/* The same numbering as walk_block; *next is the position of the next step. */
-static const Step *find_step(const Block *block, int position, int *next) {
-  if (!block) return NULL;
-  for (size_t i = 0; i < block->steps.count; i++) {
+typedef struct {
+  void (*visit)(const Step *step, int position, void *context);
+  void *context;
+  int next; /* position of the next step */
+} PositionVisitor;
+
+/* The same numbering as walk_block. */
+static void visit_positions(PositionVisitor *v, const Block *block) {
+  for (size_t i = 0; block && i < block->steps.count; i++) {
     const Step *step = block->steps.items[i];
-    if ((*next)++ == position) return step;
-    const Block *const inner[] = {step->then_block, step->else_block, step->body};
-    for (int k = 0; k < 3; k++) {
-      const Step *found = find_step(inner[k], position, next);
-      if (found) return found;
-    }
-    if (step->kind == STEP_LOOP) ++*next;
+    v->visit(step, v->next++, v->context);
+    visit_positions(v, step->then_block);
+    visit_positions(v, step->else_block);
+    visit_positions(v, step->body);
+    if (step->kind == STEP_LOOP) v->next++;
   }
-  return NULL;
+}
+
+typedef struct {
+  int position;
+  const Step *step;
+} Wanted;
+
+static void find_step(const Step *step, int position, void *context) {
+  Wanted *wanted = context;
+  if (position == wanted->position) wanted->step = step;
 }
 
 const Step *step_at_position(const Program *program, int position) {
-  int next = 0;
-  return find_step(program->body, position, &next);
+  Wanted wanted = {position, NULL};
+  PositionVisitor visitor = {find_step, &wanted, 0};
+  visit_positions(&visitor, program->body);
+  return wanted.step;
 }
 
 /* --- in-place reuse --- */
@@ -246,20 +260,10 @@ static void merge_store(Merger *m, const LoopNest *nest, const Access *store, in
   }
 }
 
-/* The same numbering as walk_block. */
-static void merge_block(Merger *m, const Block *block, int *position) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    int here = ++*position;
-    if (step->kind == STEP_NEST)
-      for (size_t s = 0; s < step->nest->stores.count; s++)
-        merge_store(m, step->nest, &step->nest->stores.items[s].access, here);
-    if (step->then_block) merge_block(m, step->then_block, position);
-    if (step->else_block) merge_block(m, step->else_block, position);
-    if (step->kind != STEP_LOOP) continue;
-    if (step->body) merge_block(m, step->body, position);
-    ++*position;
-  }
+static void merge_step(const Step *step, int position, void *context) {
+  if (step->kind != STEP_NEST) return;
+  for (size_t s = 0; s < step->nest->stores.count; s++)
+    merge_store(context, step->nest, &step->nest->stores.items[s].access, position);
 }
 
 /* `first`/`last` stay each buffer's own while merging, so that a chain a <- b <- c is found link by
@@ -267,8 +271,8 @@ static void merge_block(Merger *m, const Block *block, int *position) {
 void merge_in_place(Program *program) {
   Arena *arena = arena_create();
   Merger m = {program, ARENA_ARRAY(arena, bool, program->buffers.count + 1)};
-  int position = -1;
-  merge_block(&m, program->body, &position);
+  PositionVisitor visitor = {merge_step, &m, 0};
+  visit_positions(&visitor, program->body);
   for (size_t i = 0; i < program->buffers.count; i++) {
     Buffer *buffer = program->buffers.items[i];
     Buffer *owner = buffer_owner(buffer);

@@ -47,18 +47,13 @@ static void mark_args(Live *live, const Step *step) {
   }
 }
 
-static void mark_block(Live *live, const Block *block) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    step_visit_buffers(step, mark_read, live);
-    mark_dim(live, step->value);
-    mark_dim(live, step->element);
-    mark_args(live, step);
-    if (step->nest) mark_nest(live, step->nest);
-    if (step->then_block) mark_block(live, step->then_block);
-    if (step->else_block) mark_block(live, step->else_block);
-    if (step->body) mark_block(live, step->body);
-  }
+static void mark_step(Step *step, void *context) {
+  Live *live = context;
+  step_visit_buffers(step, mark_read, live);
+  mark_dim(live, step->value);
+  mark_dim(live, step->element);
+  mark_args(live, step);
+  if (step->nest) mark_nest(live, step->nest);
 }
 
 static void mark_writes(BufferUse use, void *context) {
@@ -130,7 +125,7 @@ bool pass_prune(Program *program) {
   while (changed) {
     Live live = {ARENA_ARRAY(c->arena, bool, dim_symbol_count(c->dims) + 1),
                  ARENA_ARRAY(c->arena, bool, program->buffers.count + 1)};
-    mark_block(&live, program->body);
+    block_visit_steps(program->body, mark_step, &live);
     mark_ports(&live, program);
     changed = prune_block(&live, program->body);
   }

@@ -83,9 +83,8 @@ static void use_nest(Scheduler *s, const LoopNest *nest) {
       use_dim(s, nest->ops.items[i].args[k].dim);
 }
 
-static void use_block(Scheduler *s, const Block *block);
-
-static void use_step(Scheduler *s, const Step *step) {
+static void use_step(Step *step, void *context) {
+  Scheduler *s = context;
   step_visit_buffers(step, use_buffer, s);
   for (size_t i = 0; i < step->args.count; i++) {
     const Arg *arg = &step->args.items[i];
@@ -98,25 +97,10 @@ static void use_step(Scheduler *s, const Step *step) {
   use_dim(s, step->element);
   define_symbol(s, step->symbol);
   define_symbol(s, step->trips);
-  use_block(s, step->then_block);
-  use_block(s, step->else_block);
-  use_block(s, step->body);
 }
 
-static void use_block(Scheduler *s, const Block *block) {
-  if (!block) return;
-  for (size_t i = 0; i < block->steps.count; i++) use_step(s, block->steps.items[i]);
-}
-
-static bool holds_check(const Block *block) {
-  if (!block) return false;
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    if (step->kind == STEP_CHECK || holds_check(step->then_block) ||
-        holds_check(step->else_block) || holds_check(step->body))
-      return true;
-  }
-  return false;
+static void find_check(Step *step, void *context) {
+  if (step->kind == STEP_CHECK) *(bool *)context = true;
 }
 
 /* --- the graph of steps --- */
@@ -155,14 +139,14 @@ static void build_graph(Scheduler *s) {
   for (int r = 0; r < s->resource_count; r++) writer[r] = -1;
   int check = -1;
   for (int i = 0; i < s->count; i++) {
-    const Step *step = block->steps.items[i];
+    Step *step = block->steps.items[i];
+    bool checks = false;
     s->item = i;
-    use_step(s, step);
+    step_visit_steps(step, use_step, s);
+    step_visit_steps(step, find_check, &checks);
     connect(s, i, writer, readers);
     if (check >= 0) add_edge(s, check, i);
-    if (step->kind == STEP_CHECK || holds_check(step->then_block) ||
-        holds_check(step->else_block) || holds_check(step->body))
-      check = i;
+    if (checks) check = i;
   }
 }
 

@@ -18,20 +18,10 @@ static void count_use(BufferUse use, void *context) {
   uses[use.buffer->id].writes += use.writes;
 }
 
-static void count_block(const Block *block, BufferUses *uses) {
-  for (size_t i = 0; block && i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    step_visit_buffers(step, count_use, uses);
-    count_block(step->then_block, uses);
-    count_block(step->else_block, uses);
-    count_block(step->body, uses);
-  }
-}
-
 BufferUses *count_buffer_uses(const Program *program) {
   Arena *arena = program->compilation->arena;
   BufferUses *uses = ARENA_ARRAY(arena, BufferUses, program->buffers.count + 1);
-  count_block(program->body, uses);
+  block_visit_buffers(program->body, count_use, uses);
   return uses;
 }
 

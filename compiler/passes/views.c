@@ -39,23 +39,20 @@ static void note_use(BufferUse use, void *context) {
   uses->last_write = v->position;
 }
 
-static void note_block(Views *v, const Block *block, bool nested) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    if (!nested) v->position = (int)i;
-    v->nested = nested || (step->kind != STEP_KERNEL && step->kind != STEP_NEST);
-    step_visit_buffers(step, note_use, v);
-    if (step->then_block) note_block(v, step->then_block, true);
-    if (step->else_block) note_block(v, step->else_block, true);
-    if (step->body) note_block(v, step->body, true);
-  }
+static void note_step(Step *step, void *context) {
+  step_visit_buffers(step, note_use, context);
 }
 
 static void note_uses(Views *v) {
   const Program *program = v->program;
   for (size_t i = 0; i < program->buffers.count; i++)
     v->uses[i] = (Uses){.first_write = -1, .last_write = -1};
-  note_block(v, program->body, false);
+  for (size_t i = 0; i < program->body->steps.count; i++) {
+    Step *step = program->body->steps.items[i];
+    v->position = (int)i;
+    v->nested = step->kind != STEP_KERNEL && step->kind != STEP_NEST;
+    step_visit_steps(step, note_step, v);
+  }
   for (size_t i = 0; i < program->outputs.count; i++)
     v->uses[program->outputs.items[i].buffer->id].output = true;
 }

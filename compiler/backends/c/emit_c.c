@@ -344,27 +344,28 @@ static void bind_checks(Emitter *e, Scope *scope, bool uses_workspace) {
   scope_text(scope, "run_checks", str_text(&out));
 }
 
-/* Variables of the data symbols that the steps set. */
-static void add_data_locals(Emitter *e, Str *out, const Block *block, Map *done) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    const DimSymbol *symbols[] = {step->symbol, emit_sets_trips(e, step) ? step->trips : NULL};
-    for (int k = 0; k < 2; k++) {
-      if (!symbols[k] || map_get(done, symbols[k]->c_name)) continue;
-      map_set(done, symbols[k]->c_name, e);
-      str_addf(out, "  int64_t %s = 0;\n", symbols[k]->c_name);
-    }
-    if (step->then_block) add_data_locals(e, out, step->then_block, done);
-    if (step->else_block) add_data_locals(e, out, step->else_block, done);
-    if (step->body) add_data_locals(e, out, step->body, done);
+typedef struct {
+  Emitter *e;
+  Str text;
+} DataLocals;
+
+/* Variables of the data symbols that the step sets. */
+static void add_data_locals(Step *step, void *context) {
+  DataLocals *locals = context;
+  Emitter *e = locals->e;
+  const DimSymbol *symbols[] = {step->symbol, emit_sets_trips(e, step) ? step->trips : NULL};
+  for (int k = 0; k < 2; k++) {
+    if (!symbols[k] || map_get(&e->defined, symbols[k]->c_name)) continue;
+    map_set(&e->defined, symbols[k]->c_name, e);
+    str_addf(&locals->text, "  int64_t %s = 0;\n", symbols[k]->c_name);
   }
 }
 
 static void bind_run(Emitter *e, Scope *scope) {
   Str body = str_in(e->arena), locals = str_in(e->arena), results = str_in(e->arena);
-  Str data = str_in(e->arena);
+  DataLocals data = {e, str_in(e->arena)};
   e->defined = map_in(e->arena);
-  add_data_locals(e, &data, e->program->body, &e->defined);
+  block_visit_steps(e->program->body, add_data_locals, &data);
   if (e->options->trace || e->options->profile) program_number_steps(e->program);
   Str sizes = str_in(e->arena);
   e->name_sizes = true;
@@ -379,7 +380,7 @@ static void bind_run(Emitter *e, Scope *scope) {
   emit_dim_locals(e, &locals, arena_printf(e->arena, "%s%s", str_text(&sizes), str_text(&body)),
                   false);
   scope_text(scope, "run_sizes", str_text(&sizes));
-  str_add(&locals, str_text(&data));
+  str_add(&locals, str_text(&data.text));
   bool uses_workspace = strstr(str_text(&body), "CTC_AT(") != NULL;
   scope_bool(scope, "uses_workspace", uses_workspace);
   scope_bool(scope, "parallel", strstr(str_text(&body), "ctc_parallel(") != NULL);

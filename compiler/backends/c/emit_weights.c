@@ -48,21 +48,11 @@ static void note_buffer(BufferUse use, void *context) {
   used[use.buffer->id] = true;
 }
 
-static void note_block(const Block *block, bool *used) {
-  for (size_t i = 0; i < block->steps.count; i++) {
-    const Step *step = block->steps.items[i];
-    step_visit_buffers(step, note_buffer, used);
-    if (step->then_block) note_block(step->then_block, used);
-    if (step->else_block) note_block(step->else_block, used);
-    if (step->body) note_block(step->body, used);
-  }
-}
-
 void emit_collect_weights(Emitter *e) {
   size_t count = e->program->buffers.count;
   bool *used = ARENA_ARRAY(e->arena, bool, count + 1);
   Map by_content = map_in(e->arena);
-  note_block(e->program->body, used);
+  block_visit_buffers(e->program->body, note_buffer, used);
   e->weight_of = ARENA_ARRAY(e->arena, Weight *, count + 1);
   for (size_t i = 0; i < count; i++) {
     const Buffer *buffer = e->program->buffers.items[i];
