@@ -98,25 +98,52 @@ static CTC_KERNEL ctc_gemm_place ctc_gemm_right(ctc_gemm_place place, ctc_dim co
   return place;
 }
 
+/* Steps of k after which the sums of a tile are set aside: rounding errors of a sum grow with its
+ * length. */
+#define CTC_GEMM_SUM 512
+
 /* A tile of n rows (a literal) and two vectors of columns, or one if not `wide`. */
 static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place place, int wide,
                                             int n) {
   const ctc_v zero = ctc_v_set(0);
   const float *x = place.a, *b = place.b, *ahead = place.ahead;
+  float results[CTC_TILE * 2 * CTC_LANES];
 #define CTC_START(i) ctc_v p##i = zero, q##i = zero;
   CTC_EACH_ROW(CTC_START)
 #undef CTC_START
-  for (ctc_dim l = 0; l < job.k; l++, b += CTC_PANEL, x += job.a_col, ahead += place.ahead_step) {
-    const ctc_v v = ctc_v_load(b), w = wide ? ctc_v_load(b + CTC_LANES) : v;
-    CTC_PREFETCH(ahead);
+  for (ctc_dim done = 0; done < job.k; done += CTC_GEMM_SUM) {
+    const ctc_dim end = job.k - done < CTC_GEMM_SUM ? job.k : done + CTC_GEMM_SUM;
+    for (ctc_dim l = done; l < end; l++, b += CTC_PANEL, x += job.a_col, ahead += place.ahead_step) {
+      const ctc_v v = ctc_v_load(b), w = wide ? ctc_v_load(b + CTC_LANES) : v;
+      CTC_PREFETCH(ahead);
 #define CTC_ADD(i)                          \
   if (n > (i)) {                            \
     const float f = x[(i) * job.a_row];     \
     p##i += v * f;                          \
     if (wide) q##i += w * f;                \
   }
-    CTC_EACH_ROW(CTC_ADD)
+      CTC_EACH_ROW(CTC_ADD)
 #undef CTC_ADD
+    }
+#define CTC_TAKE_BACK(i)                                          \
+  if (n > (i)) {                                                  \
+    p##i += ctc_v_load(results + (i) * 2 * CTC_LANES);            \
+    q##i += ctc_v_load(results + (i) * 2 * CTC_LANES + CTC_LANES); \
+  }
+#define CTC_SET_ASIDE(i)                                          \
+  if (n > (i)) {                                                  \
+    ctc_v_store(results + (i) * 2 * CTC_LANES, p##i);             \
+    ctc_v_store(results + (i) * 2 * CTC_LANES + CTC_LANES, q##i); \
+    p##i = zero, q##i = zero;                                     \
+  }
+    if (done > 0) {
+      CTC_EACH_ROW(CTC_TAKE_BACK)
+    }
+    if (end < job.k) {
+      CTC_EACH_ROW(CTC_SET_ASIDE)
+    }
+#undef CTC_TAKE_BACK
+#undef CTC_SET_ASIDE
   }
   if (!job.epilogue && place.columns >= 2 * CTC_LANES) {
 #define CTC_PUT(i)                                            \
@@ -128,7 +155,6 @@ static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place pla
 #undef CTC_PUT
     return;
   }
-  float results[CTC_TILE * 2 * CTC_LANES];
 #define CTC_PUT(i)                                               \
   if (n > (i)) {                                                 \
     ctc_v_store(results + (i) * 2 * CTC_LANES, p##i);             \
