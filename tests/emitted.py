@@ -493,6 +493,31 @@ def check_weights_are_computed_while_compiling(folder):
         same(library(net, folder, name, options).run([x]), expected, rtol=1e-4, atol=1e-4)
 
 
+def check_pixels_become_tiles(folder):
+    """Transposed convolutions to few channels, their stride as large as the kernel, for each width of vectors."""
+    nodes, ports, outputs, constants, arrays = [], [], [], {}, []
+    cases = [
+        (1, 16, 1, [5, 33], [2, 2], True), (2, 40, 3, [3, 16], [1, 3], False), (1, 128, 2, [2, 7], [3, 2], True),
+        (2, 20, 4, [19], [4], True), (1, 129, 1, [2, 5], [2, 2], True),
+    ]
+    for i, (batch, channels, out, size, kernel, bias) in enumerate(cases):
+        constants |= {f"k{i}": array(channels, 4, *[1] * len(size)), f"b{i}": array(out)}
+        constants[f"w{i}"] = array(channels, out, *kernel) / np.float32(channels)
+        nodes += [
+            ("Conv", [f"x{i}", f"k{i}"], [f"c{i}"]),
+            ("ConvTranspose", [f"c{i}", f"w{i}", f"b{i}"][: 3 if bias else 2], [f"t{i}"], {"strides": kernel}),
+            ("Sigmoid", [f"t{i}"], [f"y{i}"]),
+        ]
+        arrays.append(array(batch, 4, *size))
+        ports.append(value(f"x{i}", arrays[-1].shape))
+        outputs.append(value(f"y{i}", None))
+    net = model(nodes, ports, outputs, constants)
+    assert steps_of(net, folder).count("conv_transpose_thin_f32") == len(cases) - 1
+    expected = onnxruntime_outputs(net, {port.name: x for port, x in zip(ports, arrays)})
+    for name, flags in ("native", ["-O2", "-march=native"]), ("plain", ["-O1"]), ("scalar", ["-O1", "-DCTC_SCALAR"]):
+        same(library(net, folder, name, ["--split-all"], flags=[*STRICT, *flags]).run(arrays), expected)
+
+
 def check_one_hot(folder):
     """Any axis, type and pair of values, indices outside and from the end, among threads too."""
     rng = np.random.default_rng(9)
