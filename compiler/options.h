@@ -17,7 +17,8 @@ typedef enum {
 /* What decides between speed and size. */
 typedef enum {
   OPTIMIZE_SPEED,    /* whatever is fastest, within the limits */
-  OPTIMIZE_BALANCED, /* nothing that makes weights grow: no Winograd transforms */
+  OPTIMIZE_BALANCED, /* nothing that makes weights grow: no Winograd transforms, no
+                         8-bit weights as floats */
   OPTIMIZE_SIZE,     /* plain kernels and row-major tensors: the least code, weights and memory */
   OPTIMIZE_COUNT,
 } OptimizeMode;

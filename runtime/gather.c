@@ -94,18 +94,45 @@ static int ctc_gather_nd_$t(const void *x, const $T *indices, void *y, ctc_dim b
 }
 //$ end
 
+/* `count` copies of one element. What is there doubles until a chunk is full; then chunks are
+ * copied. */
+static inline void ctc_fill_elements(unsigned char *to, const unsigned char *element, ctc_dim count,
+                                     ctc_dim bytes) {
+  const ctc_dim total = count * bytes, chunk = 64 * bytes < total ? 64 * bytes : total;
+  ctc_dim same = 1, done = bytes;
+  while (same < bytes && element[same] == element[0]) same++;
+  if (total <= 0) return;
+  if (same == bytes) {
+    memset(to, element[0], (size_t)total);
+    return;
+  }
+  ctc_move_element(to, element, bytes);
+  while (done < chunk) {
+    ctc_dim more = done < chunk - done ? done : chunk - done;
+    memcpy(to + done, to, (size_t)more);
+    done += more;
+  }
+  while (done < total) {
+    ctc_dim more = chunk < total - done ? chunk : total - done;
+    memcpy(to + done, to, (size_t)more);
+    done += more;
+  }
+}
+
 /* y: [outer, depth, inner], values[1] where the second coordinate is the index (negative ones count
  * from depth), values[0] elsewhere, and everywhere for an index outside. */
 static void ctc_one_hot(const int64_t *indices, const void *values, void *y, ctc_dim outer,
-                        ctc_dim depth, ctc_dim inner, ctc_dim bytes) {
+                        ctc_dim depth, ctc_dim inner, ctc_dim bytes, ctc_dim first, ctc_dim last) {
   const unsigned char *off = (const unsigned char *)values;
-  unsigned char *to = (unsigned char *)y;
-  for (ctc_dim o = 0; o < outer; o++)
-    for (ctc_dim d = 0; d < depth; d++)
-      for (ctc_dim i = 0; i < inner; i++, to += bytes) {
-        ctc_dim index = ctc_resolve_index(indices[o * inner + i], depth);
-        ctc_move_element(to, index == d ? off + bytes : off, bytes);
-      }
+  (void)outer;
+  for (ctc_dim o = first; o < last; o++) {
+    unsigned char *to = (unsigned char *)y + o * depth * inner * bytes;
+    ctc_fill_elements(to, off, depth * inner, bytes);
+    for (ctc_dim i = 0; i < inner; i++) {
+      ctc_dim index = ctc_resolve_index((ctc_dim)indices[o * inner + i], depth);
+      if (index >= 0) ctc_move_element(to + (index * inner + i) * bytes, off + bytes, bytes);
+    }
+  }
 }
 
 /* ceil((limit - start) / delta), not negative; a bad index status if that is not a number. */

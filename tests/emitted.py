@@ -427,6 +427,135 @@ def check_nodes_that_change_nothing(folder):
     same(library(net, folder).run([x]), onnxruntime_outputs(net, {"x": x}))
 
 
+def table_net(positions_shape):
+    """Rows of tables that are computed from 8-bit constants: by scalars, by a number for each row, and one along axis 1."""
+    gather = [
+        ("Gather", ["t"], ["a"], {"axis": 0}), ("Gather", ["u"], ["b"], {"axis": 1}),
+        ("Gather", ["v"], ["c"], {"axis": -2}), ("Gather", ["v"], ["d"], {"axis": 0}),
+    ]
+    nodes = [
+        ("Cast", ["levels"], ["f"], {"to": 1}), ("Sub", ["f", "row"], ["s"]), ("Mul", ["s", "column"], ["t"]),
+        ("Cast", ["more"], ["g"], {"to": 1}), ("Mul", ["g", "row"], ["u"]),
+        ("Cast", ["deep"], ["h"], {"to": 1}), ("Add", ["h", "channel"], ["i"]), ("Clip", ["i", "low"], ["v"]),
+    ]
+    nodes += [(op, [table[0], "positions"], out, attributes) for op, table, out, attributes in gather]
+    rng = np.random.default_rng(5)
+    constants = {
+        "levels": rng.integers(-128, 128, (3000, 40), dtype=np.int8), "row": array(40), "column": array(3000, 1),
+        "more": rng.integers(0, 255, (3000, 40), dtype=np.uint8), "low": np.float32(-7),
+        "deep": rng.integers(-128, 128, (30, 300, 20), dtype=np.int8), "channel": array(30, 1, 20),
+    }
+    outputs = [value(name, None) for name in "abcd"]
+    return model(nodes, [value("positions", positions_shape, np.int64)], outputs, constants, opset=17)
+
+
+def check_rows_are_gathered_first(folder):
+    """No step computes more than the rows of a table that were asked for, whatever the shape of the positions."""
+    for i, positions in enumerate((np.array([3, -1, 3]), np.array([[29, 0], [1, 2]]), np.array(7))):
+        for kind, size in ("fixed", list(positions.shape)), ("open", ["N", "M", "K"][: positions.ndim]):
+            net = table_net(size)
+            listing = ctc_ok("inspect", save(net, folder, "rows.onnx"), "--dump-after", "clean").out
+            heads = re.findall(r"^ +(\S+): .* = (Cast|Sub|Mul|Add|Clip|Gather)\((\w+)", listing, re.MULTILINE)
+            gathered = [source for _, op, source in heads if op == "Gather"]
+            assert set(gathered) == {"levels", "column", "more", "row", "deep", "channel"}, gathered
+            same(library(net, folder, f"rows_{kind}{i}").run([positions]), onnxruntime_outputs(net, {"positions": positions}))
+
+
+def check_table_of_other_uses_stays(folder):
+    """A table that is also read as a whole is computed once and gathered from."""
+    nodes = [
+        ("Cast", ["levels"], ["f"], {"to": 1}), ("Mul", ["f", "scale"], ["t"]),
+        ("Gather", ["t", "positions"], ["a"]), ("ReduceSum", ["t"], ["b"]),
+    ]
+    levels = np.random.default_rng(5).integers(-128, 128, (3000, 40), dtype=np.int8)
+    ports = [value("positions", [3], np.int64)], [value("a", None), value("b", None)]
+    net = model(nodes, *ports, {"levels": levels, "scale": np.float32(0.1)}, opset=17)
+    assert steps_of(net, folder).count("gather_i64") == 1
+    positions = np.array([3, -1, 2999])
+    same(library(net, folder).run([positions]), onnxruntime_outputs(net, {"positions": positions}), rtol=1e-4)
+
+
+def check_weights_are_computed_while_compiling(folder):
+    """8-bit weights of products are widened while compiling for speed, in each run otherwise, and where a limit says so."""
+    nodes = [
+        ("Cast", ["levels"], ["f"], {"to": 1}), ("Mul", ["f", "scale"], ["t"]), ("Transpose", ["t"], ["w"]),
+        ("MatMul", ["x", "w"], ["y"]),
+    ]
+    levels = np.random.default_rng(5).integers(-128, 128, (300, 400), dtype=np.int8)
+    net = model(nodes, [value("x", [40, 400])], [value("y", [40, 300])], {"levels": levels, "scale": array(300, 1) / 128})
+    x = array(40, 400)
+    expected = onnxruntime_outputs(net, {"x": x})
+    path = save(net, folder, "weights.onnx")
+    limited = ["--max-weights=200000"]
+    for name, options in ("speed", []), ("balanced", ["--optimize=balanced"]), ("limited", limited):
+        listing = ctc_ok("inspect", path, "--stage", "steps", *options).out
+        assert ("Cast" in listing) == (name != "speed"), listing
+        same(library(net, folder, name, options).run([x]), expected, rtol=1e-4, atol=1e-4)
+
+
+def check_pixels_become_tiles(folder):
+    """Transposed convolutions to few channels, their stride as large as the kernel, for each width of vectors."""
+    nodes, ports, outputs, constants, arrays = [], [], [], {}, []
+    cases = [
+        (1, 16, 1, [5, 33], [2, 2], True), (2, 40, 3, [3, 16], [1, 3], False), (1, 128, 2, [2, 7], [3, 2], True),
+        (2, 20, 4, [19], [4], True), (1, 129, 1, [2, 5], [2, 2], True),
+    ]
+    for i, (batch, channels, out, size, kernel, bias) in enumerate(cases):
+        constants |= {f"k{i}": array(channels, 4, *[1] * len(size)), f"b{i}": array(out)}
+        constants[f"w{i}"] = array(channels, out, *kernel) / np.float32(channels)
+        nodes += [
+            ("Conv", [f"x{i}", f"k{i}"], [f"c{i}"]),
+            ("ConvTranspose", [f"c{i}", f"w{i}", f"b{i}"][: 3 if bias else 2], [f"t{i}"], {"strides": kernel}),
+            ("Sigmoid", [f"t{i}"], [f"y{i}"]),
+        ]
+        arrays.append(array(batch, 4, *size))
+        ports.append(value(f"x{i}", arrays[-1].shape))
+        outputs.append(value(f"y{i}", None))
+    net = model(nodes, ports, outputs, constants)
+    assert steps_of(net, folder).count("conv_transpose_thin_f32") == len(cases) - 1
+    expected = onnxruntime_outputs(net, {port.name: x for port, x in zip(ports, arrays)})
+    for name, flags in ("native", ["-O2", "-march=native"]), ("plain", ["-O1"]), ("scalar", ["-O1", "-DCTC_SCALAR"]):
+        same(library(net, folder, name, ["--split-all"], flags=[*STRICT, *flags]).run(arrays), expected)
+
+
+def check_one_hot(folder):
+    """Any axis, type and pair of values, indices outside and from the end, among threads too."""
+    rng = np.random.default_rng(9)
+    cases = [
+        (shape, axis, dtype, depth)
+        for shape in ([5], [3, 4], [2, 3, 5])
+        for axis in (0, 1, -1)
+        for dtype, depth in ((np.float32, 7), (np.uint8, 300), (np.int64, 70), (np.int32, 129), (bool, 3))
+    ]
+    for values in ([0, 1], [5, 0], [0, 0]):
+        nodes, ports, constants, inputs, expected = [], [], {}, [], []
+        for i, (shape, axis, dtype, depth) in enumerate(cases):
+            positions = rng.integers(-depth - 1, depth + 1, shape)
+            constants[f"d{i}"], constants[f"v{i}"] = np.array(depth), np.array(values).astype(dtype)
+            nodes.append(("OneHot", [f"x{i}", f"d{i}", f"v{i}"], [f"y{i}"], {"axis": axis}))
+            ports.append(value(f"x{i}", shape, np.int64))
+            inputs.append(positions)
+            on = np.where(positions < 0, positions + depth, positions)[..., None] == np.arange(depth)
+            pair = constants[f"v{i}"]
+            expected.append(np.moveaxis(np.where(on, pair[1], pair[0]), -1, axis))
+        outputs = [value(f"y{i}", None, dtype) for i, (_, _, dtype, _) in enumerate(cases)]
+        net = model(nodes, ports, outputs, constants, opset=13)
+        for got, wanted in zip(library(net, folder, f"o{values[0]}{values[1]}", ["--split-all"]).run(inputs), expected):
+            assert got.dtype == wanted.dtype and np.array_equal(got, wanted)
+
+
+def check_powers(folder):
+    """Powers with a simple exponent need no pow."""
+    x = np.abs(array(3, 50)) + np.float32(0.1)
+    exponents = {"p": 1.0, "q": 2.0, "r": 3.0, "s": 0.5, "t": -1.0}
+    nodes = [("Pow", ["x", name], ["y" + name]) for name in exponents]
+    constants = {name: np.array(number, np.float32) for name, number in exponents.items()}
+    net = model(nodes, [value("x", [3, 50])], [value("y" + name, [3, 50]) for name in exponents], constants)
+    assert "ctc_pow" not in emit(net, folder, name="powers").read_text()
+    results = library(net, folder).run([x])
+    same(results, [(x.astype(np.float64) ** number).astype(np.float32) for number in exponents.values()], rtol=1e-6)
+
+
 def check_each_pass_switched_off(folder):
     optional = optional_passes(folder)
     x, z = array(2, 3, 16, 16), array(2, 3, 9, 9)

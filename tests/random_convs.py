@@ -29,6 +29,7 @@ class Generator(random_graphs.Generator):
             self.conv,
             self.depthwise,
             self.conv_transpose,
+            self.enlarge,
             self.activation,
             self.activation,
             self.clip,
@@ -124,6 +125,16 @@ class Generator(random_graphs.Generator):
         inputs = [x.name, self.numbers(x.sizes[1], out, *kernel, scale=0.2), self.numbers(out)]
         dims = [x.dims[0], (out, None), *((size, None) for size in spatial)]
         self.add("ConvTranspose", inputs, dims, strides=stride, pads=pads, output_padding=extra)
+
+    def enlarge(self):
+        """Pixels that become tiles: the stride is the kernel."""
+        x = self.images(lambda t: all(tag is None for _, tag in t.dims[2:]) and t.count < 3000)
+        if not x:
+            return
+        kernel, out = self.pick([[2, 2], [4, 4], [1, 3], [3, 2]]), self.pick([1, 1, 2, 3, 8])
+        inputs = [x.name, self.numbers(x.sizes[1], out, *kernel, scale=0.2), self.numbers(out)]
+        dims = [x.dims[0], (out, None), *((n * k, None) for n, k in zip(x.sizes[2:], kernel))]
+        self.add("ConvTranspose", inputs, dims, strides=kernel)
 
     def activation(self):
         x = self.tensor()

@@ -224,4 +224,5 @@ static bool lower_attention(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Attention) = {.name = "Attention", .infer = infer_attention, .lower = lower_attention};
+DEFINE_OP(Attention) = {
+    .name = "Attention", .flags = OP_PRODUCT, .infer = infer_attention, .lower = lower_attention};

@@ -89,7 +89,8 @@ static bool lower_cast(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Cast) = {.name = "Cast", .flags = OP_KEEPS, .infer = infer_cast, .lower = lower_cast};
+DEFINE_OP(Cast) = {
+    .name = "Cast", .flags = OP_KEEPS | OP_ELEMENTWISE, .infer = infer_cast, .lower = lower_cast};
 DEFINE_OP(CastLike) = {
     .name = "CastLike", .flags = OP_KEEPS, .infer = infer_cast, .lower = lower_cast};
 

@@ -54,16 +54,35 @@ static bool lower_clip(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Clip) = {
-    .name = "Clip", .infer = infer_clip, .lower = lower_clip, .blocked = blocked_pointwise};
+DEFINE_OP(Clip) = {.name = "Clip",
+                   .flags = OP_ELEMENTWISE,
+                   .infer = infer_clip,
+                   .lower = lower_clip,
+                   .blocked = blocked_pointwise};
 
 /* --- Pow --- */
 
-/* The exponent if it is one known number, else 0. */
-static double constant_exponent(const Node *node) {
-  const Value *exponent = node_in(node, 1);
-  return exponent->constant && exponent->constant->count == 1 ? tensor_real(exponent->constant, 0)
-                                                              : 0;
+/* The powers that are functions of one argument: x^2 and x^3 as products, as numpy computes them; a
+ * square root, though that of -infinity is NaN where the power is infinite.
+ * The identity has no function. */
+typedef struct {
+  double exponent;
+  const char *stem;
+} Power;
+
+static const Power powers[] = {
+    {2, "square"}, {3, "cube"}, {0.5, "sqrt"}, {-1, "reciprocal"}, {1, NULL},
+};
+
+/* The power if the exponent is one known number and there is a function for the dtype, else NULL.
+ */
+static const Power *known_power(const Node *node, DType dtype) {
+  const Tensor *exponent = node_in(node, 1)->constant;
+  if (!exponent || exponent->count != 1) return NULL;
+  for (size_t i = 0; i < sizeof powers / sizeof *powers; i++)
+    if (powers[i].exponent == tensor_real(exponent, 0))
+      return !powers[i].stem || kernel_find_typed(powers[i].stem, dtype) ? &powers[i] : NULL;
+  return NULL;
 }
 
 static bool infer_pow(Compilation *c, Node *node) {
@@ -88,21 +107,23 @@ static DType pow_dtype(const Node *node) {
   return elementwise_dtype("pow", base);
 }
 
-/* x^2 and x^3 are products, as numpy computes them. */
 static bool lower_pow(Lower *l, const Node *node) {
   const Value *y = node_out(node, 0);
   Value *operands[2];
   if (!elementwise_operands(l->c, node, operands)) return false;
   DType dtype = pow_dtype(node);
+  const Power *power = known_power(node, dtype);
   LoopNest *nest = lower_pointwise(l, y);
   Operand args[2] = {nest_cast(l, nest, nest_load(l, nest, operands[0]), dtype)};
-  double exponent = constant_exponent(node);
-  const char *stem = exponent == 2 ? "square" : exponent == 3 ? "cube" : "pow";
-  bool binary = exponent != 2 && exponent != 3;
-  if (binary) args[1] = nest_cast(l, nest, nest_load(l, nest, operands[1]), dtype);
-  nest_store(l, nest, y, nest_apply(l, nest, stem, dtype, args, binary ? 2 : 1));
+  if (!power) args[1] = nest_cast(l, nest, nest_load(l, nest, operands[1]), dtype);
+  if (!power || power->stem)
+    args[0] = nest_apply(l, nest, power ? power->stem : "pow", dtype, args, power ? 1 : 2);
+  nest_store(l, nest, y, args[0]);
   return true;
 }
 
-DEFINE_OP(Pow) = {
-    .name = "Pow", .infer = infer_pow, .lower = lower_pow, .blocked = blocked_pointwise};
+DEFINE_OP(Pow) = {.name = "Pow",
+                  .flags = OP_ELEMENTWISE,
+                  .infer = infer_pow,
+                  .lower = lower_pow,
+                  .blocked = blocked_pointwise};

@@ -277,12 +277,14 @@ static const ConvRow conv_plain = {.weight = 1, .bias = 2, .kind = WINDOW_FLOOR}
 static const ConvRow conv_transposed = {.weight = 1, .bias = 2, .kind = WINDOW_TRANSPOSE};
 
 DEFINE_OP(Conv) = {.name = "Conv",
+                   .flags = OP_PRODUCT,
                    .infer = infer_conv,
                    .lower = lower_conv,
                    .blocked = blocked_conv_use,
                    .lower_blocked = blocked_conv_lower,
                    .row = &conv_plain};
 DEFINE_OP(ConvTranspose) = {.name = "ConvTranspose",
+                            .flags = OP_PRODUCT,
                             .infer = infer_conv,
                             .lower = lower_conv_transpose,
                             .blocked = blocked_conv_use,
@@ -290,6 +292,7 @@ DEFINE_OP(ConvTranspose) = {.name = "ConvTranspose",
                             .row = &conv_transposed};
 DEFINE_OP(FusedConv) = {.domain = "com.microsoft",
                         .name = "FusedConv",
+                        .flags = OP_PRODUCT,
                         .infer = infer_fused_conv,
                         .lower = lower_fused_conv,
                         .blocked = blocked_conv_use,

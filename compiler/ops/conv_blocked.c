@@ -15,7 +15,8 @@ enum { USUAL_SIZE = 32 };
 enum { FEW_CHANNELS = 4 };
 
 static const BlockedMethod *const methods[] = {
-    &conv_direct, &conv_stem, &conv_by_phases, &conv_depthwise, &conv_winograd4, &conv_winograd2,
+    &conv_direct,    &conv_stem,      &conv_by_phases, &conv_depthwise,
+    &conv_winograd4, &conv_winograd2, &conv_thin,
 };
 enum { METHOD_COUNT = sizeof methods / sizeof *methods };
 
@@ -98,9 +99,11 @@ BlockedUse blocked_conv_use(Compilation *c, const Node *node) {
   BlockedUse use = {.answer = BLOCKED_NO};
   const BlockedMethod *method = read_blocked_conv(c, node, &conv) ? choose(&conv) : NULL;
   const Value *z = node_in(node, 3);
-  if (!method || (z && (method->row_input || !blocked_possible(z)))) return use;
+  if (!method) return use;
+  if (z && (method->row_input || method->row_output || !blocked_possible(z))) return use;
   use.answer = BLOCKED_WANTS;
   use.first_input = !method->row_input;
+  use.row_output = method->row_output;
   use.all_inputs = z != NULL;
   if (method->halo) method->halo(&conv, use.halo);
   return use;
@@ -130,6 +133,17 @@ static void finish(Lower *l, const BlockedConv *conv, Buffer *raw) {
   nest_store(l, nest, conv->y, conv_activation(l, nest, conv->node, value));
 }
 
+/* y = raw + bias, both row-major. */
+static void finish_rows(Lower *l, const BlockedConv *conv, Buffer *raw) {
+  Dim stride[MAX_RANK], channel[MAX_RANK];
+  LoopNest *nest = lower_pointwise(l, conv->y);
+  nest_strides(l->c, nest->rank, nest->extent, stride);
+  for (int d = 0; d < nest->rank; d++) channel[d] = dim_const(l->c->dims, d == 1);
+  Operand value = nest_load_at(l, nest, raw, NULL, stride);
+  Buffer *bias = lower_constant(l, conv->bias, conv->y->name);
+  nest_store(l, nest, conv->y, add(l, nest, value, nest_load_at(l, nest, bias, NULL, channel)));
+}
+
 static bool has_more_to_do(const BlockedConv *conv) {
   return conv->bias || node_in(conv->node, 3) || node_string(conv->node, "activation", "")[0] != 0;
 }
@@ -148,11 +162,14 @@ bool blocked_conv_lower(Lower *l, const Node *node) {
   const BlockedMethod *method = read_blocked_conv(l->c, node, &conv) ? choose(&conv) : NULL;
   CTC_ASSERT(method != NULL);
   bool more = has_more_to_do(&conv);
-  Buffer *out = more ? blocked_scratch(l, conv.y) : lower_buffer(l, conv.y);
+  Buffer *out = !more ? lower_buffer(l, conv.y)
+                : method->row_output
+                    ? lower_scratch(l, DT_F32, value_count(l->c, conv.y), conv.y->name)
+                    : blocked_scratch(l, conv.y);
   size_t first = l->block->steps.count;
   method->lower(l, &conv, out);
   explain(l, &conv, method, first);
-  if (more) finish(l, &conv, out);
+  if (more) (method->row_output ? finish_rows : finish)(l, &conv, out);
   return true;
 }
 

@@ -27,7 +27,8 @@ typedef struct {
 
 typedef struct {
   const char *name;
-  bool row_input; /* x stays row-major */
+  bool row_input;  /* x stays row-major */
+  bool row_output; /* y is row-major */
   /* Nanoseconds that it takes, estimated for one core; negative: it cannot do this convolution. */
   double (*cost)(const BlockedConv *conv);
   /* Zeros that it reads around x: rows above and below, columns on both sides; NULL: none. */
@@ -37,7 +38,7 @@ typedef struct {
 } BlockedMethod;
 
 extern const BlockedMethod conv_direct, conv_stem, conv_by_phases, conv_depthwise, conv_winograd4,
-    conv_winograd2;
+    conv_winograd2, conv_thin;
 
 /* For OpDef.blocked and OpDef.lower_blocked of Conv, ConvTranspose and FusedConv. */
 BlockedUse blocked_conv_use(Compilation *c, const Node *node);

@@ -465,4 +465,5 @@ static bool lower_einsum(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Einsum) = {.name = "Einsum", .infer = infer_einsum, .lower = lower_einsum};
+DEFINE_OP(Einsum) = {
+    .name = "Einsum", .flags = OP_PRODUCT, .infer = infer_einsum, .lower = lower_einsum};

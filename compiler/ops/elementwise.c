@@ -49,6 +49,7 @@ static bool lower_elementwise(Lower *l, const Node *node);
 #define DEFINE_ELEMENTWISE_IN(id, in_domain, in_name, ...)                                         \
   const OpDef op_##id = {.domain = in_domain,                                                      \
                          .name = in_name,                                                          \
+                         .flags = OP_ELEMENTWISE,                                                  \
                          .infer = infer_elementwise,                                               \
                          .lower = lower_elementwise,                                               \
                          .blocked = blocked_pointwise,                                             \

@@ -293,6 +293,7 @@ static bool lower_one_hot(Lower *l, const Node *node) {
   arg_dim(l, step, y->shape[axis]);
   arg_dim(l, step, dims_between(l->c, y, axis + 1, y->rank));
   arg_int(l, step, element_bytes(y->dtype));
+  step_units(step, dims_between(l->c, y, 0, axis));
   return true;
 }
 

@@ -86,7 +86,16 @@ static bool lower_alone(Compilation *c, const Node *node, Program **program) {
   return true;
 }
 
-static bool fold_node(Compilation *c, Node *node) {
+/* Constants have no producer. */
+static void settle_constants(Node *node) {
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i] && node->outputs[i]->constant) {
+      node->outputs[i]->producer = NULL;
+      node->outputs[i]->folded = node;
+    }
+}
+
+bool infer_fold(Compilation *c, Node *node) {
   enum { MOST = 64 };
   Program *program;
   const Tensor *results[MOST] = {0};
@@ -101,11 +110,16 @@ static bool fold_node(Compilation *c, Node *node) {
     node_error(c, node, "running it on its constant inputs failed: %s",
                result.message ? result.message : "unknown reason");
   arena_destroy(scratch);
+  settle_constants(node);
   return ok;
 }
 
+bool op_can_fold(const OpDef *op) {
+  return !(op->flags & (OP_RANDOM | OP_BODY)) && op->lower;
+}
+
 static bool can_fold(Compilation *c, const Node *node) {
-  if (node->op->flags & (OP_RANDOM | OP_BODY) || !node->op->lower) return false;
+  if (!op_can_fold(node->op)) return false;
   int64_t in = constant_input_bytes(node), out = open_output_bytes(c, node);
   return in >= 0 && out >= 0 && out <= FOLD_BYTES_FREE + FOLD_GROWTH * in;
 }
@@ -140,13 +154,9 @@ static bool infer_node(Compilation *c, Node *node, bool *gone) {
   CTC_ASSERT(node->op->infer);
   if (!check_input_types(c, node) || !node->op->infer(c, node)) return false;
   check_typed(node);
-  if (can_fold(c, node) && !fold_node(c, node)) return false;
+  if (can_fold(c, node) && !infer_fold(c, node)) return false;
   *gone = outputs_constant(node) && node->output_count > 0;
-  for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i] && node->outputs[i]->constant) {
-      node->outputs[i]->producer = NULL;
-      node->outputs[i]->folded = node;
-    }
+  settle_constants(node);
   return true;
 }
 

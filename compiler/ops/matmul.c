@@ -350,13 +350,16 @@ static bool lower_matmul_node(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(MatMul) = {.name = "MatMul", .infer = infer_matmul, .lower = lower_matmul_node};
+DEFINE_OP(MatMul) = {
+    .name = "MatMul", .flags = OP_PRODUCT, .infer = infer_matmul, .lower = lower_matmul_node};
 DEFINE_OP(FusedMatMul) = {.domain = "com.microsoft",
                           .name = "FusedMatMul",
+                          .flags = OP_PRODUCT,
                           .infer = infer_matmul,
                           .lower = lower_matmul_node};
 DEFINE_OP(TransposeMatMul) = {.domain = "com.microsoft",
                               .name = "TransposeMatMul",
+                              .flags = OP_PRODUCT,
                               .infer = infer_matmul,
                               .lower = lower_matmul_node};
 
@@ -491,7 +494,7 @@ static bool lower_gemm(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Gemm) = {.name = "Gemm", .infer = infer_gemm, .lower = lower_gemm};
+DEFINE_OP(Gemm) = {.name = "Gemm", .flags = OP_PRODUCT, .infer = infer_gemm, .lower = lower_gemm};
 
 /* --- FusedGemm: Gemm followed by an activation --- */
 
@@ -541,5 +544,6 @@ static bool lower_fused_gemm(Lower *l, const Node *node) {
 
 DEFINE_OP(FusedGemm) = {.domain = "com.microsoft",
                         .name = "FusedGemm",
+                        .flags = OP_PRODUCT,
                         .infer = infer_fused_gemm,
                         .lower = lower_fused_gemm};

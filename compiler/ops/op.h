@@ -14,10 +14,12 @@
 #include "ops/lower.h"
 
 enum {
-  OP_RANDOM = 1, /* not folded: each run may give other values */
-  OP_BODY = 2,   /* has subgraphs (If, Loop, Scan): inference and lowering look into them */
-  OP_EARLY = 4,  /* onnxruntime's optimizer writes it into models of older opsets too */
-  OP_KEEPS = 8,  /* where input 0 and output 0 have the same type, they are the same data */
+  OP_RANDOM = 1,       /* not folded: each run may give other values */
+  OP_BODY = 2,         /* has subgraphs (If, Loop, Scan): inference and lowering look into them */
+  OP_EARLY = 4,        /* onnxruntime's optimizer writes it into models of older opsets too */
+  OP_KEEPS = 8,        /* where input 0 and output 0 have the same type, they are the same data */
+  OP_PRODUCT = 16,     /* multiplies by weights, laid out while compiling if they are constants */
+  OP_ELEMENTWISE = 32, /* of inputs broadcast together, each element by itself */
 };
 
 struct OpDef {
@@ -56,6 +58,11 @@ const OpDef *const *op_list(int *count);
  * the bodies that are known to run. Reports every error there is; false if there was one.
  * (ops/infer_graph.c) */
 MUST_CHECK bool infer_graph(Compilation *c, Graph *graph);
+/* Whether nodes of the operator can be run while compiling. */
+bool op_can_fold(const OpDef *op);
+/* Runs a node whose inputs are all constants, as its outputs are then; it is not needed any more.
+ */
+MUST_CHECK bool infer_fold(Compilation *c, Node *node);
 
 /* Whether the inputs' element types are what the operator table says (ops/check_types.c); reports
  * those that are not. Input types are known. */

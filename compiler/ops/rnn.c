@@ -557,12 +557,21 @@ static bool lower_recurrent(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(RNN) = {
-    .name = "RNN", .infer = infer_recurrent, .lower = lower_recurrent, .row = &layer_rnn};
-DEFINE_OP(GRU) = {
-    .name = "GRU", .infer = infer_recurrent, .lower = lower_recurrent, .row = &layer_gru};
-DEFINE_OP(LSTM) = {
-    .name = "LSTM", .infer = infer_recurrent, .lower = lower_recurrent, .row = &layer_lstm};
+DEFINE_OP(RNN) = {.name = "RNN",
+                  .flags = OP_PRODUCT,
+                  .infer = infer_recurrent,
+                  .lower = lower_recurrent,
+                  .row = &layer_rnn};
+DEFINE_OP(GRU) = {.name = "GRU",
+                  .flags = OP_PRODUCT,
+                  .infer = infer_recurrent,
+                  .lower = lower_recurrent,
+                  .row = &layer_gru};
+DEFINE_OP(LSTM) = {.name = "LSTM",
+                   .flags = OP_PRODUCT,
+                   .infer = infer_recurrent,
+                   .lower = lower_recurrent,
+                   .row = &layer_lstm};
 
 /* --- DynamicQuantizeLSTM: 8-bit weights; x and h are rounded to 256 levels before they are
  * multiplied --- */

@@ -20,6 +20,7 @@ const KernelCost kernel_costs[] = {
     {"conv_transpose", 2, "n groups ic oc in kernel"},
     {"conv_transpose16", 2, "node"},
     {"conv_transpose_rows", 2, "n groups ic oc in kernel"},
+    {"conv_transpose_thin", 2, "node"},
     {"depthwise16", 2, "node"},
     {"gemm", 2, "m n k"},
     {"gemm_packed", 2, "m n k"},

@@ -25,6 +25,10 @@ static const Pass passes[] = {
     {"fold-batchnorm", .graph = pass_fold_batchnorm},
     /* Quantised operators compute in integers, on tensors with channels last. */
     {"quantize", .graph = pass_quantize},
+    /* What products multiply by, where it is of constants alone. */
+    {"fold-weights", .graph = pass_fold_weights},
+    /* Rows of a table are gathered first and computed then. */
+    {"gather-rows", .graph = pass_gather_rows},
     /* Nodes that nobody needs. */
     {"clean", .graph = pass_clean},
     /* Two products with a softmax between them become one node. */
