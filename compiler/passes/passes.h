@@ -20,6 +20,7 @@ bool pass_simplify(Compilation *c);
 bool pass_fold_batchnorm(Compilation *c);
 bool pass_quantize(Compilation *c);
 bool pass_clean(Compilation *c);
+bool pass_fuse_normalization(Compilation *c);
 bool pass_fuse_attention(Compilation *c);
 bool pass_layout(Compilation *c);
 /* On the program. */
