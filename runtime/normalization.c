@@ -1,7 +1,8 @@
 /* normalization.c: kernels that shift and scale by statistics of the data.
  *
- * Means and variances take two passes; sums of rows run in eight partial sums, which the C compiler
- * can keep in vectors; those of f32 are in normalization_fast.c. */
+ * Means and variances take two passes; 1 / sqrt(variance + epsilon) is rounded once. Sums of rows
+ * run in eight partial sums, which the C compiler can keep in vectors; those of f32 are in
+ * normalization_fast.c. */
 
 //$ for t in f64
 /* ((p0 + p4) + (p2 + p6)) + ((p1 + p5) + (p3 + p7)) */
@@ -84,7 +85,7 @@ static CTC_KERNEL void ctc_group_norm_$t(const $T *x, const $T *scale, const $T 
     $T *to = y + part * size;
     $T mean = ctc_norm_sum_$t(from, size) / ($T)size;
     $T variance = ctc_norm_squares_$t(from, mean, size) / ($T)size;
-    $T factor = 1 / ($T)sqrt((double)(variance + ($T)epsilon));
+    $T factor = ($T)(1 / sqrt((double)variance + epsilon));
     for (ctc_dim c = 0; c < channels; c++) {
       ctc_dim at = by_group ? part % groups : part % groups * channels + c;
       $T f = factor * scale[at];
@@ -104,7 +105,7 @@ static CTC_KERNEL void ctc_layer_norm_$t(const $T *x, const $T *scale, const $T 
     const $T *from = x + row * n;
     $T mean = ctc_norm_sum_$t(from, n) / ($T)n;
     $T variance = ctc_norm_squares_$t(from, mean, n) / ($T)n;
-    $T factor = 1 / ($T)sqrt((double)(variance + ($T)epsilon));
+    $T factor = ($T)(1 / sqrt((double)variance + epsilon));
     if (means) means[row] = mean;
     if (inverses) inverses[row] = factor;
     ctc_norm_row_$t(from, scale, bias, y + row * n, mean, factor, n);
@@ -119,7 +120,7 @@ static CTC_KERNEL void ctc_rms_norm_$t(const $T *x, const $T *scale, $T *y, $T *
   (void)rows;
   for (ctc_dim row = first; row < last; row++) {
     $T mean = ctc_norm_squares_$t(x + row * n, 0, n) / ($T)n;
-    $T factor = 1 / ($T)sqrt((double)(mean + ($T)epsilon));
+    $T factor = ($T)(1 / sqrt((double)mean + epsilon));
     if (inverses) inverses[row] = factor;
     ctc_norm_row_$t(x + row * n, scale, NULL, y + row * n, 0, factor, n);
   }

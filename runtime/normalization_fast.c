@@ -66,7 +66,10 @@ static inline CTC_INLINE void ctc_norm_row_f32(const float *x, const float *scal
       ctc_v v = (ctc_v_load(x + i) - mean) * factor;
       ctc_v_store(y + i, v * ctc_v_load(scale + i) + ctc_v_load(bias + i));
     }
-  for (; i < n; i += CTC_LANES)
+  for (; i + CTC_LANES <= n; i += CTC_LANES)
     ctc_norm_lanes(x + i, scale ? scale + i : NULL, bias ? bias + i : NULL, y + i, mean, factor,
-                   ctc_rest(n - i));
+                   CTC_LANES);
+  if (i < n)
+    ctc_norm_lanes(x + i, scale ? scale + i : NULL, bias ? bias + i : NULL, y + i, mean, factor,
+                   (int)(n - i));
 }

@@ -1,5 +1,7 @@
 /* normalization.c: operators that shift and scale by statistics: of the training data
  * (BatchNormalization) or of the input itself. */
+#include "ops/normalization.h"
+
 #include "ops/spatial.h"
 
 #include <math.h>
@@ -339,8 +341,7 @@ static Buffer *row_input(Lower *l, const Node *node, DType dtype) {
   return rows;
 }
 
-/* Whether `value` holds one number for each element of a row, in order. */
-static bool fits_row(const Value *value, const Value *x, int axis) {
+bool fits_row(const Value *value, const Value *x, int axis) {
   int lead = value->rank - (x->rank - axis);
   for (int i = 0; i < lead; i++)
     if (!dim_is(value->shape[i], 1)) return false;

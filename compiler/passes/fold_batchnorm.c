@@ -5,15 +5,12 @@
  * a channel
  *
  * The convolution's result must not be used elsewhere, and everything but x must be constant. */
+#include "passes/match.h"
 #include "passes/passes.h"
 #include "passes/uses.h"
 
 #include <math.h>
 #include <string.h>
-
-static bool is_op(const Node *node, const char *op_type) {
-  return node && node->domain[0] == '\0' && strcmp(node->op_type, op_type) == 0;
-}
 
 static bool all_constant_f32(const Node *node, int from) {
   for (int i = from; i < node->input_count; i++)

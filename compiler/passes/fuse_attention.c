@@ -12,12 +12,14 @@
 #include "ops/attention_fused.h"
 #include "ops/matmul.h"
 #include "ops/view.h"
+#include "passes/match.h"
+#include "passes/uses.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Nodes that an attention takes the place of; nodes around one of its operands. */
-enum { MOST_CHAIN = 64, MOST_MOVES = 12 };
+/* Nodes around one of the operands. */
+enum { MOST_MOVES = 12 };
 
 /* A mask that bars a key completely: nothing is left of e^score. */
 static const double BARRED = -1e9;
@@ -32,17 +34,14 @@ typedef struct {
 typedef struct {
   Compilation *c;
   Graph *graph;
-  int *uses;           /* by value id */
-  Node **consumers;    /* by value id: one of the nodes that use it */
-  int known_values;    /* ids below it have entries */
+  ValueUses uses;
   Vec(Node *) made;    /* nodes to put in front of the attention */
   Vec(MadeMask) masks; /* made before, for other attentions */
 } Fuser;
 
 /* What was found around a softmax. */
 typedef struct {
-  Node *chain[MOST_CHAIN]; /* nodes whose work the new node does */
-  int chain_count;
+  Taken taken;
   Node *softmax, *scores, *product; /* the first and the second product */
   Value *left, *right;              /* of the first product */
   bool turn_right;                  /* it is K, not K^T */
@@ -55,10 +54,6 @@ typedef struct {
   AttentionSafety safety;
 } Match;
 
-static bool is_op(const Node *node, const char *op_type) {
-  return node && node->domain[0] == '\0' && strcmp(node->op_type, op_type) == 0;
-}
-
 static bool is_product(const Node *node) {
   return is_op(node, "MatMul") ||
          (node && strcmp(node->domain, "com.microsoft") == 0 &&
@@ -66,53 +61,9 @@ static bool is_product(const Node *node) {
           !node_int(node, "transBatchB", 0));
 }
 
-/* --- uses --- */
-
-static void count_uses(const Fuser *f, const Graph *graph) {
-  for (size_t i = 0; i < graph->nodes.count; i++) {
-    Node *node = graph->nodes.items[i];
-    for (int k = 0; k < node->input_count; k++) {
-      if (!node->inputs[k]) continue;
-      f->uses[node->inputs[k]->id]++;
-      f->consumers[node->inputs[k]->id] = node;
-    }
-    for (int k = 0; k < node->attr_count; k++)
-      if (node->attrs[k].graph) count_uses(f, node->attrs[k].graph);
-  }
-  for (size_t i = 0; i < graph->outputs.count; i++) f->uses[graph->outputs.items[i]->id] += 2;
-}
-
-/* Whether nobody but one node of this graph uses the value. */
-static bool used_once(const Fuser *f, const Value *value) {
-  return value->id < f->known_values && f->uses[value->id] == 1 &&
-         f->consumers[value->id]->graph == f->graph;
-}
-
-/* Its only consumer, or NULL. */
-static Node *only_consumer(const Fuser *f, const Value *value) {
-  return used_once(f, value) ? f->consumers[value->id] : NULL;
-}
-
-static bool take(Match *m, Node *node) {
-  if (m->chain_count == MOST_CHAIN) return false;
-  m->chain[m->chain_count++] = node;
-  return true;
-}
-
-/* --- shapes --- */
-
-static bool same_shape(const Value *a, const Value *b) {
-  if (a->rank != b->rank) return false;
-  for (int d = 0; d < a->rank; d++)
-    if (a->shape[d] != b->shape[d]) return false;
-  return true;
-}
-
-/* A constant with one element of f32. */
-static bool is_number(const Value *value, double *number) {
-  bool one = value && value->constant && value->constant->count == 1 && value->dtype == DT_F32;
-  if (one) *number = tensor_real(value->constant, 0);
-  return one;
+/* The node of this graph that alone uses the value, or NULL. */
+static Node *consumer(const Fuser *f, const Value *value) {
+  return only_consumer(&f->uses, f->graph, value);
 }
 
 /* Mul or Div by a number, which must not change the shape: the factor. */
@@ -155,7 +106,7 @@ static int score_input(const Fuser *f, const Node *node, int first, int second) 
   const int which[] = {first, second};
   for (int i = 0; i < 2; i++) {
     const Value *x = node->inputs[which[i]];
-    if (used_once(f, x) && is_score_node(x->producer) && same_shape(x, node->outputs[0]))
+    if (consumer(f, x) && is_score_node(x->producer) && same_shape(x, node->outputs[0]))
       return which[i];
   }
   return -1;
@@ -260,15 +211,15 @@ static Value *step_up(Fuser *f, Match *m, Node *node) {
   } else {
     x = scaled_input(node, &m->scale);
   }
-  return x && take(m, node) ? x : NULL;
+  return x && take(&m->taken, node) ? x : NULL;
 }
 
 static bool match_scores(Fuser *f, Match *m) {
   Value *s = m->softmax->inputs[0];
-  while (s && used_once(f, s) && s->producer && s->producer->graph == f->graph) {
+  while (s && consumer(f, s) && s->producer && s->producer->graph == f->graph) {
     if (is_product(s->producer)) {
       m->scores = s->producer;
-      return s->rank > 1 && take(m, m->scores);
+      return s->rank > 1 && take(&m->taken, m->scores);
     }
     s = step_up(f, m, s->producer);
   }
@@ -279,14 +230,14 @@ static bool match_scores(Fuser *f, Match *m) {
 
 /* Where(IsNaN(p), 0, p) behind the softmax: its result. */
 static Value *take_safe(Fuser *f, Match *m, Value *p) {
-  if (p->id >= f->known_values || f->uses[p->id] != 2) return p;
-  Node *where = f->consumers[p->id];
-  if (is_op(where, "IsNaN")) where = only_consumer(f, where->outputs[0]);
+  if (p->id >= f->uses.known || f->uses.counts[p->id] != 2) return p;
+  Node *where = f->uses.consumers[p->id];
+  if (is_op(where, "IsNaN")) where = consumer(f, where->outputs[0]);
   if (!is_op(where, "Where") || where->inputs[2] != p || where->graph != f->graph) return p;
   Node *test = where->inputs[0]->producer;
   double zero = 1;
-  if (!is_op(test, "IsNaN") || test->inputs[0] != p || !used_once(f, test->outputs[0])) return p;
-  if (!is_number(where->inputs[1], &zero) || zero != 0 || !take(m, where)) return p;
+  if (!is_op(test, "IsNaN") || test->inputs[0] != p || !consumer(f, test->outputs[0])) return p;
+  if (!is_number(where->inputs[1], &zero) || zero != 0 || !take(&m->taken, where)) return p;
   m->safety = NAN_ZERO;
   return where->outputs[0];
 }
@@ -316,21 +267,21 @@ static bool match_product(Match *m, Node *node, const Value *p, bool turned) {
   m->product = node;
   m->values = node->inputs[left];
   m->turned_result = !left;
-  return m->values->rank >= 2 && take(m, node);
+  return m->values->rank >= 2 && take(&m->taken, node);
 }
 
 static bool match_values(Fuser *f, Match *m) {
   Value *p = take_safe(f, m, m->softmax->outputs[0]);
   bool turned = false;
   for (;;) {
-    Node *node = only_consumer(f, p);
+    Node *node = consumer(f, p);
     if (!node) return false;
     if (is_product(node)) return match_product(m, node, p, turned);
     if (!turned && swaps_last_two(f->c, node) && view_moves(node))
       turned = true;
     else if (turned || !keeps_rows(node))
       return false;
-    if (!take(m, node)) return false;
+    if (!take(&m->taken, node)) return false;
     p = node->outputs[0];
   }
 }
@@ -365,8 +316,8 @@ static View operand_view(Fuser *f, Match *m, Value *value, double *scale) {
     int i = start - 1;
     for (; i >= 0; i--)
       if (view_moves(nodes[i]) && !view_through(f->c, &view, nodes[i], outputs[i])) break;
-    if (i >= 0 || !is_readable(&view) || m->chain_count + start > MOST_CHAIN) continue;
-    for (i = 0; i < start; i++) take(m, nodes[i]);
+    if (i >= 0 || !is_readable(&view) || m->taken.count + start > MOST_TAKEN) continue;
+    for (i = 0; i < start; i++) take(&m->taken, nodes[i]);
     *scale *= factors[start];
     return view;
   }
@@ -385,7 +336,7 @@ static View result_view(Fuser *f, Match *m, Node **last) {
   Node *nodes[MOST_MOVES];
   int count = 0;
   Value *value = m->product->outputs[0];
-  for (Node *node; count < MOST_MOVES && (node = only_consumer(f, value)); count++) {
+  for (Node *node; count < MOST_MOVES && (node = consumer(f, value)); count++) {
     if (!view_moves(node) || node->inputs[0] != value) break;
     nodes[count] = node;
     value = node->outputs[0];
@@ -394,8 +345,8 @@ static View result_view(Fuser *f, Match *m, Node **last) {
     View view = view_whole(f->c, nodes[count - 1]->outputs[0]);
     int i = count - 1;
     while (i >= 0 && view_back(f->c, &view, nodes[i])) i--;
-    if (i >= 0 || !is_readable(&view) || m->chain_count + count > MOST_CHAIN) continue;
-    for (i = 0; i < count; i++) take(m, nodes[i]);
+    if (i >= 0 || !is_readable(&view) || m->taken.count + count > MOST_TAKEN) continue;
+    for (i = 0; i < count; i++) take(&m->taken, nodes[i]);
     *last = nodes[count - 1];
     return view;
   }
@@ -591,9 +542,7 @@ static void make_attention(Fuser *f, const Match *m, const Views *w, const Atten
   node->outputs[0]->producer_output = 0;
   node->graph = f->graph;
   node->plan = arena_copy(c->arena, plan, sizeof *plan);
-  for (int i = 0; i < m->chain_count; i++)
-    for (size_t k = 0; k < m->chain[i]->checks.count; k++)
-      vec_push(c->arena, &node->checks, m->chain[i]->checks.items[k]);
+  inherit_checks(c, &m->taken, node);
 }
 
 static bool is_last_axis(const Node *softmax) {
@@ -608,7 +557,7 @@ static bool match(Fuser *f, Node *softmax, Match *m) {
   const Value *s = softmax->inputs[0];
   if (!is_op(softmax, "Softmax") || s->dtype != DT_F32 || s->rank < 2 || !is_last_axis(softmax))
     return false;
-  if (!take(m, softmax) || !match_scores(f, m) || !match_values(f, m)) return false;
+  if (!take(&m->taken, softmax) || !match_scores(f, m) || !match_values(f, m)) return false;
   const Node *product = m->scores;
   bool fused = product->domain[0] != '\0';
   m->left = product->inputs[0];
@@ -662,8 +611,7 @@ static void fuse_graph(Fuser *f, Graph *graph);
 static void fuse_bodies(const Fuser *f, const Node *node) {
   for (int k = 0; k < node->attr_count; k++) {
     if (!node->attrs[k].graph) continue;
-    Fuser inner = {
-        .c = f->c, .uses = f->uses, .consumers = f->consumers, .known_values = f->known_values};
+    Fuser inner = {.c = f->c, .uses = f->uses};
     fuse_graph(&inner, node->attrs[k].graph);
   }
 }
@@ -688,10 +636,7 @@ static void fuse_graph(Fuser *f, Graph *graph) {
 }
 
 bool pass_fuse_attention(Compilation *c) {
-  Fuser f = {.c = c, .known_values = c->next_value_id};
-  f.uses = ARENA_ARRAY(c->arena, int, c->next_value_id + 1);
-  f.consumers = ARENA_ARRAY(c->arena, Node *, c->next_value_id + 1);
-  count_uses(&f, c->graph);
+  Fuser f = {.c = c, .uses = find_value_uses(c)};
   fuse_graph(&f, c->graph);
   graph_remove_dead(c, c->graph);
   return true;

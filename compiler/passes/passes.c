@@ -31,6 +31,8 @@ static const Pass passes[] = {
     {"gather-rows", .graph = pass_gather_rows},
     /* Nodes that nobody needs. */
     {"clean", .graph = pass_clean},
+    /* Normalisations of rows that are written out become one node. */
+    {"fuse-normalization", .graph = pass_fuse_normalization},
     /* Two products with a softmax between them become one node. */
     {"fuse-attention", .graph = pass_fuse_attention},
     /* Which values are in blocks of 16 channels, and where that is converted. */

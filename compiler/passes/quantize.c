@@ -12,6 +12,7 @@
  *
  * MatMulInteger whose sums are cast to floats makes floats itself, so that the scaling behind it
  * goes into the store of the product. */
+#include "passes/match.h"
 #include "passes/passes.h"
 #include "passes/uses.h"
 
@@ -44,10 +45,6 @@ typedef struct {
 } Chain;
 
 /* --- looking --- */
-
-static bool is_op(const Node *node, const char *op_type) {
-  return node && node->domain[0] == '\0' && strcmp(node->op_type, op_type) == 0;
-}
 
 static bool is_microsoft(const Node *node, const char *op_type) {
   return node && strcmp(node->domain, "com.microsoft") == 0 && strcmp(node->op_type, op_type) == 0;
@@ -354,13 +351,6 @@ static bool try_product(Quantize *q, const Chain *chain, bool *done) {
   set_limits(q, node, chain);
   *done = true;
   return finish(q, node, result);
-}
-
-static bool same_shape(const Value *a, const Value *b) {
-  if (a->rank != b->rank) return false;
-  for (int d = 0; d < a->rank; d++)
-    if (a->shape[d] != b->shape[d]) return false;
-  return true;
 }
 
 static bool make_add(Quantize *q, const Node *add, const Levels *a, const Levels *b,

@@ -8,6 +8,18 @@
  * included. */
 void count_value_uses(const Graph *graph, int *uses);
 
+/* Who uses the values that there were when it was made. */
+typedef struct {
+  int known;        /* ids below it have entries */
+  int *counts;      /* by value id, as count_value_uses */
+  Node **consumers; /* by value id: one of the nodes that use it */
+} ValueUses;
+
+ValueUses find_value_uses(Compilation *c);
+
+/* The only node that uses the value, once and in that graph; or NULL. */
+Node *only_consumer(const ValueUses *uses, const Graph *graph, const Value *value);
+
 /* Steps that read or write a buffer, nested blocks included. */
 typedef struct {
   int reads, writes;
