@@ -37,16 +37,31 @@ typedef struct {
   ctc_dim tiles;              /* done so far */
   float *y;
   ctc_epilogue epilogue;
+  ctc_epilogue_row epilogue_row;
   const float *const *operands;
 } ctc_conv_walk;
+
+/* How many of the vector of channels from `channel` on are no padding. */
+static inline CTC_INLINE int ctc_conv_count(const ctc_conv_walk *walk, ctc_dim channel) {
+  ctc_dim rest = walk->channels - channel;
+  return walk->channels % 16 == 0 || rest >= CTC_LANES ? CTC_LANES : (int)rest;
+}
 
 /* One vector of results to element `at`. */
 static inline CTC_INLINE void ctc_conv_put(const ctc_conv_walk *walk, ctc_v value, ctc_dim at,
                                            ctc_dim channel) {
-  ctc_dim rest = walk->channels - channel;
-  int count = walk->channels % 16 == 0 || rest >= CTC_LANES ? CTC_LANES : (int)rest;
+  const int count = ctc_conv_count(walk, channel);
   if (walk->epilogue) value = walk->epilogue(value, walk->operands, at, channel, count);
   ctc_v_store(walk->y + at, value);
+}
+
+/* What is left to do with the results of a tile that have been stored, for one of its vectors of
+ * channels: n pixels in rows of `columns`. */
+static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim at,
+                                              ctc_dim channel, ctc_dim n, ctc_dim columns) {
+  const int count = ctc_conv_count(walk, channel);
+  for (ctc_dim i = 0; i < n; i += columns, at += walk->y_line)
+    walk->epilogue_row(walk->y, walk->operands, at, channel, count, walk->y_pixel, columns);
 }
 
 /* Pixel i of a tile: o is where its input lies. */
@@ -104,6 +119,11 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
     }
   }
   CTC_CONV_PIXELS(CTC_CONV_END)
+  if (walk->epilogue_row) {
+    ctc_conv_finish(walk, at, channel, n, columns);
+    if (vectors > 1)
+      ctc_conv_finish(walk, at + walk->y_vector, channel + CTC_LANES, n, columns);
+  }
   walk->tiles++;
 }
 
@@ -197,8 +217,8 @@ static inline CTC_INLINE ctc_dim ctc_conv_blocks(ctc_dim channels) { return (cha
  * there is more than one). x: the input that tap (0, 0) of output (0, 0) reads. Units: n * groups *
  * ceil(out_channels / 32) * ceil(oh / rows). */
 static CTC_KERNEL void ctc_conv16_f32(const float *x, const float *w, float *y,
-                                      ctc_epilogue epilogue, const float *const *operands,
-                                      ctc_dim n, ctc_dim groups, ctc_dim in_channels,
+                                      ctc_epilogue epilogue, ctc_epilogue_row epilogue_row,
+                                      const float *const *operands, ctc_dim n, ctc_dim groups, ctc_dim in_channels,
                                       ctc_dim out_channels, ctc_dim oh, ctc_dim ow, ctc_dim kh,
                                       ctc_dim kw, ctc_dim sh, ctc_dim sw, ctc_dim dh, ctc_dim dw,
                                       ctc_dim rows, ctc_dim x_image, ctc_dim x_block,
@@ -228,6 +248,7 @@ static CTC_KERNEL void ctc_conv16_f32(const float *x, const float *w, float *y,
     walk.channels = (g + 1) * out_channels;
     walk.y = y;
     walk.epilogue = epilogue;
+    walk.epilogue_row = epilogue_row;
     walk.operands = operands;
     ctc_conv_channels(&walk, x + (u.image * x_image + g * in_blocks * x_block + r * walk.x_line),
                       w + block * w_block, u.image * y_image + block * y_block + r * y_row,
@@ -261,8 +282,8 @@ static void ctc_pack_conv16_f32(const float *w, float *packed, ctc_dim groups, c
  * [out_channels / 16][in_channels][kh][kw][16]. x: the input that tap (0, 0) of output (0, 0) reads.
  * Units: n * ceil(out_channels / 32) * ceil(oh / rows). */
 static CTC_KERNEL void ctc_conv_stem_f32(const float *x, const float *w, float *y,
-                                         ctc_epilogue epilogue, const float *const *operands,
-                                         ctc_dim n, ctc_dim in_channels, ctc_dim out_channels,
+                                         ctc_epilogue epilogue, ctc_epilogue_row epilogue_row,
+                                         const float *const *operands, ctc_dim n, ctc_dim in_channels, ctc_dim out_channels,
                                          ctc_dim oh, ctc_dim ow, ctc_dim kh, ctc_dim kw, ctc_dim sh,
                                          ctc_dim sw, ctc_dim dh, ctc_dim dw, ctc_dim rows,
                                          ctc_dim x_image, ctc_dim x_channel, ctc_dim x_row,
@@ -289,6 +310,7 @@ static CTC_KERNEL void ctc_conv_stem_f32(const float *x, const float *w, float *
     walk.channels = out_channels;
     walk.y = y;
     walk.epilogue = epilogue;
+    walk.epilogue_row = epilogue_row;
     walk.operands = operands;
     ctc_conv_channels(&walk, x + (u.image * x_image + r * walk.x_line), w + block * w_block,
                       u.image * y_image + block * y_block + r * y_row, block * 16, count, ow,
@@ -356,8 +378,8 @@ static inline CTC_INLINE ctc_dim ctc_conv_taps_before(ctc_dim phase, ctc_dim ker
  * stride 1 that is stored with gaps. Channels and groups as for ctc_conv16; x: the input (0, 0).
  * Units: n * groups * ceil(out_channels / 32) * sh * sw. */
 static CTC_KERNEL void ctc_conv_transpose16_f32(
-    const float *x, const float *w, float *y, ctc_epilogue epilogue, const float *const *operands,
-    ctc_dim n, ctc_dim groups, ctc_dim in_channels, ctc_dim out_channels, ctc_dim oh, ctc_dim ow,
+    const float *x, const float *w, float *y, ctc_epilogue epilogue, ctc_epilogue_row epilogue_row,
+    const float *const *operands, ctc_dim n, ctc_dim groups, ctc_dim in_channels, ctc_dim out_channels, ctc_dim oh, ctc_dim ow,
     ctc_dim kh, ctc_dim kw, ctc_dim sh, ctc_dim sw, ctc_dim dh, ctc_dim dw, ctc_dim pad_h,
     ctc_dim pad_w, ctc_dim x_image, ctc_dim x_block, ctc_dim x_row, ctc_dim y_image,
     ctc_dim y_block, ctc_dim y_row, ctc_dim first, ctc_dim last) {
@@ -388,6 +410,7 @@ static CTC_KERNEL void ctc_conv_transpose16_f32(
     walk.channels = (g + 1) * out_channels;
     walk.y = y;
     walk.epilogue = epilogue;
+    walk.epilogue_row = epilogue_row;
     walk.operands = operands;
     ctc_conv_channels(
         &walk, x + (u.image * x_image + g * in_blocks * x_block + v.shift * x_row + h.shift * 16),

@@ -117,6 +117,7 @@ static inline CTC_INLINE ctc_dim ctc_depthwise_tiles(
 /* One row or two. */
 static inline CTC_INLINE void ctc_depthwise_rows(const float *x, const float *w, float *y,
                                                  ctc_epilogue epilogue,
+                                                 ctc_epilogue_row epilogue_row,
                                                  const float *const *operands,
                                                  const ctc_depthwise_shape *s, ctc_dim at,
                                                  ctc_dim channel, ctc_dim columns, int rows) {
@@ -129,14 +130,17 @@ static inline CTC_INLINE void ctc_depthwise_rows(const float *x, const float *w,
     CTC_DEPTHWISE_TILES(4)
     CTC_DEPTHWISE_TILES(2)
     CTC_DEPTHWISE_TILES(1)
+    for (int row = 0; epilogue_row && row < rows; row++)
+      epilogue_row(y - at, operands, at + row * s->y_row + lane, channel + lane, CTC_LANES, 16,
+                   columns);
   }
 }
 
 /* x points at what the first tap of the first output reads, y at the first output. */
 static CTC_KERNEL void ctc_depthwise16_f32(
-    const float *x, const float *w, float *y, ctc_epilogue epilogue, const float *const *operands,
-    ctc_dim blocks, ctc_dim rows, ctc_dim columns, ctc_dim kernel_h, ctc_dim kernel_w,
-    ctc_dim stride_h, ctc_dim stride_w, ctc_dim dilation_h, ctc_dim dilation_w, ctc_dim x_image,
+    const float *x, const float *w, float *y, ctc_epilogue epilogue, ctc_epilogue_row epilogue_row,
+    const float *const *operands, ctc_dim blocks, ctc_dim rows, ctc_dim columns,
+    ctc_dim kernel_h, ctc_dim kernel_w, ctc_dim stride_h, ctc_dim stride_w, ctc_dim dilation_h, ctc_dim dilation_w, ctc_dim x_image,
     ctc_dim x_block, ctc_dim x_row, ctc_dim y_image, ctc_dim y_block, ctc_dim y_row, ctc_dim first,
     ctc_dim last) {
   const ctc_depthwise_shape shape = {kernel_h,   kernel_w,   stride_h, stride_w,
@@ -148,11 +152,11 @@ static CTC_KERNEL void ctc_depthwise16_f32(
     const float *weights = w + block * kernel_h * kernel_w * 16;
     if (dilation_h == 1 && row + 1 < rows && unit + 1 < last) {
       unit++;
-      ctc_depthwise_rows(from, weights, y + at, epilogue, operands, &shape, at, block * 16, columns,
-                         2);
+      ctc_depthwise_rows(from, weights, y + at, epilogue, epilogue_row, operands, &shape, at,
+                         block * 16, columns, 2);
     } else {
-      ctc_depthwise_rows(from, weights, y + at, epilogue, operands, &shape, at, block * 16, columns,
-                         1);
+      ctc_depthwise_rows(from, weights, y + at, epilogue, epilogue_row, operands, &shape, at,
+                         block * 16, columns, 1);
     }
   }
 }

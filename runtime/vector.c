@@ -90,6 +90,12 @@ typedef CTC_VECTOR uint32_t ctc_vu;
 typedef ctc_v (*ctc_epilogue)(ctc_v value, const float *const *operands, ctc_dim at,
                               ctc_dim channel, int count);
 
+/* The same for `n` vectors that have been stored already, from element `at` of y on with steps of
+ * `step` elements, all of the same `count` channels. This is how long epilogues (exp, erf …) are
+ * given to kernels that take them in this way: a loop has its constants in registers. */
+typedef void (*ctc_epilogue_row)(float *y, const float *const *operands, ctc_dim at,
+                                 ctc_dim channel, int count, ctc_dim step, ctc_dim n);
+
 /* --- moving --- */
 
 /* (Less a zero: -0 stays what it is.) */

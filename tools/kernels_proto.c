@@ -137,9 +137,9 @@ static const struct {
   const char *name, *type;
   ParamKind kind;
 } implicit_params[] = {
-    {NULL, "ctc_epilogue", PARAM_EPILOGUE}, {"operands", "float *", PARAM_OPERANDS},
-    {"part", "ctc_dim", PARAM_PART},        {"first", "ctc_dim", PARAM_FIRST},
-    {"last", "ctc_dim", PARAM_LAST},
+    {NULL, "ctc_epilogue", PARAM_EPILOGUE},  {NULL, "ctc_epilogue_row", PARAM_EPILOGUE_ROW},
+    {"operands", "float *", PARAM_OPERANDS}, {"part", "ctc_dim", PARAM_PART},
+    {"first", "ctc_dim", PARAM_FIRST},       {"last", "ctc_dim", PARAM_LAST},
 };
 
 static bool classify_implicit(Param *param) {

@@ -54,6 +54,7 @@ static void print_call_argument(Str *out, const Param *param, size_t i) {
   case PARAM_DIMS: str_addf(out, "args[%zu].dims", i); break;
   case PARAM_REAL: str_addf(out, "(%s)args[%zu].real", param->type, i); break;
   case PARAM_EPILOGUE:
+  case PARAM_EPILOGUE_ROW:
   case PARAM_OPERANDS: str_add(out, "0"); break;
   case PARAM_PART:
   case PARAM_FIRST:
@@ -130,6 +131,7 @@ static const char *const kind_names[] = {
     [PARAM_REAL] = "PARAM_REAL",
     [PARAM_SCALAR] = "PARAM_SCALAR",
     [PARAM_EPILOGUE] = "PARAM_EPILOGUE",
+    [PARAM_EPILOGUE_ROW] = "PARAM_EPILOGUE_ROW",
     [PARAM_OPERANDS] = "PARAM_OPERANDS",
     [PARAM_PART] = "PARAM_PART",
     [PARAM_FIRST] = "PARAM_FIRST",

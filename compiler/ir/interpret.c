@@ -132,6 +132,7 @@ static bool run_kernel(Machine *m, const Step *step) {
     case PARAM_REAL:
     case PARAM_SCALAR: args[i].real = arg->real; break;
     case PARAM_EPILOGUE: /* run_step does it */
+    case PARAM_EPILOGUE_ROW:
     case PARAM_OPERANDS:
     case PARAM_PART:
     case PARAM_FIRST: break;

@@ -13,10 +13,12 @@
  *   const ctc_dim *name  PARAM_DIMS  a small array of integers
  *   float/double name    PARAM_REAL  an attribute
  *   ctc_epilogue name    PARAM_EPILOGUE  what is done to results before they are stored, and
+ *   ctc_epilogue_row name  PARAM_EPILOGUE_ROW  the same for rows of stored results: one of the two
+ *                                    is given, this one for long epilogues
  *   const float *const * PARAM_OPERANDS  the tensors that it reads
  *   ctc_dim part         PARAM_PART  which of several parts of the work this call is, from 0
  *   ctc_dim first, last  PARAM_FIRST, PARAM_LAST  the units of work [first, last) to do
- * The last five are nobody's arguments: whoever calls the kernel fills them in.
+ * The last six are nobody's arguments: whoever calls the kernel fills them in.
  * A function whose parameters are all plain numbers and that returns a number is a *scalar
  * function*: an elementwise operation, used inside loop nests; its parameters are PARAM_SCALAR.
  * Kernels return void, or int: a status, 0 for success. */
@@ -36,6 +38,7 @@ typedef enum {
   PARAM_REAL,
   PARAM_SCALAR,
   PARAM_EPILOGUE,
+  PARAM_EPILOGUE_ROW,
   PARAM_OPERANDS,
   PARAM_PART,
   PARAM_FIRST,

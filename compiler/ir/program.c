@@ -158,6 +158,7 @@ static void print_arg(Str *out, const Arg *arg) {
   case PARAM_REAL:
   case PARAM_SCALAR: str_addf(out, "%g", arg->real); break;
   case PARAM_EPILOGUE:
+  case PARAM_EPILOGUE_ROW:
   case PARAM_OPERANDS:
   case PARAM_PART:
   case PARAM_FIRST:

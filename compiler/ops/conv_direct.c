@@ -4,6 +4,8 @@
 /* Units of work that a convolution is split into at least, if it has as many rows: they are shared
  * by threads. */
 enum { ENOUGH_UNITS = 16 };
+/* Tiles of fewer pixels wait for their weights. */
+enum { TILE_PIXELS = 6 };
 /* More input channels than this are blocked before a convolution reads them. */
 enum { STEM_CHANNELS = 32 };
 
@@ -37,14 +39,25 @@ static double weight_floats(const BlockedConv *conv, int64_t joined) {
   return (double)(conv->groups * joined * conv->in * conv->out * conv->kernel[0] * conv->kernel[1]);
 }
 
-/* Rows of a unit: a divisor of `height` where that gives enough units, so that all are alike. */
-static int64_t rows_of_unit(Dim height, int64_t units) {
+/* Rows that have the pixels of a tile. */
+static int64_t rows_of_tile(Dim width) {
+  int64_t columns = dim_is_const(width) && dim_value(width) > 0 ? dim_value(width) : TILE_PIXELS;
+  return (TILE_PIXELS + columns - 1) / columns;
+}
+
+/* Rows of a unit: a divisor of the height, so that all are alike, if one is near: the largest one
+ * that gives enough units, unless its tiles are small. */
+static int64_t rows_of_unit(const BlockedConv *conv, int64_t units) {
+  Dim height = conv->out_size[0];
   if (!dim_is_const(height) || dim_value(height) < 1) return 8;
-  int64_t rows = dim_value(height), most = rows * units / ENOUGH_UNITS;
-  if (units >= ENOUGH_UNITS) return rows;
-  if (most < 1) return 1;
-  while (rows % most != 0) most--;
-  return most;
+  int64_t all = dim_value(height), fewest = rows_of_tile(conv->out_size[1]);
+  int64_t most = units < ENOUGH_UNITS ? all * units / ENOUGH_UNITS : all;
+  if (fewest > all) fewest = all;
+  for (int64_t rows = most; rows >= fewest; rows--)
+    if (all % rows == 0) return rows;
+  for (int64_t rows = fewest; rows <= 2 * fewest; rows++)
+    if (all % rows == 0) return rows;
+  return most > fewest ? most : fewest;
 }
 
 /* Appends n … last: what the direct kernels have in common from `oh` on; x by its three strides. */
@@ -62,10 +75,11 @@ void blocked_conv_strides(Lower *l, Step *step, const BlockedShape *s) {
 }
 
 /* n * pairs * ceil(height / rows) units */
-static void set_units(Lower *l, Step *step, const BlockedConv *conv, int64_t pairs, int64_t rows) {
+static void set_units(Lower *l, Step *step, const BlockedConv *conv, Dim n, int64_t pairs,
+                      int64_t rows) {
   DimPool *p = l->c->dims;
   Dim groups = dim_ceildiv(p, conv->out_size[0], dim_const(p, rows));
-  step_units(step, dim_mul(p, dim_muli(p, conv->x->shape[0], pairs), groups));
+  step_units(step, dim_mul(p, dim_muli(p, n, pairs), groups));
 }
 
 /* --- direct --- */
@@ -100,17 +114,30 @@ static Buffer *pack_direct(Lower *l, const BlockedConv *conv, int64_t joined) {
   return buffer;
 }
 
-static void lower_direct(Lower *l, const BlockedConv *conv, Buffer *out) {
+/* Images of one row become the rows of one image: a tile can have pixels of several. */
+static void join_images(Lower *l, BlockedConv *conv, BlockedShape *x, BlockedShape *y) {
+  if (conv->kernel[0] != 1 || !dim_is(conv->out_size[0], 1)) return;
+  conv->out_size[0] = x->n;
+  conv->stride[0] = 1;
+  x->n = dim_const(l->c->dims, 1);
+  x->row = x->image;
+  y->row = y->image;
+}
+
+static void lower_direct(Lower *l, const BlockedConv *asked, Buffer *out) {
+  BlockedConv changed = *asked;
+  const BlockedConv *conv = &changed;
   int64_t joined = joined_groups(conv), groups = conv->groups / joined;
   int64_t pairs = groups * pairs_of(joined * conv->out);
-  int64_t rows = rows_of_unit(conv->out_size[0], pairs);
   BlockedShape x = blocked_shape(l->c, conv->x), y = blocked_shape(l->c, conv->y);
+  join_images(l, &changed, &x, &y);
+  int64_t rows = rows_of_unit(conv, pairs);
   Buffer *weights = pack_direct(l, conv, joined);
   Step *step = lower_kernel(l, "conv16", DT_F32);
   arg_buffer_at(l, step, lower_buffer(l, conv->x), blocked_conv_origin(l->c, conv));
   arg_buffer(l, step, weights);
   arg_buffer_at(l, step, out, y.origin);
-  arg_dim(l, step, conv->x->shape[0]);
+  arg_dim(l, step, x.n);
   arg_int(l, step, groups);
   arg_int(l, step, joined * conv->in);
   arg_int(l, step, joined * conv->out);
@@ -118,7 +145,7 @@ static void lower_direct(Lower *l, const BlockedConv *conv, Buffer *out) {
   arg_int(l, step, rows);
   blocked_conv_strides(l, step, &x);
   blocked_conv_strides(l, step, &y);
-  set_units(l, step, conv, pairs, rows);
+  set_units(l, step, conv, x.n, pairs, rows);
   blocked_conv_results(l, step, conv);
 }
 
@@ -180,7 +207,7 @@ static Buffer *pack_stem(Lower *l, const BlockedConv *conv) {
 static void lower_stem(Lower *l, const BlockedConv *conv, Buffer *out) {
   DimPool *p = l->c->dims;
   Dim size[2] = {conv->in_size[0], conv->in_size[1]};
-  int64_t pairs = pairs_of(conv->out), rows = rows_of_unit(conv->out_size[0], pairs);
+  int64_t pairs = pairs_of(conv->out), rows = rows_of_unit(conv, pairs);
   Buffer *x = is_padded(conv) ? padded_input(l, conv, size) : lower_buffer(l, conv->x);
   Dim skipped = dim_const(p, 0);
   for (int i = 0; i < 2; i++)
@@ -202,7 +229,7 @@ static void lower_stem(Lower *l, const BlockedConv *conv, Buffer *out) {
   arg_dim(l, step, plane);
   arg_dim(l, step, size[1]);
   blocked_conv_strides(l, step, &y);
-  set_units(l, step, conv, pairs, rows);
+  set_units(l, step, conv, conv->x->shape[0], pairs, rows);
   blocked_conv_results(l, step, conv);
 }
 

@@ -58,7 +58,7 @@ static void conv_stem_f32_2(void *const *p, const int64_t *n, ctc_dim part, ctc_
   (void)n;
   (void)part;
   const float *const operands[] = {(const float *)p[3]};
-  ctc_conv_stem_f32((const float *)p[0], (const float *)p[1], (float *)p[2], epilogue_1, operands, 1, 1, 2, 6, 6, 3, 3, 1, 1, 1, 1, 1, 64, 64, 8, 576, 576, 96, first, last);
+  ctc_conv_stem_f32((const float *)p[0], (const float *)p[1], (float *)p[2], epilogue_1, NULL, operands, 1, 1, 2, 6, 6, 3, 3, 1, 1, 1, 1, 1, 64, 64, 8, 576, 576, 96, first, last);
 }
 
 static void max_pool16_f32_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {

@@ -102,6 +102,16 @@ static inline ctc_v add_both(ctc_v value, const float *const *operands, ctc_dim 
          ctc_v_load_n(operands[1] + channel, count);
 }
 
+/* The same for results that have been stored. */
+static inline void add_both_row(float *y, const float *const *operands, ctc_dim place,
+                                ctc_dim channel, int count, ctc_dim step, ctc_dim n) {
+  for (ctc_dim i = 0; i < n; i++, place += step)
+    ctc_v_store(y + place, add_both(ctc_v_load(y + place), operands, place, channel, count));
+}
+
+/* The two epilogues that a kernel takes: one of them is given. */
+#define EPILOGUES(by_rows) by_rows ? NULL : add_both, by_rows ? add_both_row : NULL
+
 /* What add_both reads, for a result like y. */
 typedef struct {
   Blocked other;

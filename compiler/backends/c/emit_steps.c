@@ -154,6 +154,7 @@ static const char *argument(Emitter *e, const Step *step, size_t i) {
   case PARAM_REAL:
   case PARAM_SCALAR: return emit_real(e, arg->real, param->dtype);
   case PARAM_EPILOGUE:
+  case PARAM_EPILOGUE_ROW:
   case PARAM_OPERANDS: return "NULL";
   case PARAM_PART:
   case PARAM_FIRST:

@@ -128,22 +128,42 @@ static bool is_long(int chunk) {
   return false;
 }
 
-/* Long epilogues are functions of their own: inlined at every store they make programs big, and gcc
- * keeps their constants in registers that the kernel's loops need. */
-static const char *epilogue_attribute(Emitter *e, const LoopNest *nest) {
-  for (size_t i = 0; i < nest->ops.count; i++) {
-    if (is_long(nest->ops.items[i].function->vector_chunk)) {
-      emit_need_name(e, "CTC_APART");
-      return "CTC_APART";
-    }
-  }
-  return "CTC_KERNEL";
+static bool is_long_epilogue(const LoopNest *nest) {
+  for (size_t i = 0; i < nest->ops.count; i++)
+    if (is_long(nest->ops.items[i].function->vector_chunk)) return true;
+  return false;
+}
+
+static bool takes_rows(const Kernel *kernel) {
+  for (int i = 0; i < kernel->param_count; i++)
+    if (kernel->params[i].kind == PARAM_EPILOGUE_ROW) return true;
+  return false;
+}
+
+/* How a kernel gets its epilogue: two arguments. Short ones are inlined at each store. Long ones
+ * are functions of their own, once a row of results where the kernel can do that: inlined
+ * everywhere they make programs big, and gcc keeps their constants in registers that the kernel's
+ * loops need. */
+typedef struct {
+  const char *vector, *row;
+} Epilogue;
+
+/* The function with that head, parameters and body, made or found again. */
+static const char *shared_function(Emitter *e, const char *head, const char *params,
+                                   const char *body) {
+  const char *key = arena_printf(e->arena, "%s%s", head, body);
+  const char *name = map_get(&e->task_by_text, key);
+  if (name) return name;
+  char *made = arena_printf(e->arena, "epilogue_%d", ++e->task_count);
+  map_set(&e->task_by_text, key, made);
+  str_addf(&e->task_text, "%s %s%s {\n%s}\n\n", head, made, params, body);
+  return made;
 }
 
 /* static CTC_KERNEL ctc_v epilogue_3(ctc_v value, …): the ops of the nest on a vector. */
-static const char *epilogue_function(Emitter *e, const Step *step) {
+static const char *epilogue_function(Emitter *e, const Step *step, bool apart) {
   const LoopNest *nest = step->epilogue;
-  Str text = str_in(e->arena);
+  Str text = str_in(e->arena), head = str_in(e->arena);
   bool channel = false, at = false;
   size_t k = 0;
   for (size_t i = 0; i < nest->loads.count; i++) {
@@ -163,15 +183,35 @@ static const char *epilogue_function(Emitter *e, const Step *step) {
   if (!at && !channel) str_add(&text, "  (void)count;\n");
   emit_vector_ops(e, &text, nest);
   str_addf(&text, "  return %s;\n", emit_vector_operand(e, &nest->stores.items[0].value));
-  const char *name = map_get(&e->task_by_text, str_text(&text));
-  if (name) return name;
-  char *made = arena_printf(e->arena, "epilogue_%d", ++e->task_count);
-  map_set(&e->task_by_text, str_text(&text), made);
-  str_addf(&e->task_text,
-           "static %s ctc_v %s(ctc_v value, const float *const *operands, ctc_dim at,\n"
-           "    ctc_dim channel, int count) {\n%s}\n\n",
-           epilogue_attribute(e, nest), made, str_text(&text));
-  return made;
+  const char *attribute = apart ? "CTC_APART" : "CTC_KERNEL";
+  emit_need_name(e, attribute);
+  str_addf(&head, "static %s ctc_v", attribute);
+  const char *params = "(ctc_v value, const float *const *operands, ctc_dim at,\n"
+                       "    ctc_dim channel, int count)";
+  return shared_function(e, str_text(&head), params, str_text(&text));
+}
+
+/* static CTC_APART void epilogue_4(float *y, …): epilogue_3 on the vectors of a row. */
+static const char *row_function(Emitter *e, const char *vector) {
+  Str text = str_in(e->arena);
+  emit_need_name(e, "CTC_APART");
+  emit_need_name(e, "ctc_v_load");
+  emit_need_name(e, "ctc_v_store");
+  str_add(&text, "  for (ctc_dim i = 0; i < n; i++, at += step)\n");
+  str_addf(&text,
+           "    ctc_v_store(y + at, %s(ctc_v_load(y + at), operands, at, channel, count));\n",
+           vector);
+  const char *params = "(float *y, const float *const *operands, ctc_dim at,\n"
+                       "    ctc_dim channel, int count, ctc_dim step, ctc_dim n)";
+  return shared_function(e, "static CTC_APART void", params, str_text(&text));
+}
+
+static Epilogue make_epilogue(Emitter *e, const Step *step) {
+  if (!step->epilogue) return (Epilogue){"NULL", "NULL"};
+  bool apart = is_long_epilogue(step->epilogue), rows = apart && takes_rows(step->kernel);
+  const char *vector = epilogue_function(e, step, apart && !rows);
+  if (!rows) return (Epilogue){vector, "NULL"};
+  return (Epilogue){"NULL", row_function(e, vector)};
 }
 
 /* const float *const operands[] = {…}; */
@@ -199,7 +239,7 @@ static void add_array(Task *task, Str *body, const Arg *arg, size_t i) {
   str_add(body, "};\n");
 }
 
-static const char *kernel_argument(Task *task, const Step *step, size_t i, const char *epilogue) {
+static const char *kernel_argument(Task *task, const Step *step, size_t i, Epilogue epilogue) {
   Emitter *e = task->e;
   const Arg *arg = &step->args.items[i];
   bool out = arg->kind == PARAM_OUT;
@@ -213,8 +253,9 @@ static const char *kernel_argument(Task *task, const Step *step, size_t i, const
   case PARAM_DIMS: return arena_printf(e->arena, "a%zu", i);
   case PARAM_REAL:
   case PARAM_SCALAR: return emit_real(e, arg->real, step->kernel->params[i].dtype);
-  case PARAM_EPILOGUE: return epilogue ? epilogue : "NULL";
-  case PARAM_OPERANDS: return epilogue ? "operands" : "NULL";
+  case PARAM_EPILOGUE: return epilogue.vector;
+  case PARAM_EPILOGUE_ROW: return epilogue.row;
+  case PARAM_OPERANDS: return step->epilogue ? "operands" : "NULL";
   case PARAM_PART: return "part";
   case PARAM_FIRST: return "first";
   case PARAM_LAST: return "last";
@@ -231,13 +272,13 @@ bool emit_is_task(const Step *step) {
 void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth) {
   Task task = {.e = e};
   Str body = str_in(e->arena), call = str_in(e->arena);
-  const char *epilogue = step->epilogue ? epilogue_function(e, step) : NULL;
+  Epilogue epilogue = make_epilogue(e, step);
   emit_need_chunk(e, step->kernel->chunk);
   for (size_t i = 0; i < step->args.count; i++) {
     if (step->args.items[i].kind == PARAM_DIMS) add_array(&task, &body, &step->args.items[i], i);
     str_addf(&call, "%s%s", i ? ", " : "", kernel_argument(&task, step, i, epilogue));
   }
-  if (epilogue) add_operands(&task, &body, step->epilogue);
+  if (step->epilogue) add_operands(&task, &body, step->epilogue);
   str_addf(&body, "  %s(%s);\n", step->kernel->name, str_text(&call));
   Split split = {step->units, emit_most_parts(e, step)};
   task_call(&task, out, step->kernel->name + strlen("ctc_"), str_text(&body), split, depth);
