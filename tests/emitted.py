@@ -12,12 +12,14 @@ import ctc_model
 from common import (
     CTC,
     STRICT,
+    checks_of,
     compile_c,
     conv_net,
     ctc_ok,
     library,
     model,
     onnxruntime_outputs,
+    run_named,
     same,
     save,
     value,
@@ -382,6 +384,24 @@ def check_status_codes(folder):
 # --- passes ---
 
 
+def check_numbers_are_literals(folder):
+    """Single constant numbers stand in the code, whatever operator reads them and whatever their rank."""
+    numbers = {"low": np.float32(-0.5), "high": np.float32(2), "power": np.full((1, 1), 1.5, np.float32)}
+    numbers |= {"scale": np.full(1, 0.25, np.float32), "zero": np.uint8(3), "top": np.int64(4)}
+    nodes = [
+        ("Clip", ["x", "low", "high"], ["c"]),
+        ("Abs", ["c"], ["a"]),
+        ("Pow", ["a", "power"], ["p"]),
+        ("QuantizeLinear", ["p", "scale", "zero"], ["q"]),
+        ("Clip", ["n", "", "top"], ["m"]),
+    ]
+    inputs = [value("x", [3, 7]), value("n", [9], np.int64)]
+    made = model(nodes, inputs, [value("q", [3, 7], np.uint8), value("m", [9], np.int64)], numbers)
+    x, n = array(3, 7), np.arange(9, dtype=np.int64)
+    same(library(made, folder).run([x, n]), onnxruntime_outputs(made, {"x": x, "n": n}))
+    assert not re.search(r"\bw_\w+\[", (folder / "net.c").read_text())
+
+
 def optional_passes(folder):
     """The passes that can be left out, as the compiler itself tells them."""
     path = save(conv_net(), folder, "passes.onnx")
@@ -567,14 +587,4 @@ def check_each_pass_switched_off(folder):
 
 
 if __name__ == "__main__":
-    from common import checks_of, run_checks
-
-    print(
-        run_checks(
-            {
-                name: check
-                for name, check in checks_of(sys.modules[__name__]).items()
-                if not sys.argv[1:] or name in sys.argv[1:]
-            }
-        )
-    )
+    run_named(checks_of(sys.modules[__name__]))
