@@ -19,6 +19,9 @@
 /* Blocks of weights of fewer floats than this are fetched before the unit that uses them. */
 #define CTC_CONV_EARLY 49152
 
+/* Products that are added up before their sum joins the others. */
+#define CTC_CONV_SUM 256
+
 /* f(0) … f(13): once a pixel of the largest tile. */
 #define CTC_CONV_PIXELS(f)                                                                        \
   f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13)
@@ -84,6 +87,26 @@ static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim
     if (vectors > 1) ctc_conv_put(walk, q##i, to + walk->y_vector, channel + CTC_LANES);          \
   }
 
+/* The sums of a pixel, to and from memory. */
+#define CTC_CONV_SET_ASIDE(i)                                                                     \
+  if ((i) < CTC_TILE && n > (i)) {                                                                \
+    ctc_v_store(sums + 2 * (i) * CTC_LANES, p##i), p##i = ctc_v_set(0);                           \
+    if (vectors > 1) ctc_v_store(sums + (2 * (i) + 1) * CTC_LANES, q##i), q##i = ctc_v_set(0);    \
+  }
+
+#define CTC_CONV_TAKE_BACK(i)                                                                     \
+  if ((i) < CTC_TILE && n > (i)) {                                                                \
+    p##i += ctc_v_load(sums + 2 * (i) * CTC_LANES);                                               \
+    if (vectors > 1) q##i += ctc_v_load(sums + (2 * (i) + 1) * CTC_LANES);                        \
+  }
+
+/* Blocks of input channels after which the sums are set aside: rounding errors of a sum grow with
+ * its length, so they are about CTC_CONV_SUM products long. */
+static CTC_KERNEL ctc_dim ctc_conv_part(const ctc_conv_walk *walk) {
+  const ctc_dim taps = walk->kh * walk->kw * walk->inner;
+  return taps < CTC_CONV_SUM ? CTC_CONV_SUM / taps : 1;
+}
+
 /* How far before their use the weights of a stream are fetched. The first tile fetches its own; the
  * next two fetch those of the next unit, if the cache has room: memory is slower than one tile. */
 static inline CTC_INLINE ctc_dim ctc_conv_ahead(const ctc_conv_walk *walk, int stream) {
@@ -99,23 +122,35 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
                                             ctc_dim at, ctc_dim channel, ctc_dim n, ctc_dim columns,
                                             int vectors) {
   const ctc_dim ahead = ctc_conv_ahead(walk, 0), ahead2 = ctc_conv_ahead(walk, 1);
+  const ctc_dim part = ctc_conv_part(walk);
+  float sums[2 * CTC_TILE * CTC_LANES];
+  if (part < walk->outer) memset(sums, 0, sizeof sums);
   CTC_CONV_PIXELS(CTC_CONV_BEGIN)
-  for (ctc_dim outer = 0; outer < walk->outer; outer++) {
-    const ctc_dim inner = outer + 1 < walk->outer ? walk->inner : walk->inner_last;
-    for (ctc_dim kh = 0; kh < walk->kh; kh++) {
-      for (ctc_dim kw = 0; kw < walk->kw; kw++) {
-        const float *from = x + (outer * walk->x_outer + kh * walk->x_kh + kw * walk->x_kw);
-        const float *soon = outer + 1 < walk->outer ? from + walk->x_outer : from;
-        for (ctc_dim k = 0; k < inner; k++, from++, w += 16, soon += walk->x_pixel) {
-          if (walk->inner == 16) CTC_PREFETCH(soon);
-          CTC_PREFETCH(w + ahead);
-          if (CTC_LANES == 16 && vectors > 1) CTC_PREFETCH(w + ahead2);
-          const ctc_v a = ctc_v_load(w);
-          const ctc_v b = vectors > 1 ? ctc_v_load(w + walk->w_vector) : a;
-          CTC_CONV_PIXELS(CTC_CONV_ADD)
+  for (ctc_dim done = 0; done < walk->outer; done += part) {
+    const ctc_dim end = done + part < walk->outer ? done + part : walk->outer;
+    for (ctc_dim outer = done; outer < end; outer++) {
+      const ctc_dim inner = outer + 1 < walk->outer ? walk->inner : walk->inner_last;
+      for (ctc_dim kh = 0; kh < walk->kh; kh++) {
+        for (ctc_dim kw = 0; kw < walk->kw; kw++) {
+          const float *from = x + (outer * walk->x_outer + kh * walk->x_kh + kw * walk->x_kw);
+          const float *soon = outer + 1 < walk->outer ? from + walk->x_outer : from;
+          for (ctc_dim k = 0; k < inner; k++, from++, w += 16, soon += walk->x_pixel) {
+            if (walk->inner == 16) CTC_PREFETCH(soon);
+            CTC_PREFETCH(w + ahead);
+            if (CTC_LANES == 16 && vectors > 1) CTC_PREFETCH(w + ahead2);
+            const ctc_v a = ctc_v_load(w);
+            const ctc_v b = vectors > 1 ? ctc_v_load(w + walk->w_vector) : a;
+            CTC_CONV_PIXELS(CTC_CONV_ADD)
+          }
+          w += (walk->inner - inner) * 16;
         }
-        w += (walk->inner - inner) * 16;
       }
+    }
+    if (part < walk->outer) {
+      CTC_CONV_PIXELS(CTC_CONV_TAKE_BACK)
+    }
+    if (end < walk->outer) {
+      CTC_CONV_PIXELS(CTC_CONV_SET_ASIDE)
     }
   }
   CTC_CONV_PIXELS(CTC_CONV_END)
