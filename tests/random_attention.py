@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Random attentions against onnxruntime, as exporters write them: heads cut out of one projection or of three, scales in
-front of, between or behind, masks that are added, chosen or computed, products with turned operands, odd sizes, some open.
+front of, between or behind, masks that are added, chosen or computed, products with turned operands, odd sizes, some open;
+and the operator Attention.
 
     random_attention.py [--count 60] [--seed 1] [--cc clang] [--opt -O2] [--sanitize] [--keep]
 """
@@ -90,7 +91,37 @@ class Generator(random_graphs.Generator):
         safe = any(op == "IsNaN" for op, *_ in self.nodes)
         return result if safe else self.node("Softmax", [result], axis=-1)
 
+    def operator_case(self, name):
+        """The operator Attention: groups of heads, flat or not, masks, past keys and values."""
+        batch, kv_heads, group, size = self.pick([1, 2]), self.pick([1, 2]), self.pick([1, 3]), self.pick([8, 20, 32])
+        heads, rows, keys = kv_heads * group, self.pick([1, 7, 33, 64]), self.pick([5, 32, 40])
+        flat, past = self.below(2), self.pick([0, 0, 9])
+        total, attributes, inputs, arrays = keys + past, {}, ["q", "k", "v"], {}
+        for port, count, length in (("q", heads, rows), ("k", kv_heads, keys), ("v", kv_heads, keys)):
+            shape = (batch, length, count * size) if flat else (batch, count, length, size)
+            arrays[port] = self.rng.standard_normal(shape).astype(np.float32)
+        if flat:
+            attributes |= {"q_num_heads": heads, "kv_num_heads": kv_heads}
+        seen = self.rng.random(self.pick([(rows, total), (batch, 1, rows, total)])) < 0.7
+        seen[..., 0] = True
+        form = self.below(4)
+        if form == 0:
+            attributes["is_causal"] = 1
+        elif form < 3:
+            arrays["mask"] = seen if form == 1 else np.where(seen, 0.5, -np.inf).astype(np.float32)
+        if past:
+            for port in ("past_key", "past_value"):
+                arrays[port] = self.rng.standard_normal((batch, kv_heads, past, size)).astype(np.float32)
+        inputs += ["mask" if "mask" in arrays else "", "past_key", "past_value"] if past else list(arrays)[3:]
+        results = ["y", "present_key", "present_value"] if past else ["y"]
+        ports = [value(n, list(a.shape), a.dtype) for n, a in arrays.items()]
+        nodes = [("Attention", inputs, results, attributes)]
+        graph = model(nodes, ports, [value(r, None) for r in results], {}, opset=23)
+        return self.as_case(name, graph, list(arrays.values()))
+
     def case(self, name):
+        if self.below(4) == 0:
+            return self.operator_case(name)
         batch, heads, size = self.pick([1, 2, 3]), self.pick([1, 2, 3]), self.pick([4, 8, 16, 20, 32, 40])
         length = self.pick([1, 3, 7, 16, 31, 32, 37, 64, 70])
         inputs = {"x": (2 * self.rng.standard_normal((batch, length, 3 * heads * size))).astype(np.float32)}

@@ -3,7 +3,8 @@
  *
  * Q, K and V are [batch, heads, length, size] or [batch, length, heads * size]; the kernel reads
  * both by strides. With past keys and values the whole cache (present_key, present_value) is put
- * together first. */
+ * together first. What the fused kernel can do is its work; the plain one knows every option. */
+#include "ops/attention_fused.h"
 #include "ops/matmul.h"
 
 #include <math.h>
@@ -191,6 +192,70 @@ static bool read_scale(Lower *l, const Node *node, const Shapes *s, double *scal
   return true;
 }
 
+/* --- by the fused kernel --- */
+
+/* A mask must cover all keys: the fused kernel does not bar those beyond its end. */
+static bool can_fuse(const Node *node, const Shapes *s, DType dtype) {
+  const Value *mask = node_in(node, IN_MASK);
+  if (mask && mask->shape[mask->rank - 1] != s->keys) return false;
+  return dtype == DT_F32 && !node_in(node, IN_LENGTHS) && !node_out(node, OUT_SCORES) &&
+         node_float(node, "softcap", 0.0f) <= 0 && node_int(node, "left_window_size", -1) < 0 &&
+         node_int(node, "right_window_size", -1) < 0;
+}
+
+/* Numbers to add for truth values: 0 where a query may see the key. */
+static Buffer *numbers_of_allowed(Lower *l, const Value *mask) {
+  Dim stride[MAX_RANK];
+  Buffer *numbers = lower_scratch(l, DT_F32, value_count(l->c, mask), "mask");
+  nest_strides(l->c, mask->rank, mask->shape, stride);
+  LoopNest *nest = lower_nest(l, mask->rank, mask->shape);
+  Operand args[3] = {nest_load_at(l, nest, lower_buffer(l, mask), NULL, stride),
+                     operand_real(DT_F32, 0), operand_real(DT_F32, -INFINITY)};
+  nest_store_at(l, nest, numbers, NULL, stride, nest_apply(l, nest, "where", DT_F32, args, 3));
+  return numbers;
+}
+
+/* Steps over [batch, kv head, query head of it, row, column] from those over batch, head, row and
+ * column; `heads` of the tensor belong to one kv head (0: it has kv heads only). */
+static AttentionPlace group_place(Compilation *c, const Dim *steps, Dim column, Dim heads) {
+  DimPool *p = c->dims;
+  bool shared = dim_is(heads, 0);
+  AttentionPlace place = {.offset = dim_const(p, 0)};
+  place.step[0] = steps[0];
+  place.step[1] = shared ? steps[1] : dim_mul(p, steps[1], heads);
+  place.step[2] = shared ? dim_const(p, 0) : steps[1];
+  place.step[3] = steps[2];
+  place.step[4] = column;
+  return place;
+}
+
+static void lower_by_fused(Lower *l, const Node *node, const Shapes *s, const Buffers *b,
+                           double scale) {
+  Compilation *c = l->c;
+  Dim q_step[3], y_step[3], mask_step[4], zero = dim_const(c->dims, 0), one = dim_const(c->dims, 1);
+  Dim group = dim_floordiv(c->dims, s->heads, s->kv_heads);
+  AttentionPlan plan = {.rank = 3,
+                        .stack = {s->batch, s->kv_heads, group},
+                        .rows = s->rows,
+                        .keys = s->keys,
+                        .size = s->size,
+                        .v_size = s->v_size,
+                        .scale = scale,
+                        .causal = node_int(node, "is_causal", 0) != 0,
+                        .diagonal = s->past,
+                        .safety = BARRED_ZERO};
+  head_steps(c, s->flat, s->heads, s->rows, s->size, q_step);
+  head_steps(c, s->flat, s->heads, s->rows, s->v_size, y_step);
+  mask_steps(l, node_in(node, IN_MASK), mask_step);
+  plan.q = group_place(c, q_step, one, group);
+  plan.k = group_place(c, b->k.steps, one, zero);
+  plan.v = group_place(c, b->v.steps, one, zero);
+  plan.y = group_place(c, y_step, one, group);
+  plan.mask = group_place(c, mask_step, mask_step[3], group);
+  Buffer *mask = b->allowed ? numbers_of_allowed(l, node_in(node, IN_MASK)) : b->mask;
+  lower_fused_attention(l, &plan, b->q, b->k.buffer, b->v.buffer, mask, b->y);
+}
+
 static bool lower_attention(Lower *l, const Node *node) {
   Shapes s;
   double scale = 1;
@@ -207,6 +272,11 @@ static bool lower_attention(Lower *l, const Node *node) {
     b.mask = compute_input(l, mask, b.dtype);
   if (lengths) b.lengths = lower_buffer(l, lengths);
   b.y = compute_output(l, out, b.dtype);
+  if (can_fuse(node, &s, b.dtype)) {
+    lower_by_fused(l, node, &s, &b, scale);
+    compute_done(l, out, b.y);
+    return true;
+  }
   if (scores) b.scores = compute_output(l, scores, b.dtype);
   b.line = lower_scratch(l, b.dtype, s.keys, "scores of a row");
   Step *step = lower_kernel(l, "attention", b.dtype);
