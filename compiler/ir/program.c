@@ -8,6 +8,13 @@ static void visit_one(void (*visit)(BufferUse, void *), void *context, Buffer *b
   if (buffer) visit((BufferUse){buffer, reads, writes}, context);
 }
 
+bool epilogue_loads_result(const LoopNest *epilogue, const Access *load) {
+  const Access *store = &epilogue->stores.items[0].access;
+  bool both_first =
+      (!load->offset || dim_is(load->offset, 0)) && (!store->offset || dim_is(store->offset, 0));
+  return load->buffer == store->buffer && (load->offset == store->offset || both_first);
+}
+
 /* A kernel may read what it writes (accumulators, scratch), so a written argument counts as written
  * only: what was in it before the call is never needed, unless the same buffer is also an input. */
 static void visit_kernel(const Step *step, void (*visit)(BufferUse, void *), void *context) {
@@ -17,10 +24,10 @@ static void visit_kernel(const Step *step, void (*visit)(BufferUse, void *), voi
     if (arg->kind == PARAM_OUT) visit_one(visit, context, arg->buffer, false, true);
   }
   if (!step->epilogue) return;
-  const Buffer *result = step->epilogue->stores.items[0].access.buffer;
   for (size_t i = 0; i < step->epilogue->loads.count; i++) {
-    Buffer *buffer = step->epilogue->loads.items[i].buffer;
-    if (buffer != result) visit_one(visit, context, buffer, true, false);
+    const Access *load = &step->epilogue->loads.items[i];
+    if (!epilogue_loads_result(step->epilogue, load))
+      visit_one(visit, context, load->buffer, true, false);
   }
 }
 

@@ -217,6 +217,10 @@ void block_visit_buffers(const Block *block, void (*visit)(BufferUse use, void *
  * those results: compared with the nest's store. */
 EpilogueRead epilogue_read(const Results *results, const LoopNest *nest, const Access *access);
 
+/* Whether `load` of an epilogue takes the kernel's result, and not another part of the same buffer
+ * (a tensor beside it, of which both are views). */
+bool epilogue_loads_result(const LoopNest *epilogue, const Access *load);
+
 /* Numbers all steps in the order in which they are printed, from 0; returns how many there are. */
 int program_number_steps(const Program *program);
 

@@ -215,9 +215,8 @@ static Dim nest_bytes(DimPool *pool, const LoopNest *nest) {
 static StepCost with_epilogue(DimPool *pool, const Step *step, StepCost cost) {
   const LoopNest *nest = step->epilogue;
   if (cost.flops) cost.flops = dim_add(pool, cost.flops, nest_flops(pool, nest));
-  const Buffer *result = nest->stores.items[0].access.buffer;
   for (size_t i = 0; i < nest->loads.count; i++)
-    if (nest->loads.items[i].buffer != result)
+    if (!epilogue_loads_result(nest, &nest->loads.items[i]))
       cost.bytes = dim_add(pool, cost.bytes, access_bytes(pool, nest, &nest->loads.items[i]));
   return cost;
 }

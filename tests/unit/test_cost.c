@@ -55,21 +55,52 @@ static Arg number(DimPool *pool, int64_t value) {
   return (Arg){.kind = PARAM_DIM, .dim = dim_const(pool, value)};
 }
 
-static void test_product_of_matrices(void **state) {
-  (void)state;
-  Arena *arena = arena_create();
-  DimPool *pool = dim_pool_create(arena);
+/* (3 x 7) * (7 x 5), into y. */
+static Step product(Arena *arena, DimPool *pool, Buffer *y) {
   Step step = {.kind = STEP_KERNEL, .kernel = kernel_find("ctc_matmul_f32")};
   assert_non_null(step.kernel);
   vec_push(arena, &step.args, tensor(PARAM_IN, buffer(arena, pool, 3 * 7)));
   vec_push(arena, &step.args, tensor(PARAM_IN, buffer(arena, pool, 7 * 5)));
-  vec_push(arena, &step.args, tensor(PARAM_OUT, buffer(arena, pool, 3 * 5)));
+  vec_push(arena, &step.args, tensor(PARAM_OUT, y));
   vec_push(arena, &step.args, number(pool, 3));
   vec_push(arena, &step.args, number(pool, 5));
   vec_push(arena, &step.args, number(pool, 7));
+  return step;
+}
+
+static void test_product_of_matrices(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  DimPool *pool = dim_pool_create(arena);
+  Step step = product(arena, pool, buffer(arena, pool, 3 * 5));
   StepCost cost = step_cost(pool, &step);
   assert_true(dim_is(cost.flops, 2 * 3 * 5 * 7));
   assert_true(dim_is(cost.bytes, 4 * (3 * 7 + 7 * 5 + 3 * 5)));
+  arena_destroy(arena);
+}
+
+/* The epilogue adds what lies in front of the result in the same buffer: that is loaded, the result
+ * itself is not. */
+static void test_epilogue(void **state) {
+  (void)state;
+  Arena *arena = arena_create();
+  DimPool *pool = dim_pool_create(arena);
+  Buffer *y = buffer(arena, pool, 2 * 15);
+  Step step = product(arena, pool, y);
+  StepCost alone = step_cost(pool, &step);
+  LoopNest nest = {.rank = 1, .extent = {dim_const(pool, 15)}};
+  Access result = {y, DT_F32, dim_const(pool, 15), {dim_const(pool, 1)}}, other = result;
+  other.offset = dim_const(pool, 0);
+  NestOp add = {.arg_count = 2};
+  NestStore store = {.access = result};
+  vec_push(arena, &nest.loads, result);
+  vec_push(arena, &nest.loads, other);
+  vec_push(arena, &nest.ops, add);
+  vec_push(arena, &nest.stores, store);
+  step.epilogue = &nest;
+  StepCost cost = step_cost(pool, &step);
+  assert_ptr_equal(cost.flops, dim_addi(pool, alone.flops, 15));
+  assert_ptr_equal(cost.bytes, dim_addi(pool, alone.bytes, 4 * 15));
   arena_destroy(arena);
 }
 
@@ -99,6 +130,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rows_fit_the_kernels),
       cmocka_unit_test(test_product_of_matrices),
+      cmocka_unit_test(test_epilogue),
       cmocka_unit_test(test_nest_with_a_broadcast),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

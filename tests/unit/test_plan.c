@@ -248,6 +248,33 @@ static void test_loops(void **state) {
   fixture_destroy(f);
 }
 
+/* In a loop: the epilogue of a kernel stores its result in y[16 …] and adds y[0 …], which the
+ * iteration before wrote; what it loads from y[16 …] is the result itself. */
+static Buffer *loop_with_views(Fixture *f, int64_t loaded) {
+  Buffer *x = floats(f, 16), *y = floats(f, 32), *local = floats(f, 8);
+  Block *top = f->program.body, *body = ARENA_NEW(f->arena, Block);
+  call(f, top, NULL, NULL, x); /* 0 */
+  LoopNest *add = nest(f, y, y, 4, 4, 4, 1, loaded);
+  add->stores.items[0].access.offset = number(f, 16);
+  top->steps.count--;                            /* the nest is an epilogue, not a step */
+  add_step(f, top, STEP_LOOP)->body = body;      /* 1 … 4 */
+  call(f, body, x, NULL, local);                 /* 2 */
+  call(f, body, local, NULL, y)->epilogue = add; /* 3 */
+  call(f, body, y, NULL, floats(f, 1));          /* 4, end of the loop 5 */
+  compute_liveness(&f->program);
+  return y;
+}
+
+static void test_epilogue_of_views(void **state) {
+  (void)state;
+  Fixture *f = fixture_create();
+  check_interval(loop_with_views(f, 0), 1, 5);
+  fixture_destroy(f);
+  f = fixture_create();
+  check_interval(loop_with_views(f, 16), 3, 4);
+  fixture_destroy(f);
+}
+
 /* In a loop: `one` is written in one branch only and read later, so an older iteration's value may
  * be seen; `both` is not. Locals of the two branches are never live together. */
 static void test_branches(void **state) {
@@ -574,6 +601,7 @@ int main(void) {
       cmocka_unit_test(test_straight),
       cmocka_unit_test(test_loops),
       cmocka_unit_test(test_branches),
+      cmocka_unit_test(test_epilogue_of_views),
       cmocka_unit_test(test_in_place),
       cmocka_unit_test(test_in_place_chain),
       cmocka_unit_test(test_in_place_refused),

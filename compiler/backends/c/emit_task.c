@@ -107,15 +107,6 @@ static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, size_t lo
   str_add(out, ";\n");
 }
 
-/* Whether an epilogue loads the kernel's result, and not another part of the same buffer (a tensor
- * beside it, of which both are views). */
-static bool loads_result(const LoopNest *nest, const Access *load) {
-  const Access *store = &nest->stores.items[0].access;
-  bool both_first =
-      (!load->offset || dim_is(load->offset, 0)) && (!store->offset || dim_is(store->offset, 0));
-  return load->buffer == store->buffer && (load->offset == store->offset || both_first);
-}
-
 /* Whether a vector function or one that it calls is long (exp, erf, tanh, …). */
 static bool is_long(int chunk) {
   enum { LONG = 300 };
@@ -148,7 +139,7 @@ static const char *epilogue_function(Emitter *e, const Step *step) {
   size_t k = 0;
   for (size_t i = 0; i < nest->loads.count; i++) {
     const Access *access = &nest->loads.items[i];
-    if (loads_result(nest, access)) {
+    if (epilogue_loads_result(nest, access)) {
       str_addf(&text, "  const ctc_v v%zu = value;\n", i);
       continue;
     }
@@ -180,7 +171,7 @@ static void add_operands(Task *task, Str *body, const LoopNest *nest) {
   str_add(body, "  const float *const operands[] = {");
   for (size_t i = 0; i < nest->loads.count; i++) {
     const Access *access = &nest->loads.items[i];
-    if (loads_result(nest, access)) continue;
+    if (epilogue_loads_result(nest, access)) continue;
     const char *pointer = emit_pointer(task->e, access->buffer, DT_F32, access->offset, false);
     str_addf(body, "%s%s", comma, task_pointer(task, DT_F32, false, pointer));
     comma = ", ";
