@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import traceback
 
@@ -201,3 +202,10 @@ def checks_of(module):
         for name, member in vars(module).items()
         if name.startswith("check_") and callable(member)
     }
+
+
+def run_named(checks):
+    """For a script of checks: runs those named on the command line, or all; the exit status says whether none failed."""
+    count = run_checks({name: checks[name] for name in sys.argv[1:] or checks})
+    print(count)
+    sys.exit(1 if count.failed else 0)

@@ -88,6 +88,10 @@ def last_part_first(count, runs=None):
     return made
 
 
+# inputs, outputs, dims, workspace, its bytes, weights
+RUN_ARGUMENTS = (POINTER(c_void_p), POINTER(c_void_p), POINTER(c_int64), c_void_p, c_int64, c_void_p)
+
+
 class CModel(ctypes.Structure):
     _fields_ = [
         ("abi_version", c_uint32),
@@ -101,34 +105,11 @@ class CModel(ctypes.Structure):
         ("bounds", CFUNCTYPE(None, POINTER(c_int64))),
         ("shapes", CFUNCTYPE(None, POINTER(c_int64), POINTER(c_int64))),
         ("workspace_bytes", CFUNCTYPE(c_int64, POINTER(c_int64))),
-        (
-            "run",
-            CFUNCTYPE(
-                c_int,
-                POINTER(c_void_p),
-                POINTER(c_void_p),
-                POINTER(c_int64),
-                c_void_p,
-                c_int64,
-                c_void_p,
-            ),
-        ),
+        ("run", CFUNCTYPE(c_int, *RUN_ARGUMENTS)),
         ("status_text", CFUNCTYPE(c_char_p, c_int)),
         ("alignment", c_int32),
         ("weights_bytes", c_int64),
-        (
-            "run_threads",
-            CFUNCTYPE(
-                c_int,
-                POINTER(CPool),
-                POINTER(c_void_p),
-                POINTER(c_void_p),
-                POINTER(c_int64),
-                c_void_p,
-                c_int64,
-                c_void_p,
-            ),
-        ),
+        ("run_threads", CFUNCTYPE(c_int, POINTER(CPool), *RUN_ARGUMENTS)),
     ]
 
 

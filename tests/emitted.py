@@ -12,12 +12,14 @@ import ctc_model
 from common import (
     CTC,
     STRICT,
+    checks_of,
     compile_c,
     conv_net,
     ctc_ok,
     library,
     model,
     onnxruntime_outputs,
+    run_named,
     same,
     save,
     value,
@@ -567,14 +569,4 @@ def check_each_pass_switched_off(folder):
 
 
 if __name__ == "__main__":
-    from common import checks_of, run_checks
-
-    print(
-        run_checks(
-            {
-                name: check
-                for name, check in checks_of(sys.modules[__name__]).items()
-                if not sys.argv[1:] or name in sys.argv[1:]
-            }
-        )
-    )
+    run_named(checks_of(sys.modules[__name__]))

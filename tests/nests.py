@@ -7,11 +7,10 @@ reductions), on sizes around the numbers of lanes. It is compiled for each width
 
 import functools
 import platform
-import sys
 
 import numpy as np
 
-from common import STRICT, library, model, onnxruntime_outputs, same, value
+from common import STRICT, library, model, onnxruntime_outputs, run_named, same, value
 
 SIZES = [(17, 33), (5, 70), (64, 3), (48, 32)]
 
@@ -112,6 +111,4 @@ def all_checks():
 
 
 if __name__ == "__main__":
-    from common import run_checks
-
-    print(run_checks({name: made for name, made in all_checks().items() if not sys.argv[1:] or name in sys.argv[1:]}))
+    run_named(all_checks())

@@ -10,6 +10,7 @@ import numpy as np
 import ctc_model
 from common import (
     ROOT,
+    checks_of,
     compile_c,
     conv_net,
     ctc,
@@ -17,6 +18,7 @@ from common import (
     library,
     model,
     onnxruntime_outputs,
+    run_named,
     same,
     save,
     value,
@@ -325,14 +327,4 @@ def check_driver_threads(folder):
 
 
 if __name__ == "__main__":
-    from common import checks_of, run_checks
-
-    print(
-        run_checks(
-            {
-                name: check
-                for name, check in checks_of(sys.modules[__name__]).items()
-                if not sys.argv[1:] or name in sys.argv[1:]
-            }
-        )
-    )
+    run_named(checks_of(sys.modules[__name__]))

@@ -4,15 +4,7 @@
 #ifndef CTC_TESTS_BLOCKED_TENSOR_H
 #define CTC_TESTS_BLOCKED_TENSOR_H
 
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime_all.c"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "vector_test.h"
 
 enum { GUARD = 64 };
 
@@ -119,17 +111,6 @@ static inline Extra extra_for(const Blocked *y) {
 
 static inline double extra_at(const Extra *e, ctc_dim n, ctc_dim c, ctc_dim h, ctc_dim w) {
   return (double)*at(&e->other, n, c, h, w) + (double)e->channels[c];
-}
-
-/* Whether this machine has the registers that the test was compiled for. */
-static inline bool machine_has_them(void) {
-#if CTC_LANES == 16
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-#elif CTC_LANES == 8
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-  return true;
-#endif
 }
 
 #endif

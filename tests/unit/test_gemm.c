@@ -2,15 +2,7 @@
  * strides and stacks, with sizes that the C compiler knows and with others, work cut in two. The
  * numbers are small integers, so that results are exact. Built once for each vector width that the
  * target has (see Makefile). */
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime_all.c"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "vector_test.h"
 
 enum { ROUNDS = 250 };
 
@@ -192,17 +184,6 @@ static void test_few_rows(void **state) {
     c.outer = c.inner = 1;
     check_case(&c, one_or_two_rows);
   }
-}
-
-/* Whether this machine has the registers that the test was compiled for. */
-static bool machine_has_them(void) {
-#if CTC_LANES == 16
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-#elif CTC_LANES == 8
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-  return true;
-#endif
 }
 
 int main(void) {

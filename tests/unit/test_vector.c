@@ -1,15 +1,7 @@
 /* test_vector.c: the vector forms of the scalar functions (runtime/vector_scalar.c, vector_math.c)
  * against those, on special values and on floats of all sizes. Built once for each vector width
  * that the target has (see Makefile). */
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "runtime_all.c"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "vector_test.h"
 
 /* Every STEP-th bit pattern: 1/4 million numbers. */
 enum { STEP = 16381, PAIR_STEP = 5, PAIRS = 90 };
@@ -388,17 +380,6 @@ static void test_transposed(void **state) {
         for (int r = 0; r < WIDE; r++)
           assert_true(y[c * WIDE + r] == (r < rows && c < columns ? x[r * WIDE + c] : -1));
     }
-}
-
-/* Whether this machine has the registers that the test was compiled for. */
-static bool machine_has_them(void) {
-#if CTC_LANES == 16
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-#elif CTC_LANES == 8
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-  return true;
-#endif
 }
 
 int main(void) {
