@@ -384,6 +384,24 @@ def check_status_codes(folder):
 # --- passes ---
 
 
+def check_numbers_are_literals(folder):
+    """Single constant numbers stand in the code, whatever operator reads them and whatever their rank."""
+    numbers = {"low": np.float32(-0.5), "high": np.float32(2), "power": np.full((1, 1), 1.5, np.float32)}
+    numbers |= {"scale": np.full(1, 0.25, np.float32), "zero": np.uint8(3), "top": np.int64(4)}
+    nodes = [
+        ("Clip", ["x", "low", "high"], ["c"]),
+        ("Abs", ["c"], ["a"]),
+        ("Pow", ["a", "power"], ["p"]),
+        ("QuantizeLinear", ["p", "scale", "zero"], ["q"]),
+        ("Clip", ["n", "", "top"], ["m"]),
+    ]
+    inputs = [value("x", [3, 7]), value("n", [9], np.int64)]
+    made = model(nodes, inputs, [value("q", [3, 7], np.uint8), value("m", [9], np.int64)], numbers)
+    x, n = array(3, 7), np.arange(9, dtype=np.int64)
+    same(library(made, folder).run([x, n]), onnxruntime_outputs(made, {"x": x, "n": n}))
+    assert not re.search(r"\bw_\w+\[", (folder / "net.c").read_text())
+
+
 def optional_passes(folder):
     """The passes that can be left out, as the compiler itself tells them."""
     path = save(conv_net(), folder, "passes.onnx")

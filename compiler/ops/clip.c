@@ -28,13 +28,10 @@ static bool infer_clip(Compilation *c, Node *node) {
 static bool load_bound(Lower *l, LoopNest *nest, const Node *node, int i, const char *name,
                        DType dtype, Operand *bound) {
   const Value *value = node_in(node, i);
-  Dim zero[MAX_RANK];
-  if (value) {
-    for (int d = 0; d < nest->rank; d++) zero[d] = dim_const(l->c->dims, 0);
-    *bound = nest_cast(l, nest, nest_load_at(l, nest, lower_buffer(l, value), NULL, zero), dtype);
-  } else if (node_attr(node, name)) {
+  if (value)
+    *bound = nest_cast(l, nest, nest_load_number(l, nest, value), dtype);
+  else if (node_attr(node, name))
     *bound = operand_real(dtype, (double)node_float(node, name, 0));
-  }
   return value || node_attr(node, name);
 }
 

@@ -250,9 +250,6 @@ static bool infer_elementwise(Compilation *c, Node *node) {
 /* --- lowering --- */
 
 static Operand load_as(Lower *l, LoopNest *nest, const Value *value, DType dtype) {
-  bool number = value->constant && value->constant->count == 1 &&
-                (dtype == DT_F32 || dtype == DT_F64) && value->dtype == dtype;
-  if (number) return operand_real(dtype, tensor_real(value->constant, 0));
   return nest_cast(l, nest, nest_load(l, nest, value), dtype);
 }
 

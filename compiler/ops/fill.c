@@ -31,16 +31,12 @@ static bool infer_constant_of_shape(Compilation *c, Node *node) {
   return true;
 }
 
-/* A literal where the number is exactly that; otherwise (types without arithmetic) an element of a
- * constant. */
+/* A literal, or, of types without literals, an element of a constant. */
 static Operand fill_operand(Lower *l, LoopNest *nest, const Tensor *value) {
-  DType dtype = value ? value->dtype : DT_F32;
-  if (!value) return operand_real(DT_F32, 0);
-  if (dtype_is_float(dtype))
-    return operand_real(dtype == DT_F64 ? DT_F64 : DT_F32, tensor_real(value, 0));
-  if (dtype_info(dtype)->kind != KIND_OTHER)
-    return operand_int(dtype, dim_const(l->c->dims, tensor_int(value, 0)));
   Dim still[MAX_RANK];
+  Operand literal;
+  if (!value) return operand_real(DT_F32, 0);
+  if (operand_literal(l->c, value, &literal)) return literal;
   for (int d = 0; d < nest->rank; d++) still[d] = dim_const(l->c->dims, 0);
   return nest_load_at(l, nest, lower_constant(l, value, "value"), NULL, still);
 }
@@ -152,23 +148,16 @@ static void define_range_count(Lower *l, const Node *node) {
   lower_define_element(l, symbol, count, dim_const(l->c->dims, 0));
 }
 
-/* One of the inputs, as an expression if it is known. */
-static Operand range_part(Lower *l, LoopNest *nest, const Node *node, int i) {
-  const Value *value = node_in(node, i);
-  Dim still = dim_const(l->c->dims, 0);
-  if (value->content && dtype_is_integer(value->dtype))
-    return operand_int(value->dtype, value->content[0]);
-  return nest_load_at(l, nest, lower_buffer(l, value), NULL, &still);
-}
-
 static bool lower_range(Lower *l, const Node *node) {
   const Value *y = node_out(node, 0);
   DType dtype = compute_dtype(y->dtype);
   define_range_count(l, node);
   LoopNest *nest = lower_nest(l, 1, y->shape);
-  Operand step[2] = {nest_cast(l, nest, operand_loop(0), dtype),
-                     nest_cast(l, nest, range_part(l, nest, node, RANGE_DELTA), dtype)};
-  Operand sum[2] = {nest_cast(l, nest, range_part(l, nest, node, RANGE_START), dtype)};
+  Operand step[2] = {
+      nest_cast(l, nest, operand_loop(0), dtype),
+      nest_cast(l, nest, nest_load_number(l, nest, node_in(node, RANGE_DELTA)), dtype)};
+  Operand sum[2] = {
+      nest_cast(l, nest, nest_load_number(l, nest, node_in(node, RANGE_START)), dtype)};
   sum[1] = nest_apply(l, nest, "mul", dtype, step, 2);
   nest_store(l, nest, y, nest_apply(l, nest, "add", dtype, sum, 2));
   return true;
@@ -218,20 +207,13 @@ static bool infer_trilu(Compilation *c, Node *node) {
   return true;
 }
 
-/* The offset k of the diagonal. */
-static Operand trilu_offset(Lower *l, LoopNest *nest, const Value *k) {
-  Dim still[MAX_RANK];
-  if (!k) return operand_int(DT_I64, dim_const(l->c->dims, 0));
-  if (k->content) return operand_int(DT_I64, k->content[0]);
-  for (int d = 0; d < nest->rank; d++) still[d] = dim_const(l->c->dims, 0);
-  return nest_load_at(l, nest, lower_buffer(l, k), NULL, still);
-}
-
 /* upper: what has column - row >= k stays; lower: what has column - row <= k. */
 static bool lower_trilu(Lower *l, const Node *node) {
-  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  const Value *x = node_in(node, 0), *k = node_in(node, 1), *y = node_out(node, 0);
   LoopNest *nest = lower_nest(l, y->rank, y->shape);
-  const Operand sides[] = {diagonal(l, nest, y->rank - 2), trilu_offset(l, nest, node_in(node, 1))};
+  const Operand sides[] = {diagonal(l, nest, y->rank - 2),
+                           k ? nest_load_number(l, nest, k)
+                             : operand_int(DT_I64, dim_const(l->c->dims, 0))};
   const char *test = node_int(node, "upper", 1) ? "greaterorequal" : "lessorequal";
   const Operand choice[] = {nest_apply(l, nest, test, DT_I64, sides, 2), nest_load(l, nest, x),
                             operand_int(compute_dtype(x->dtype), dim_const(l->c->dims, 0))};

@@ -201,6 +201,9 @@ static Dim broadcast_stride(Compilation *c, Dim own, Dim dense, Dim extent) {
 
 Operand nest_load(Lower *l, LoopNest *nest, const Value *value) {
   Dim dense[MAX_RANK], stride[MAX_RANK];
+  if (value->constant && value->constant->count == 1 &&
+      (value->dtype == DT_F32 || value->dtype == DT_F64))
+    return operand_real(value->dtype, tensor_real(value->constant, 0));
   if (nest->blocked) return blocked_load(l, nest, value);
   CTC_ASSERT(value->rank <= nest->rank);
   nest_strides(l->c, value->rank, value->shape, dense);
@@ -210,6 +213,16 @@ Operand nest_load(Lower *l, LoopNest *nest, const Value *value) {
         i < lead ? dim_const(l->c->dims, 0)
                  : broadcast_stride(l->c, value->shape[i - lead], dense[i - lead], nest->extent[i]);
   return nest_load_at(l, nest, lower_buffer(l, value), NULL, stride);
+}
+
+Operand nest_load_number(Lower *l, LoopNest *nest, const Value *value) {
+  Dim still[MAX_RANK];
+  Operand literal;
+  if (value->constant && operand_literal(l->c, value->constant, &literal)) return literal;
+  if (value->content && dtype_is_integer(value->dtype))
+    return operand_int(value->dtype, value->content[0]);
+  for (int d = 0; d < nest->rank; d++) still[d] = dim_const(l->c->dims, 0);
+  return nest_load_at(l, nest, lower_buffer(l, value), NULL, still);
 }
 
 static Access make_access(Lower *l, const LoopNest *nest, Buffer *buffer, Dim offset,
@@ -225,6 +238,16 @@ Operand nest_load_at(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const
   vec_push(l->c->arena, &nest->loads, access);
   return (Operand){
       .kind = OPERAND_LOAD, .dtype = buffer->dtype, .index = (int)nest->loads.count - 1};
+}
+
+bool operand_literal(Compilation *c, const Tensor *tensor, Operand *operand) {
+  DType dtype = tensor->dtype;
+  if (dtype_info(dtype)->kind == KIND_OTHER) return false;
+  if (dtype_is_float(dtype))
+    *operand = operand_real(dtype == DT_F64 ? DT_F64 : DT_F32, tensor_real(tensor, 0));
+  else
+    *operand = operand_int(dtype, dim_const(c->dims, tensor_int(tensor, 0)));
+  return true;
 }
 
 Operand operand_real(DType dtype, double value) {

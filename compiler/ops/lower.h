@@ -74,10 +74,15 @@ LoopNest *lower_pointwise(Lower *l, const Value *out);
 /* Row-major strides of a shape: stride[rank-1] = 1. */
 void nest_strides(Compilation *c, int rank, const Dim *shape, Dim *stride);
 /* Reads `value` broadcast (numpy rules) to the nest's extents; 0 strides where its dim is 1, `dim
- * == 1 ? 0 : stride` where that is not known. */
+ * == 1 ? 0 : stride` where that is not known. A constant single float is a literal. */
 Operand nest_load(Lower *l, LoopNest *nest, const Value *value);
+/* Reads the single number of `value`, whatever its rank; an expression if it is known. */
+Operand nest_load_number(Lower *l, LoopNest *nest, const Value *value);
 /* Reads with explicit strides (one a loop) and offset (NULL: 0). */
 Operand nest_load_at(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const Dim *stride);
+/* A literal with the first element of `tensor`; floats that C has no type for as f32. False: the
+ * type has no literals. */
+bool operand_literal(Compilation *c, const Tensor *tensor, Operand *operand);
 Operand operand_real(DType dtype, double value);
 Operand operand_int(DType dtype, Dim value);
 Operand operand_loop(int dimension); /* int64 */

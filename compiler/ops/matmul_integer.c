@@ -138,11 +138,9 @@ static void lower_sums(Lower *l, const Product *product, const Factor *a, const 
 
 /* A scale over the result's dims: by row (A, Y) or by column (B). */
 static Operand load_scale(Lower *l, LoopNest *nest, const Value *scale, bool by_row) {
-  Dim stride[MAX_RANK], one = dim_const(l->c->dims, 1), count = value_count(l->c, scale);
-  if (scale->constant && scale->constant->count == 1)
-    return operand_real(DT_F32, tensor_real(scale->constant, 0));
+  Dim stride[MAX_RANK], one = dim_const(l->c->dims, 1);
+  if (dim_is(value_count(l->c, scale), 1)) return nest_load_number(l, nest, scale);
   for (int d = 0; d < nest->rank; d++) stride[d] = dim_const(l->c->dims, 0);
-  if (dim_is(count, 1)) return nest_load_at(l, nest, lower_buffer(l, scale), NULL, stride);
   if (!by_row || scale->rank > 1 || nest->rank < 2) return nest_load(l, nest, scale);
   stride[nest->rank - 2] = one;
   return nest_load_at(l, nest, lower_buffer(l, scale), NULL, stride);

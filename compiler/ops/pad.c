@@ -128,14 +128,8 @@ static bool infer_pad(Compilation *c, Node *node) {
 /* The number around the input. */
 static Operand fill_value(Lower *l, LoopNest *nest, const Node *node) {
   const Value *x = node_in(node, 0), *fill = node_in(node, 2);
-  Dim still[MAX_RANK];
-  if (!fill || (fill->constant && dtype_is_float(x->dtype))) {
-    double number = fill ? tensor_real(fill->constant, 0) : (double)node_float(node, "value", 0);
-    return operand_real(x->dtype == DT_F64 ? DT_F64 : DT_F32, number);
-  }
-  if (fill->content) return operand_int(x->dtype, fill->content[0]);
-  for (int d = 0; d < nest->rank; d++) still[d] = dim_const(l->c->dims, 0);
-  return nest_load_at(l, nest, lower_buffer(l, fill), NULL, still);
+  if (fill) return nest_load_number(l, nest, fill);
+  return operand_real(x->dtype == DT_F64 ? DT_F64 : DT_F32, (double)node_float(node, "value", 0));
 }
 
 static bool is_zero_fill(const Node *node) {

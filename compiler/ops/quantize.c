@@ -15,22 +15,12 @@ bool quantized_dtype(DType dtype) {
   return dtype == DT_U8 || dtype == DT_I8 || dtype == DT_U16 || dtype == DT_I16;
 }
 
-/* The single number of a value as an operand of `nest`; a literal if it is constant. */
-static Operand single(Lower *l, LoopNest *nest, const Value *value) {
-  Dim stride[MAX_RANK];
-  for (int d = 0; d < nest->rank; d++) stride[d] = dim_const(l->c->dims, 0);
-  const Tensor *known = value->constant;
-  if (known && dtype_is_float(value->dtype)) return operand_real(DT_F32, tensor_real(known, 0));
-  if (known) return operand_int(value->dtype, dim_const(l->c->dims, tensor_int(known, 0)));
-  return nest_load_at(l, nest, lower_buffer(l, value), NULL, stride);
-}
-
 /* Reads scale or zero point with the given strides, or as a single number. A missing zero point is
  * 0. */
 static Operand parameter(Lower *l, LoopNest *nest, const Value *value, const Dim *stride,
                          DType missing) {
   if (!value) return operand_int(missing, dim_const(l->c->dims, 0));
-  if (!stride) return single(l, nest, value);
+  if (!stride) return nest_load_number(l, nest, value);
   return nest_load_at(l, nest, lower_buffer(l, value), NULL, stride);
 }
 
