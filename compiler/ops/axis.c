@@ -17,17 +17,3 @@ Dim axis_units(Compilation *c, AxisView view) {
   enum { TILE = 64 }; /* CTC_FOLD_TILE of runtime/reduce.c */
   return dim_mul(c->dims, view.outer, dim_ceildiv(c->dims, view.inner, dim_const(c->dims, TILE)));
 }
-
-Buffer *axis_input(Lower *l, const Value *value, DType dtype) {
-  return lower_converted(l, value, dtype);
-}
-
-Buffer *axis_output(Lower *l, const Value *value, const Value *like, DType dtype) {
-  if (value && value->dtype == dtype) return lower_buffer(l, value);
-  return lower_scratch(l, dtype, value_count(l->c, like), like->name);
-}
-
-void axis_finish(Lower *l, const Value *value, Buffer *buffer) {
-  if (value && value->dtype != buffer->dtype)
-    lower_copy_buffer(l, lower_buffer(l, value), buffer, buffer->count);
-}

@@ -17,13 +17,4 @@ void arg_axis_view(Lower *l, Step *step, AxisView view);
  * ceil(inner / 64). */
 Dim axis_units(Compilation *c, AxisView view);
 
-/* Input and output of a kernel that is not there for the value's own dtype: the value itself, or a
- * copy in `dtype` … */
-Buffer *axis_input(Lower *l, const Value *value, DType dtype);
-/* … the value's buffer or scratch memory of `dtype`, also for a NULL value with the shape of `like`
- * … */
-Buffer *axis_output(Lower *l, const Value *value, const Value *like, DType dtype);
-/* … which is converted into the value at the end. */
-void axis_finish(Lower *l, const Value *value, Buffer *buffer);
-
 #endif

@@ -69,14 +69,14 @@ static bool lower_random(Lower *l, const Node *node) {
   const Row *row = node->op->row;
   const Value *y = node_out(node, 0);
   DType dtype = elementwise_dtype(row->stem, y->dtype);
-  Buffer *to = axis_output(l, y, y, dtype);
+  Buffer *to = compute_output(l, y, dtype);
   Step *step = lower_kernel(l, row->stem, dtype);
   arg_buffer(l, step, to);
   arg_dim(l, step, value_count(l->c, y));
   arg_int(l, step, seed_of(node));
   arg_real(l, step, (double)node_float(node, row->first, row->first_missing));
   arg_real(l, step, (double)node_float(node, row->second, row->second_missing));
-  axis_finish(l, y, to);
+  compute_done(l, y, to);
   return true;
 }
 
@@ -115,13 +115,13 @@ static bool infer_bernoulli(Compilation *c, Node *node) {
 static bool lower_bernoulli(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DType dtype = elementwise_dtype("random_bernoulli", x->dtype);
-  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, y, y, DT_BOOL);
+  Buffer *from = compute_input(l, x, dtype), *to = compute_output(l, y, DT_BOOL);
   Step *step = lower_kernel(l, "random_bernoulli", dtype);
   arg_buffer(l, step, from);
   arg_buffer(l, step, to);
   arg_dim(l, step, value_count(l->c, y));
   arg_int(l, step, seed_of(node));
-  axis_finish(l, y, to);
+  compute_done(l, y, to);
   return true;
 }
 
@@ -147,7 +147,7 @@ static bool infer_multinomial(Compilation *c, Node *node) {
 static bool lower_multinomial(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DType dtype = elementwise_dtype("random_multinomial", x->dtype);
-  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, y, y, DT_I64);
+  Buffer *from = compute_input(l, x, dtype), *to = compute_output(l, y, DT_I64);
   Step *step = lower_kernel(l, "random_multinomial", dtype);
   arg_buffer(l, step, from);
   arg_buffer(l, step, to);
@@ -155,7 +155,7 @@ static bool lower_multinomial(Lower *l, const Node *node) {
   arg_dim(l, step, x->shape[1]);
   arg_dim(l, step, y->shape[1]);
   arg_int(l, step, seed_of(node));
-  axis_finish(l, y, to);
+  compute_done(l, y, to);
   return true;
 }
 

@@ -333,7 +333,7 @@ static bool lower_reduce(Lower *l, const Node *node) {
   DType dtype = reduce_dtype(node);
   bool known = are_known(mask, x->rank);
   if (!known) define_shape(l, node, mask, count);
-  Buffer *from = axis_input(l, x, dtype), *sum = axis_output(l, y, y, dtype);
+  Buffer *from = compute_input(l, x, dtype), *sum = compute_output(l, y, dtype);
   (known ? reduce_runs : reduce_each)(l, row_of(node), x, mask, from, sum);
   finish_reduce(l, node, sum, reduced_count(l->c, x, mask));
   return true;
@@ -388,7 +388,7 @@ static bool lower_arg(Lower *l, const Node *node) {
   int axis;
   if (!infer_axis(l->c, node, node_int(node, "axis", 0), x->rank, &axis)) return false;
   DType dtype = elementwise_dtype(node->op->row, x->dtype);
-  Buffer *from = axis_input(l, x, dtype);
+  Buffer *from = compute_input(l, x, dtype);
   Step *step = lower_kernel(l, node->op->row, dtype);
   arg_buffer(l, step, from);
   arg_out(l, step, node_out(node, 0));
@@ -444,14 +444,14 @@ static bool lower_cumulate(Lower *l, const Node *node) {
   AxisView view;
   if (!cumulation_view(l->c, node, &view)) return false;
   DType dtype = elementwise_dtype(node->op->row, x->dtype);
-  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, y, y, dtype);
+  Buffer *from = compute_input(l, x, dtype), *to = compute_output(l, y, dtype);
   Step *step = lower_kernel(l, node->op->row, dtype);
   arg_buffer(l, step, from);
   arg_buffer(l, step, to);
   arg_axis_view(l, step, view);
   arg_int(l, step, node_int(node, "exclusive", 0));
   arg_int(l, step, node_int(node, "reverse", 0));
-  axis_finish(l, y, to);
+  compute_done(l, y, to);
   return true;
 }
 
@@ -475,7 +475,7 @@ static bool lower_det(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DType dtype = elementwise_dtype("det", x->dtype);
   Dim n = x->shape[x->rank - 1];
-  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, y, y, dtype);
+  Buffer *from = compute_input(l, x, dtype), *to = compute_output(l, y, dtype);
   Buffer *work = lower_scratch(l, dtype, dim_mul(l->c->dims, n, n), "matrix");
   Step *step = lower_kernel(l, "det", dtype);
   arg_buffer(l, step, from);
@@ -483,7 +483,7 @@ static bool lower_det(Lower *l, const Node *node) {
   arg_buffer(l, step, work);
   arg_dim(l, step, value_count(l->c, y));
   arg_dim(l, step, n);
-  axis_finish(l, y, to);
+  compute_done(l, y, to);
   return true;
 }
 

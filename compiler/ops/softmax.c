@@ -39,13 +39,13 @@ static bool lower_softmax(Lower *l, const Node *node) {
   AxisView view;
   if (!softmax_view(l->c, node, &view)) return false;
   DType dtype = elementwise_dtype(node->op->row, x->dtype);
-  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, y, y, dtype);
+  Buffer *from = compute_input(l, x, dtype), *to = compute_output(l, y, dtype);
   Step *step = lower_kernel(l, node->op->row, dtype);
   arg_buffer(l, step, from);
   arg_buffer(l, step, to);
   arg_axis_view(l, step, view);
   step_units(step, axis_units(l->c, view));
-  axis_finish(l, y, to);
+  compute_done(l, y, to);
   return true;
 }
 

@@ -72,14 +72,20 @@ static bool infer_topk(Compilation *c, Node *node) {
   return true;
 }
 
+/* Where the kernel writes one of its outputs: it needs both, also if one is not asked for. */
+static Buffer *sorted_output(Lower *l, const Value *value, const Value *like, DType dtype) {
+  if (value) return compute_output(l, value, dtype);
+  return lower_scratch(l, dtype, value_count(l->c, like), like->name);
+}
+
 static bool lower_topk(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *values = node_out(node, 0), *indices = node_out(node, 1);
   const Value *shaped = values ? values : indices;
   int axis;
   if (!infer_axis(l->c, node, node_int(node, "axis", -1), x->rank, &axis)) return false;
   DType dtype = elementwise_dtype("topk", x->dtype);
-  Buffer *from = axis_input(l, x, dtype), *to = axis_output(l, values, shaped, dtype);
-  Buffer *positions = axis_output(l, indices, shaped, DT_I64);
+  Buffer *from = compute_input(l, x, dtype), *to = sorted_output(l, values, shaped, dtype);
+  Buffer *positions = sorted_output(l, indices, shaped, DT_I64);
   if (is_loaded(node, shaped->shape[axis])) check_loaded(l, node, x->shape[axis]);
   Step *step = lower_kernel(l, "topk", dtype);
   arg_buffer(l, step, from);
@@ -88,7 +94,7 @@ static bool lower_topk(Lower *l, const Node *node) {
   arg_axis_view(l, step, axis_view(l->c, x->rank, x->shape, axis, axis + 1));
   arg_dim(l, step, shaped->shape[axis]);
   arg_int(l, step, node_int(node, "largest", 1));
-  axis_finish(l, values, to);
+  compute_done(l, values, to);
   return true;
 }
 
