@@ -265,6 +265,8 @@ class Generator(random_graphs.Generator):
     def case(self, name):
         is_open = self.below(3) == 0
         n, h, w = self.pick([1, 1, 1, 2, 3]), 5 + self.below(16), 5 + self.below(20)
+        if self.below(8) == 0:  # images of one row
+            n, h = self.pick([2, 7, 16]), 1
         tags = ["N", "H", "W"] if is_open else [None] * 3
         if is_open and self.below(2):
             tags[1] = tags[2] = None
