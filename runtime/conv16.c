@@ -104,7 +104,7 @@ static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim
  * its length, so they are about CTC_CONV_SUM products long. */
 static CTC_KERNEL ctc_dim ctc_conv_part(const ctc_conv_walk *walk) {
   const ctc_dim taps = walk->kh * walk->kw * walk->inner;
-  return taps < CTC_CONV_SUM ? CTC_CONV_SUM / taps : 1;
+  return taps > 0 && taps < CTC_CONV_SUM ? CTC_CONV_SUM / taps : 1;
 }
 
 /* How far before their use the weights of a stream are fetched. The first tile fetches its own; the
