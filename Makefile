@@ -52,7 +52,7 @@ LIBRARY   := $(BUILD)/libctc.a
 FORMATTED := $(SOURCES) $(filter %.h,$(HEADERS)) $(UNIT) $(wildcard tools/*.[ch] examples/*/*.[ch])
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 # Tests of the runtime's text, once more for each other width; they pass where the machine has no such registers.
-VECTOR_TESTS := test_vector test_gemm test_blocks test_conv16
+VECTOR_TESTS := test_vector test_gemm test_blocks test_conv16 test_conv_planes
 ifeq ($(shell uname -m),x86_64)
 VECTOR_BINS := $(foreach width,scalar avx2 avx512,$(VECTOR_TESTS:%=$(BUILD)/tests/%-$(width)))
 UNIT_BINS += $(VECTOR_BINS)

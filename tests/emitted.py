@@ -215,6 +215,48 @@ def products_net():
     )
 
 
+def identity_net(between, read):
+    """Two convolutions with an activation; nodes `between` them that hand on "r", of which `read` is read."""
+    weights = {"w": array(20, 3, 3, 3), "v": array(5, 20, 1, 1), "shape": np.array([1, 20, 7, 7])}
+    nodes = [("Conv", ["x", "w"], ["c"]), ("Relu", ["c"], ["r"]), *between, ("Conv", [read, "v"], ["y"])]
+    return model(nodes, [value("x", [1, 3, 9, 9])], [value("y", [1, 5, 7, 7])], weights)
+
+
+def check_identity_is_nothing(folder):
+    """What hands on its input leaves the program as if it were not there."""
+    between = [("Identity", ["r"], ["i"]), ("Dropout", ["i"], ["d"]), ("Reshape", ["d", "shape"], ["t"])]
+    programs = [
+        ctc_ok("inspect", save(made, folder), "--stage", "program").out
+        for made in (identity_net(between, "t"), identity_net([], "r"))
+    ]
+    assert programs[0] == programs[1] and "conv" in programs[0], programs
+
+
+def check_identity_in_front_of_bodies(folder):
+    """A loop that starts from what an Identity hands on, whose body reads that, too."""
+    from onnx import helper
+
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["v"], ["u"]), helper.make_node("Add", ["u", "i"], ["v2"]),
+         helper.make_node("Identity", ["go"], ["on"])],
+        "body",
+        [value("k", [], np.int64), value("go", [], bool), value("v", [3, 4])],
+        [value("on", [], bool), value("v2", [3, 4])],
+    )
+    nodes = [
+        ("Exp", ["x"], ["e"]),
+        ("Identity", ["e"], ["i"]),
+        helper.make_node("Loop", ["n", "", "i"], ["z"], name="loop", body=body),
+        ("Identity", ["z"], ["y"]),
+    ]
+    made = model(nodes, [value("x", [3, 4]), value("n", [], np.int64)], [value("y", [3, 4]), value("i", [3, 4])])
+    alone = model(nodes, [value("x", [3, 4]), value("n", [], np.int64)], [value("y", [3, 4])])
+    inputs = {"x": array(3, 4), "n": np.array(3)}
+    for i, net in enumerate((made, alone)):
+        (folder / str(i)).mkdir()
+        same(library(net, folder / str(i)).run(list(inputs.values())), onnxruntime_outputs(net, inputs))
+
+
 def check_products_by_blas(folder):
     x = array(2, 140, 100)
     made = products_net()

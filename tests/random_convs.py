@@ -30,6 +30,7 @@ class Generator(random_graphs.Generator):
             self.depthwise,
             self.conv_transpose,
             self.enlarge,
+            self.few_channels,
             self.activation,
             self.activation,
             self.clip,
@@ -125,6 +126,20 @@ class Generator(random_graphs.Generator):
         inputs = [x.name, self.numbers(x.sizes[1], out, *kernel, scale=0.2), self.numbers(out)]
         dims = [x.dims[0], (out, None), *((size, None) for size in spatial)]
         self.add("ConvTranspose", inputs, dims, strides=stride, pads=pads, output_padding=extra)
+
+    def few_channels(self):
+        """Along long rows, from few channels to few; then, mostly, a few kernels for each channel."""
+        x = self.images(lambda t: t.sizes[1] <= 8)
+        if not x:
+            return
+        half, out = self.below(9), self.pick([1, 2, 4, 8])
+        kernel, pads = [1, 2 * half + 1], [0, half, 0, half]
+        spatial = self.window(x.dims[2:], kernel, [1, 1], [1, 1], pads)
+        scale = 1 / np.sqrt(x.sizes[1] * kernel[1])
+        inputs = [x.name, self.numbers(out, x.sizes[1], *kernel, scale=scale), self.numbers(out)]
+        y = self.add("Conv", inputs, [x.dims[0], (out, None), *spatial], kernel_shape=kernel, pads=pads)
+        if self.below(3):
+            self.add_conv(y, out * self.pick([1, 2, 3]), out)
 
     def enlarge(self):
         """Pixels that become tiles: the stride is the kernel."""

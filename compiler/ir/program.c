@@ -79,12 +79,16 @@ void block_visit_buffers(const Block *block, void (*visit)(BufferUse use, void *
   block_visit_steps(block, visit_buffers, &visitor);
 }
 
+bool results_are_planes(const Results *results) {
+  return results->plane && dim_is(results->block, 1);
+}
+
 /* The stride with which a tensor that has one number a channel must be read along loop `d` of the
  * nest: 1 among the lanes of a block, the block's size from block to block, 0 elsewhere; -1 where a
  * loop runs over lanes of several blocks. */
 static int64_t channel_stride(const Results *results, const LoopNest *nest, int d) {
   Dim stride = nest->stores.items[0].access.stride[d], extent = nest->extent[d];
-  if (dim_is(stride, 1)) return extent == results->block ? 1 : -1;
+  if (dim_is(stride, 1) && !results_are_planes(results)) return extent == results->block ? 1 : -1;
   if (!results->plane || stride != results->plane) return 0;
   for (int outer = 0; outer < d; outer++) /* one block only: the loop over images looks the same */
     if (nest->stores.items[0].access.stride[outer] == stride) return 0;

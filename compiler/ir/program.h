@@ -108,7 +108,8 @@ typedef struct {
 
 /* Where a kernel that takes an epilogue puts its results, seen from its result pointer. Row-major
  * [rows, columns]: channels = block = columns, plane NULL. Blocked [images, channels / 16, height,
- * width, 16]: block 16, plane = elements from a block of channels to the next one. */
+ * width, 16]: block 16, plane = elements from a block of channels to the next one. Planes
+ * [images, channels, plane]: block 1; neighbouring results are of one channel. */
 typedef struct {
   Dim count; /* all results, lanes that pad the last block too */
   Dim plane;
@@ -212,6 +213,9 @@ void block_visit_steps(const Block *block, void (*visit)(Step *step, void *conte
 /* Calls visit for each use of a buffer by these steps. */
 void block_visit_buffers(const Block *block, void (*visit)(BufferUse use, void *context),
                          void *context);
+
+/* Whether the lanes of a vector of results are of one channel. */
+bool results_are_planes(const Results *results);
 
 /* How `access`, a load of `nest`, would be read if the nest were the epilogue of a kernel with
  * those results: compared with the nest's store. */

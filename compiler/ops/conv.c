@@ -171,6 +171,7 @@ static bool lower_float_conv(Lower *l, const Node *node, bool transposed) {
   Conv conv;
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DType dtype = compute_dtype(x->dtype);
+  if (row_conv_lower(l, node)) return true;
   if (!conv_read(l->c, node, &conv)) return false;
   window_flatten(l->c, &conv.window);
   Buffer *in[3];

@@ -16,7 +16,7 @@ enum { FEW_CHANNELS = 4 };
 
 static const BlockedMethod *const methods[] = {
     &conv_direct,    &conv_stem,      &conv_by_phases, &conv_depthwise,
-    &conv_winograd4, &conv_winograd2, &conv_thin,
+    &conv_winograd4, &conv_winograd2, &conv_thin,      &conv_planes,
 };
 enum { METHOD_COUNT = sizeof methods / sizeof *methods };
 
@@ -43,9 +43,11 @@ static bool read_window(BlockedConv *conv, const Window *w) {
 }
 
 /* Whether x is row-major in any case, or so thin that this is better. */
-static bool is_row_major(const Value *x) {
+static bool is_row_major(Compilation *c, const Value *x) {
   if (x->blocked) return false;
-  return !x->producer || !x->producer->op->blocked || dim_value(x->shape[1]) <= FEW_CHANNELS;
+  const Node *producer = x->producer;
+  return !producer || !producer->op->blocked || dim_value(x->shape[1]) <= FEW_CHANNELS ||
+         producer->op->blocked(c, producer).answer == BLOCKED_NO;
 }
 
 /* A f32 constant, or nothing. */
@@ -67,7 +69,7 @@ static bool read_blocked_conv(Compilation *c, const Node *node, BlockedConv *con
   conv->transposed = strcmp(node->op->name, "ConvTranspose") == 0;
   conv->weight = w->constant;
   conv->bias = bias ? bias->constant : NULL;
-  conv->row_input = is_row_major(x);
+  conv->row_input = is_row_major(c, x);
   conv->may_grow = c->options->optimize == OPTIMIZE_SPEED;
   conv->groups = plain.groups;
   conv->in = dim_value(plain.ic);
@@ -77,17 +79,24 @@ static bool read_blocked_conv(Compilation *c, const Node *node, BlockedConv *con
 
 /* --- choosing --- */
 
-/* A method that reads a blocked x cannot if x cannot be blocked. */
+static bool is_row_to_row(const BlockedMethod *method) {
+  return method->row_input && method->row_output;
+}
+
+/* A method that reads a blocked x cannot if x cannot be blocked. A node without blocked values gets
+ * x as it likes. */
 static bool takes_input(const BlockedMethod *method, const BlockedConv *conv) {
+  if (is_row_to_row(method)) return true;
   return method->row_input ? conv->row_input : blocked_possible(conv->x);
 }
 
-static const BlockedMethod *choose(const BlockedConv *conv) {
+static const BlockedMethod *choose(const BlockedConv *conv, bool row_to_row) {
   const BlockedMethod *best = NULL;
   double least = 0;
   for (int i = 0; i < METHOD_COUNT; i++) {
     double cost = takes_input(methods[i], conv) ? methods[i]->cost(conv) : -1;
     if (cost < 0 || (best && cost >= least)) continue;
+    if (is_row_to_row(methods[i]) && !row_to_row) continue;
     best = methods[i];
     least = cost;
   }
@@ -97,9 +106,9 @@ static const BlockedMethod *choose(const BlockedConv *conv) {
 BlockedUse blocked_conv_use(Compilation *c, const Node *node) {
   BlockedConv conv;
   BlockedUse use = {.answer = BLOCKED_NO};
-  const BlockedMethod *method = read_blocked_conv(c, node, &conv) ? choose(&conv) : NULL;
+  const BlockedMethod *method = read_blocked_conv(c, node, &conv) ? choose(&conv, true) : NULL;
   const Value *z = node_in(node, 3);
-  if (!method) return use;
+  if (!method || is_row_to_row(method)) return use;
   if (z && (method->row_input || method->row_output || !blocked_possible(z))) return use;
   use.answer = BLOCKED_WANTS;
   use.first_input = !method->row_input;
@@ -159,7 +168,7 @@ static void explain(Lower *l, const BlockedConv *conv, const BlockedMethod *meth
 
 bool blocked_conv_lower(Lower *l, const Node *node) {
   BlockedConv conv;
-  const BlockedMethod *method = read_blocked_conv(l->c, node, &conv) ? choose(&conv) : NULL;
+  const BlockedMethod *method = read_blocked_conv(l->c, node, &conv) ? choose(&conv, false) : NULL;
   CTC_ASSERT(method != NULL);
   bool more = has_more_to_do(&conv);
   Buffer *out = !more ? lower_buffer(l, conv.y)
@@ -173,13 +182,40 @@ bool blocked_conv_lower(Lower *l, const Node *node) {
   return true;
 }
 
+/* The method from row-major to row-major that can do it, or NULL. */
+static const BlockedMethod *row_method(const BlockedConv *conv) {
+  for (int i = 0; i < METHOD_COUNT; i++)
+    if (is_row_to_row(methods[i]) && methods[i]->cost(conv) >= 0) return methods[i];
+  return NULL;
+}
+
+bool row_conv_lower(Lower *l, const Node *node) {
+  BlockedConv conv;
+  if (l->c->options->optimize == OPTIMIZE_SIZE || !read_blocked_conv(l->c, node, &conv))
+    return false;
+  const BlockedMethod *method = row_method(&conv);
+  if (!method) return false;
+  Dim count = value_count(l->c, conv.y);
+  Buffer *out = conv.bias ? lower_scratch(l, DT_F32, count, conv.y->name) : lower_buffer(l, conv.y);
+  size_t first = l->block->steps.count;
+  method->lower(l, &conv, out);
+  explain(l, &conv, method, first);
+  if (conv.bias) finish_rows(l, &conv, out);
+  return true;
+}
+
 /* --- for methods --- */
 
+double blocked_conv_size(Dim size) {
+  return dim_is_const(size) ? (double)dim_value(size) : USUAL_SIZE;
+}
+
+double blocked_conv_area(const Dim *size) {
+  return blocked_conv_size(size[0]) * blocked_conv_size(size[1]);
+}
+
 double blocked_conv_pixels(const BlockedConv *conv) {
-  double pixels = 1;
-  for (int i = 0; i < 2; i++)
-    pixels *= dim_is_const(conv->out_size[i]) ? (double)dim_value(conv->out_size[i]) : USUAL_SIZE;
-  return pixels;
+  return blocked_conv_area(conv->out_size);
 }
 
 double blocked_conv_time(double flops, double share, double floats) {

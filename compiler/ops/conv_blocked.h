@@ -38,13 +38,20 @@ typedef struct {
 } BlockedMethod;
 
 extern const BlockedMethod conv_direct, conv_stem, conv_by_phases, conv_depthwise, conv_winograd4,
-    conv_winograd2, conv_thin;
+    conv_winograd2, conv_thin, conv_planes;
 
 /* For OpDef.blocked and OpDef.lower_blocked of Conv, ConvTranspose and FusedConv. */
 BlockedUse blocked_conv_use(Compilation *c, const Node *node);
 bool blocked_conv_lower(Lower *l, const Node *node);
 
+/* For OpDef.lower: row-major, by a method for that. False if there is none: nothing was done. */
+bool row_conv_lower(Lower *l, const Node *node);
+
 /* --- for methods --- */
+
+/* A size, and the product of rows and columns; a guess where they are not known. */
+double blocked_conv_size(Dim size);
+double blocked_conv_area(const Dim *size);
 
 /* Pixels of the output; a guess where its size is not known. */
 double blocked_conv_pixels(const BlockedConv *conv);
@@ -58,6 +65,11 @@ Buffer *blocked_conv_packed(Lower *l, const BlockedConv *conv, int64_t count, fl
 /* Calls the packing function ctc_<stem>_f32(from, to, numbers…) now, while compiling. */
 void blocked_conv_pack(const char *stem, const float *from, float *to, const int64_t *numbers,
                        int count);
+/* Whether a tap reads beside the input. */
+bool blocked_conv_is_padded(const BlockedConv *conv);
+/* The row-major input with zeros around its planes, in scratch memory if it takes any: receives the
+ * planes' sizes and the offset of what tap (0, 0) of output (0, 0) reads. */
+Buffer *blocked_conv_row_input(Lower *l, const BlockedConv *conv, Dim *size, Dim *skipped);
 /* Where x is read by tap (0, 0) of output (0, 0): an offset in its buffer. */
 Dim blocked_conv_origin(Compilation *c, const BlockedConv *conv);
 /* A method's `halo`: the padding, at the end as far as a tap reaches. */

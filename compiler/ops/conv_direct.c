@@ -166,7 +166,7 @@ static Dim reach(Compilation *c, const BlockedConv *conv, int axis) {
   return dim_addi(c->dims, last, (conv->kernel[axis] - 1) * conv->dilation[axis] + 1);
 }
 
-static bool is_padded(const BlockedConv *conv) {
+bool blocked_conv_is_padded(const BlockedConv *conv) {
   int64_t halo[2];
   blocked_conv_halo(conv, halo);
   return halo[0] != 0 || halo[1] != 0;
@@ -194,6 +194,17 @@ static Buffer *padded_input(Lower *l, const BlockedConv *conv, Dim *size) {
   return padded;
 }
 
+Buffer *blocked_conv_row_input(Lower *l, const BlockedConv *conv, Dim *size, Dim *skipped) {
+  DimPool *p = l->c->dims;
+  for (int i = 0; i < 2; i++) size[i] = conv->in_size[i];
+  Buffer *x = blocked_conv_is_padded(conv) ? padded_input(l, conv, size) : lower_buffer(l, conv->x);
+  *skipped = dim_const(p, 0);
+  for (int i = 0; i < 2; i++)
+    if (conv->pad[i] < 0)
+      *skipped = dim_sub(p, *skipped, dim_muli(p, i ? dim_const(p, 1) : size[1], conv->pad[i]));
+  return x;
+}
+
 static Buffer *pack_stem(Lower *l, const BlockedConv *conv) {
   float *packed;
   int64_t taps = conv->in * conv->kernel[0] * conv->kernel[1];
@@ -206,13 +217,9 @@ static Buffer *pack_stem(Lower *l, const BlockedConv *conv) {
 
 static void lower_stem(Lower *l, const BlockedConv *conv, Buffer *out) {
   DimPool *p = l->c->dims;
-  Dim size[2] = {conv->in_size[0], conv->in_size[1]};
+  Dim size[2], skipped;
   int64_t pairs = pairs_of(conv->out), rows = rows_of_unit(conv, pairs);
-  Buffer *x = is_padded(conv) ? padded_input(l, conv, size) : lower_buffer(l, conv->x);
-  Dim skipped = dim_const(p, 0);
-  for (int i = 0; i < 2; i++)
-    if (conv->pad[i] < 0)
-      skipped = dim_sub(p, skipped, dim_muli(p, i ? dim_const(p, 1) : size[1], conv->pad[i]));
+  Buffer *x = blocked_conv_row_input(l, conv, size, &skipped);
   BlockedShape y = blocked_shape(l->c, conv->y);
   Buffer *weights = pack_stem(l, conv);
   Step *step = lower_kernel(l, "conv_stem", DT_F32);

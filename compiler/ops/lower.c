@@ -104,6 +104,10 @@ void step_row_results(Lower *l, Step *step, Dim rows, Dim columns) {
   step->results = (Results){.count = dim_mul(l->c->dims, rows, columns), .block = columns};
 }
 
+void step_plane_results(Lower *l, Step *step, Dim count, Dim plane) {
+  step->results = (Results){.count = count, .plane = plane, .block = dim_const(l->c->dims, 1)};
+}
+
 void step_blocked_results(Lower *l, Step *step, Dim count, Dim plane) {
   step->results = (Results){.count = count, .plane = plane, .block = dim_const(l->c->dims, 16)};
 }

@@ -61,9 +61,11 @@ void arg_ints(Lower *l, Step *step, const int64_t *values, int count);
 void arg_real(Lower *l, Step *step, double value);
 /* Units of work of a kernel that takes a range of them; 1 if this is not called. */
 void step_units(Step *step, Dim units);
-/* Where the results of a kernel with an epilogue lie: row-major [rows, columns], or blocked with
- * `count` results in planes of `plane` elements (a block of 16 channels each). */
+/* Where the results of a kernel with an epilogue lie: row-major [rows, columns]; row-major or
+ * blocked with `count` results in planes of `plane` elements (a channel or 16 each). `plane` is
+ * NULL where there is only one channel. */
 void step_row_results(Lower *l, Step *step, Dim rows, Dim columns);
+void step_plane_results(Lower *l, Step *step, Dim count, Dim plane);
 void step_blocked_results(Lower *l, Step *step, Dim count, Dim plane);
 
 /* --- loop nests --- */

@@ -16,6 +16,7 @@ const KernelCost kernel_costs[] = {
     {"conv16", 2, "node"},
     {"conv_columns", 2, "n groups ic oc out kernel"},
     {"conv_integer", 2, "n groups ic oc out kernel"},
+    {"conv_planes", 2, "node"},
     {"conv_stem", 2, "node"},
     {"conv_transpose", 2, "n groups ic oc in kernel"},
     {"conv_transpose16", 2, "node"},

@@ -19,17 +19,15 @@
 
 /* --- weights --- */
 
-/* w: float32[144] */
-static const CTC_ALIGNED union {
-  char bytes[576 + 1];
-  float v[144];
-} w_w = {
-    "\0\0@\277\0\0\200\276\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\277\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\200\276\0\0\200>\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\77\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\200>\0\0@\77\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\77\0\0@\277\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0@\77\0\0\0\277\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0@\277\0\0\200\276\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\277\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"};
+/* w: float32[18] */
+static const CTC_ALIGNED float w_w[18] = {
+    -0.75f, -0.25f, -0.5f, 0.0f, -0.25f, 0.25f, 0.0f, 0.5f,
+    0.25f, 0.75f, 0.5f, -0.75f, 0.75f, -0.5f, -0.75f, -0.25f,
+    -0.5f, 0.0f};
 
-/* c: float32[16] */
-static const CTC_ALIGNED float w_c[16] = {
-    -0.75f, -0.5f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
-    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+/* c: float32[2] */
+static const CTC_ALIGNED float w_c[2] = {
+    -0.75f, -0.5f};
 
 /* v.panels: float32[1, 18, 32] */
 static const CTC_ALIGNED union {
@@ -47,35 +45,22 @@ static const CTC_ALIGNED union {
 static CTC_KERNEL ctc_v epilogue_1(ctc_v value, const float *const *operands, ctc_dim at,
     ctc_dim channel, int count) {
   const ctc_v v0 = value;
-  const ctc_v v1 = ctc_v_load_n(operands[0] + channel, count);
+  const ctc_v v1 = ctc_v_set(operands[0][channel]);
   (void)at;
+  (void)count;
   const ctc_v t0 = ctc_add_v(v0, v1);
   const ctc_v t1 = ctc_relu_v(t0);
   return t1;
 }
 
-static void conv_stem_f32_2(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+static void conv_planes_f32_2(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
   (void)n;
   (void)part;
   const float *const operands[] = {(const float *)p[3]};
-  ctc_conv_stem_f32((const float *)p[0], (const float *)p[1], (float *)p[2], epilogue_1, NULL, operands, 1, 1, 2, 6, 6, 3, 3, 1, 1, 1, 1, 1, 64, 64, 8, 576, 576, 96, first, last);
+  ctc_conv_planes_f32((const float *)p[0], (const float *)p[1], (float *)p[2], epilogue_1, operands, 1, 1, 2, 6, 6, 3, 3, 1, 1, 1, 64, 8, first, last);
 }
 
-static void max_pool16_f32_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
-  (void)n;
-  (void)part;
-  ctc_max_pool16_f32((const float *)p[0], (float *)p[1], NULL, NULL, 1, 6, 6, 3, 3, 2, 2, 2, 2, 1, 1, 0, 0, 576, 576, 96, 144, 144, 48, first, last);
-}
-
-static void copy_4(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
-  (void)n;
-  (void)part;
-  const float *CTC_RESTRICT x0 = (const float *)p[0];
-  float *CTC_RESTRICT y0 = (float *)p[1];
-  ctc_transpose_plane(x0, 16, y0, 9, first, last, 0, 2);
-}
-
-static void gemv_packed_f32_5(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
+static void gemv_packed_f32_3(void *const *p, const int64_t *n, ctc_dim part, ctc_dim first, ctc_dim last) {
   (void)n;
   (void)part;
   ctc_gemv_packed_f32((const float *)p[0], (const float *)p[1], (float *)p[2], NULL, NULL, 1, 3, 18, 18, 1, 3, first, last);
@@ -94,31 +79,30 @@ int convolution_run_threads(ctc_threads *threads, const float *in_x, float *out_
   if (in_x == NULL || (uintptr_t)in_x % 4 != 0) return CTC_BAD_ARGUMENT;
   if (out_y == NULL || (uintptr_t)out_y % 4 != 0) return CTC_BAD_ARGUMENT;
   if (ws == NULL || (uintptr_t)ws % 64 != 0) return CTC_BAD_ARGUMENT;
-  if (workspace_bytes < 2880) return CTC_WORKSPACE_TOO_SMALL;
+  if (workspace_bytes < 448) return CTC_WORKSPACE_TOO_SMALL;
 
   /* n0: Conv [1, 1, 8, 8], [2, 1, 3, 3], [2] -> [1, 2, 6, 6] */
   /* n1: Relu [1, 2, 6, 6] -> [1, 2, 6, 6] */
   {
-    void *const tensors[] = {(void *)(in_x), (void *)(w_w.v), (void *)(CTC_AT(float, 0)), (void *)(w_c)};
-    conv_stem_f32_2(tensors, NULL, 0, 0, 6);
+    void *const tensors[] = {(void *)(in_x), (void *)(w_w), (void *)(CTC_AT(float, 0)), (void *)(w_c)};
+    conv_planes_f32_2(tensors, NULL, 0, 0, 6);
   }
 
   /* n2: MaxPool [1, 2, 6, 6] -> [1, 2, 3, 3] */
   {
-    void *const tensors[] = {(void *)(CTC_AT(const float, 0)), (void *)(CTC_AT(float, 2304))};
-    max_pool16_f32_3(tensors, NULL, 0, 0, 3);
-  }
-
-  /* p: Reorder [1, 2, 3, 3] -> [1, 2, 3, 3] */
-  {
-    void *const tensors[] = {(void *)(CTC_AT(const float, 2304)), (void *)(CTC_AT(float, 0))};
-    copy_4(tensors, NULL, 0, 0, 9);
+    static const ctc_dim a3[3] = {1, 6, 6};
+    static const ctc_dim a4[3] = {1, 3, 3};
+    static const ctc_dim a5[3] = {1, 2, 2};
+    static const ctc_dim a6[3] = {1, 2, 2};
+    static const ctc_dim a7[3] = {1, 1, 1};
+    static const ctc_dim a8[3] = {0, 0, 0};
+    ctc_max_pool_f32(CTC_AT(const float, 0), CTC_AT(float, 320), 2, a3, a4, a5, a6, a7, a8);
   }
 
   /* n4: Gemm [1, 18], [18, 3] -> [1, 3] */
   {
-    void *const tensors[] = {(void *)(CTC_AT(const float, 0)), (void *)(w_v_panels.v), (void *)(out_y)};
-    gemv_packed_f32_5(tensors, NULL, 0, 0, 1);
+    void *const tensors[] = {(void *)(CTC_AT(const float, 320)), (void *)(w_v_panels.v), (void *)(out_y)};
+    gemv_packed_f32_3(tensors, NULL, 0, 0, 1);
   }
   return CTC_OK;
 }
@@ -134,7 +118,7 @@ int convolution_run(const float *in_x, float *out_y, void *workspace, size_t wor
 
 static int64_t convolution_workspace_bytes(const int64_t *dims) {
   (void)dims;
-  return 2880;
+  return 448;
 }
 
 static void convolution_bounds(int64_t *dims) { (void)dims; }

@@ -32,7 +32,7 @@ enum {
 #define CONVOLUTION_OUT_Y_ELEMENTS 3
 
 #define CONVOLUTION_ALIGNMENT 64 /* of the workspace */
-#define CONVOLUTION_WORKSPACE_BYTES 2880
+#define CONVOLUTION_WORKSPACE_BYTES 448
 
 /* Runs the model once. Inputs and outputs are dense and row-major; the workspace is memory of the caller's, its contents mean
  * nothing before and after. Returns CONVOLUTION_OK or another status; several threads may run the model at once with a

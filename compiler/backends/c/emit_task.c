@@ -95,15 +95,19 @@ void task_call(Task *task, Str *out, const char *stem, const char *body, Split s
 /* --- epilogues --- */
 
 /* The number `k` among the tensors that an epilogue reads besides the result. */
-static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, size_t load, size_t k) {
-  static const char *const forms[] = {
-      [READS_RESULT] = "ctc_v_load_n(operands[%zu] + at, count)",
-      [READS_CHANNEL] = "ctc_v_load_n(operands[%zu] + channel, count)",
-      [READS_NUMBER] = "ctc_v_set(operands[%zu][0])",
-  };
-  emit_need_name(e, read == READS_NUMBER ? "ctc_v_set" : "ctc_v_load_n");
-  str_addf(out, "  const ctc_v v%zu = ", load);
-  str_addf(out, forms[read], k);
+static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, bool planes, size_t load,
+                              size_t k) {
+  static const struct {
+    const char *function, *form;
+  } vectors[] = {[READS_RESULT] = {"ctc_v_load_n", "(operands[%zu] + at, count)"},
+                 [READS_CHANNEL] = {"ctc_v_load_n", "(operands[%zu] + channel, count)"},
+                 [READS_NUMBER] = {"ctc_v_set", "(operands[%zu][0])"}},
+    of_one_channel = {"ctc_v_set", "(operands[%zu][channel])"};
+  bool one = planes && read == READS_CHANNEL;
+  const char *function = one ? of_one_channel.function : vectors[read].function;
+  emit_need_name(e, function);
+  str_addf(out, "  const ctc_v v%zu = %s", load, function);
+  str_addf(out, one ? of_one_channel.form : vectors[read].form, k);
   str_add(out, ";\n");
 }
 
@@ -155,7 +159,7 @@ static const char *shared_function(Emitter *e, const char *head, const char *par
 static const char *epilogue_function(Emitter *e, const Step *step, bool apart) {
   const LoopNest *nest = step->epilogue;
   Str text = str_in(e->arena), head = str_in(e->arena);
-  bool channel = false, at = false;
+  bool channel = false, at = false, counted = false, planes = results_are_planes(&step->results);
   size_t k = 0;
   for (size_t i = 0; i < nest->loads.count; i++) {
     const Access *access = &nest->loads.items[i];
@@ -166,12 +170,13 @@ static const char *epilogue_function(Emitter *e, const Step *step, bool apart) {
     EpilogueRead read = epilogue_read(&step->results, nest, access);
     channel = channel || read == READS_CHANNEL;
     at = at || read == READS_RESULT;
-    add_epilogue_load(e, &text, read, i, k++);
+    counted = counted || at || (channel && !planes);
+    add_epilogue_load(e, &text, read, planes, i, k++);
   }
   if (k == 0) str_add(&text, "  (void)operands;\n");
   if (!at) str_add(&text, "  (void)at;\n");
   if (!channel) str_add(&text, "  (void)channel;\n");
-  if (!at && !channel) str_add(&text, "  (void)count;\n");
+  if (!counted) str_add(&text, "  (void)count;\n");
   emit_vector_ops(e, &text, nest);
   str_addf(&text, "  return %s;\n", emit_vector_operand(e, &nest->stores.items[0].value));
   const char *attribute = apart ? "CTC_APART" : "CTC_KERNEL";
