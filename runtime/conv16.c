@@ -83,21 +83,19 @@ static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim
 #define CTC_CONV_END(i)                                                                           \
   if ((i) < CTC_TILE && n > (i)) {                                                                \
     const ctc_dim to = at + (i) / columns * walk->y_line + (i) % columns * walk->y_pixel;         \
-    ctc_conv_put(walk, p##i, to, channel);                                                        \
-    if (vectors > 1) ctc_conv_put(walk, q##i, to + walk->y_vector, channel + CTC_LANES);          \
+    const float *sum = sums + 2 * (i) * CTC_LANES;                                                \
+    ctc_conv_put(walk, ctc_v_load(sum), to, channel);                                             \
+    if (vectors > 1)                                                                              \
+      ctc_conv_put(walk, ctc_v_load(sum + CTC_LANES), to + walk->y_vector, channel + CTC_LANES);  \
   }
 
-/* The sums of a pixel, to and from memory. */
-#define CTC_CONV_SET_ASIDE(i)                                                                     \
+/* The sums of a pixel join those of the blocks before, in memory. */
+#define CTC_CONV_JOIN(i)                                                                          \
   if ((i) < CTC_TILE && n > (i)) {                                                                \
-    ctc_v_store(sums + 2 * (i) * CTC_LANES, p##i), p##i = ctc_v_set(0);                           \
-    if (vectors > 1) ctc_v_store(sums + (2 * (i) + 1) * CTC_LANES, q##i), q##i = ctc_v_set(0);    \
-  }
-
-#define CTC_CONV_TAKE_BACK(i)                                                                     \
-  if ((i) < CTC_TILE && n > (i)) {                                                                \
-    p##i += ctc_v_load(sums + 2 * (i) * CTC_LANES);                                               \
-    if (vectors > 1) q##i += ctc_v_load(sums + (2 * (i) + 1) * CTC_LANES);                        \
+    float *sum = sums + 2 * (i) * CTC_LANES;                                                      \
+    ctc_v_store(sum, done > 0 ? ctc_v_load(sum) + p##i : p##i);                                   \
+    if (vectors > 1) sum += CTC_LANES;                                                            \
+    if (vectors > 1) ctc_v_store(sum, done > 0 ? ctc_v_load(sum) + q##i : q##i);                  \
   }
 
 /* Blocks of input channels after which the sums are set aside: rounding errors of a sum grow with
@@ -124,9 +122,9 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
   const ctc_dim ahead = ctc_conv_ahead(walk, 0), ahead2 = ctc_conv_ahead(walk, 1);
   const ctc_dim part = ctc_conv_part(walk);
   float sums[2 * CTC_TILE * CTC_LANES];
-  if (part < walk->outer) memset(sums, 0, sizeof sums);
-  CTC_CONV_PIXELS(CTC_CONV_BEGIN)
-  for (ctc_dim done = 0; done < walk->outer; done += part) {
+  ctc_dim done = 0;
+  do {
+    CTC_CONV_PIXELS(CTC_CONV_BEGIN)
     const ctc_dim end = done + part < walk->outer ? done + part : walk->outer;
     for (ctc_dim outer = done; outer < end; outer++) {
       const ctc_dim inner = outer + 1 < walk->outer ? walk->inner : walk->inner_last;
@@ -146,13 +144,10 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
         }
       }
     }
-    if (part < walk->outer) {
-      CTC_CONV_PIXELS(CTC_CONV_TAKE_BACK)
-    }
-    if (end < walk->outer) {
-      CTC_CONV_PIXELS(CTC_CONV_SET_ASIDE)
-    }
-  }
+    CTC_CONV_PIXELS(CTC_CONV_JOIN)
+    if (part < walk->outer) CTC_IN_MEMORY(sums);
+    done += part;
+  } while (done < walk->outer);
   CTC_CONV_PIXELS(CTC_CONV_END)
   if (walk->epilogue_row) {
     ctc_conv_finish(walk, at, channel, n, columns);

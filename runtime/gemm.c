@@ -141,6 +141,7 @@ static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place pla
     }
     if (end < job.k) {
       CTC_EACH_ROW(CTC_SET_ASIDE)
+      CTC_IN_MEMORY(results);
     }
 #undef CTC_TAKE_BACK
 #undef CTC_SET_ASIDE

@@ -60,6 +60,14 @@
 #define CTC_INLINE
 #endif
 
+/* The array is kept in memory here. C compilers like to keep small ones in registers, which the loop
+ * at hand may need more. */
+#if defined(__GNUC__)
+#define CTC_IN_MEMORY(array) __asm__ volatile("" : "+m"(array))
+#else
+#define CTC_IN_MEMORY(array) (void)(array)
+#endif
+
 /* A function that is not inlined. */
 #if defined(__GNUC__)
 #define CTC_APART __attribute__((noinline))

@@ -489,6 +489,19 @@ def check_nodes_that_change_nothing(folder):
     same(library(net, folder).run([x]), onnxruntime_outputs(net, {"x": x}))
 
 
+def check_training_mode_is_looked_at(folder):
+    """A Dropout that is told at run time whether it drops stays, to say that it cannot."""
+    ports = [value("x", [2, 3]), value("training", [], bool)], [value("y", [2, 3])]
+    net = library(model([("Dropout", ["x", "", "training"], ["d"]), ("Relu", ["d"], ["y"])], *ports), folder)
+    x = array(2, 3)
+    same(net.run([x, np.array(False)]), [np.maximum(x, 0)])
+    try:
+        net.run([x, np.array(True)])
+    except ctc_model.ModelError:
+        return
+    raise AssertionError("training mode went unnoticed")
+
+
 def table_net(positions_shape):
     """Rows of tables that are computed from 8-bit constants: by scalars, by a number for each row, and one along axis 1."""
     gather = [

@@ -39,11 +39,18 @@ static void note_kept(const Graph *graph, bool *kept) {
   }
 }
 
-/* Run-time checks, and elements of the output that give a size its value, stay where they are. */
+/* What a node finds out when it runs: checks, other inputs, elements of its output that give a size
+ * its value. */
+static bool looks_at_data(const Node *node) {
+  for (int k = 1; k < node->input_count; k++)
+    if (node->inputs[k] && !node->inputs[k]->constant) return true;
+  return node->checks.count > 0 || node->outputs[0]->loads.count > 0;
+}
+
 static bool changes_nothing(const Simplifier *s, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
-  return (node->op->flags & OP_KEEPS) && x && y && same_type(x, y) && node->checks.count == 0 &&
-         y->loads.count == 0 && !s->kept[y->id];
+  return (node->op->flags & OP_KEEPS) && x && y && same_type(x, y) && !looks_at_data(node) &&
+         !s->kept[y->id];
 }
 
 /* --- zeros around the input of a convolution --- */
