@@ -65,7 +65,7 @@ VECTOR_avx512 := -mavx512f -mavx512dq -mfma
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit test test-quick zoo demo bench bench-kernels lint tidy docs format asan fuzz install clean help
+.PHONY: all deps unit test test-quick zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -93,6 +93,9 @@ demo: ## from nothing to a real model that runs as C on files of this folder; sa
 
 bench: all $(BENCH_STAMP) ## measure beside onnxruntime and OpenVINO: all models, 1 and 2 threads; writes docs/benchmarks.md and .svg
 	$(BENCH_PYTHON) bench/run.py --ctc $(BUILD)/ctc --report $(BENCH_FLAGS)
+
+bench-accuracy: all $(BENCH_STAMP) ## errors against a float64 run, beside onnxruntime's (half an hour); the next `make bench` shows them
+	$(BENCH_PYTHON) bench/accuracy.py --ctc $(BUILD)/ctc
 
 bench-kernels: all $(BENCH_STAMP) ## GFLOP/s and GB/s of the runtime's kernels beside what the machine can do
 	$(BENCH_PYTHON) bench/kernels.py --ctc $(BUILD)/ctc --write $(BENCH_FLAGS)

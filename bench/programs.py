@@ -6,6 +6,8 @@ import subprocess
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+# What ctc makes without its fast kernels: the loops that anybody would write.
+PLAIN = "plain"
 THREAD_FLAGS = ["-DCTC_POOL", "-pthread"]
 
 
@@ -19,7 +21,7 @@ class Variant:
 def variants(compilers, cflags, options, plain):
     made = [Variant(f"ctc-{cc}", options.split(), cc, cflags.split()) for cc in compilers]
     if plain and compilers:
-        made.append(Variant("plain", ["--optimize=size"], compilers[0], cflags.split()))
+        made.append(Variant(PLAIN, ["--optimize=size"], compilers[0], cflags.split()))
     return made
 
 

@@ -8,6 +8,7 @@ import subprocess
 
 import plot
 from models import ROOT, SET_TITLES
+from programs import PLAIN
 from results import CALL_COST, PEERS, geometric_mean, ratio
 
 
@@ -28,6 +29,7 @@ METHOD = """
 * Then the engines take turns, {rounds} rounds, each time in another order. A turn is a warm-up of at least 30 ms and at least {seconds} s of
   runs, in samples of at least 0.2 ms. The median of a turn counts; the table has the median of the turns, and in brackets how far the
   quartiles of the turns are apart, in percent.
+* *plain loops*: what ctc makes with `--optimize=size`, the loops that anybody would write, compiled with the same flags; one turn.
 * *ratio*: the faster peer's time divided by that of ctc with gcc. Above 1 ctc is faster. **Bold**: below 1.
 
 `make bench` measures all of it and writes this page (some {minutes} minutes here); `bench/run.py resnet18 mlp` measures some models;
@@ -117,12 +119,12 @@ def own_engines(rows):
 def result_table(rows):
     own = own_engines(rows)
     head = ["model"] + [name.replace("-", " ") for name in own] + [t for p, t in PEERS.items()] + ["ratio"]
-    extra = any("plain" in row["engines"] for row in rows)
+    extra = any(PLAIN in row["engines"] for row in rows)
     lines = []
     for row in rows:
         engines = row["engines"]
         lines.append([row["model"]] + [cell(engines.get(name)) for name in own + list(PEERS)] + [ratio_text(ratio(engines, own[0]))]
-                     + ([cell(engines.get("plain"))] if extra else []))
+                     + ([cell(engines.get(PLAIN))] if extra else []))
     return table(head + (["plain loops"] if extra else []), lines)
 
 
@@ -179,6 +181,21 @@ def machine_table(facts):
     return ["| | |", "|---|---|"] + ["| " + " | ".join(line) + " |" for line in lines]
 
 
+def accuracy_section(folder):
+    """From what accuracy.py has found."""
+    path = folder / "accuracy.json"
+    if not path.exists():
+        return []
+    lines = []
+    for model, errors in sorted(json.loads(path.read_text()).items()):
+        peer = errors.pop("onnxruntime")
+        own = list(errors.values())
+        lines.append([model, f"{peer:.1e}"] + [f"{e:.1e}" for e in own] + [f"{own[0] / peer:.2f}" if peer else ""])
+        names = list(errors)
+    return ["", "## Errors", "", "Against a float64 run by onnx's reference implementation: |x - x64| / |x64|, of the worst output "
+            "(`bench/accuracy.py`).", ""] + table(["model", "onnxruntime"] + [n.replace("-", " ") for n in names] + ["ratio"], lines)
+
+
 # --- the page ---
 
 
@@ -194,7 +211,7 @@ def groups_of(store):
     return groups
 
 
-def page(store):
+def page(store, folder):
     groups, facts = groups_of(store), store["facts"]
     everything = [row for rows in groups.values() for row in rows]
     lines = ["# Benchmarks", "", "How fast the programs are that ctc makes, beside onnxruntime and OpenVINO on the same machine, in the same run. "
@@ -208,6 +225,7 @@ def page(store):
         lines += ["", "## What failed", ""] + failed
     single = [row for row in everything if row["threads"] == 1]
     lines += ["", "## The programs", "", "Size and time of compilation, built for one thread.", ""] + size_table(single)
+    lines += accuracy_section(folder)
     kernels = store.get("kernels")
     if kernels:
         lines += ["", "## Kernels", ""] + kernels
@@ -218,7 +236,7 @@ def page(store):
 
 def write(args, store):
     docs = ROOT / "docs"
-    (docs / "benchmarks.md").write_text(page(store))
+    (docs / "benchmarks.md").write_text(page(store, args.folder))
     bars = {
         f"{title}, {threads} thread{'s' * (threads > 1)}": [
             (row["model"], ratio(row["engines"], own_engines(rows)[0])) for row in rows if row["model"] != CALL_COST

@@ -23,6 +23,7 @@ import time
 import programs
 import report
 from models import ROOT, SETS, collect, prepare
+from programs import PLAIN
 from results import CALL_COST, PEERS, geometric_mean, ratio, value
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -85,11 +86,16 @@ class Engine:
 # --- one model ---
 
 
-def start_engines(args, entry, threads, path, data):
+def variants_for(args, set_name, threads):
+    """Plain loops are slow enough to be measured for one set, by one thread, in one turn."""
+    return [v for v in args.variants if v.name != PLAIN or (set_name != "zoo" and threads == 1)]
+
+
+def start_engines(args, set_name, entry, threads, path, data):
     cores = sorted(os.sched_getaffinity(0))[-threads:]
     loop = programs.loop_library(args.folder)
     engines = []
-    for variant in args.variants:
+    for variant in variants_for(args, set_name, threads):
         made = programs.make(args, variant, path, entry.name, threads)
         if made.failed:
             engines.append(made)
@@ -101,17 +107,17 @@ def start_engines(args, entry, threads, path, data):
     return engines
 
 
-def measure(args, entry, threads):
+def measure(args, set_name, entry, threads):
     """{engine: result} of one model, engines taking turns."""
     path, data = prepare(entry, args.folder / "models")
-    engines = start_engines(args, entry, threads, path, data)
+    engines = start_engines(args, set_name, entry, threads, path, data)
     try:
         for engine in engines:
             engine.check()
         for round in range(args.rounds):
             # Another order each time: nobody always follows the same one.
             for engine in engines[round % len(engines) :] + engines[: round % len(engines)]:
-                if not engine.failed:
+                if not engine.failed and (round == 0 or engine.name != PLAIN):
                     time.sleep(REST_SECONDS if threads > 1 else 0)
                     engine.measure(args.seconds, args.quick)
         return {engine.name: engine.result() | {"build": getattr(engine, "build", None)} for engine in engines}
@@ -130,8 +136,7 @@ def time_text(ns):
 def print_row(args, name, threads, results):
     cells = []
     for engine in [v.name for v in args.variants] + ([] if args.no_peers else list(PEERS)):
-        result = results[engine]
-        cells.append(f"{engine} {time_text(value(result, args.quick)):>8}")
+        cells.append(f"{engine} {time_text(value(results.get(engine), args.quick)):>8}")
     ratios = [ratio(results, v.name, args.quick) for v in args.variants]
     marks = " ".join("   -  " if r is None else f"{r:5.2f}{'!' if r < 1 else ' '}" for r in ratios)
     print(f"{name:28.28} {threads}t  " + "  ".join(cells) + f"  {marks}", flush=True)
@@ -160,7 +165,7 @@ def measure_all(args, store):
                 row = store["rows"][key]
             else:
                 try:
-                    engines = measure(args, entry, threads)
+                    engines = measure(args, name, entry, threads)
                 except Exception as error:  # a model that onnxruntime cannot run is no reason to stop
                     print(f"skipped: {entry.name}: {type(error).__name__}: {str(error)[:200]}", flush=True)
                     continue
@@ -198,7 +203,7 @@ def parse():
     parser.add_argument("--cflags", default="-O2 -march=native")
     parser.add_argument("--ctc", type=pathlib.Path, default=ROOT / "build" / "ctc")
     parser.add_argument("--options", default="", help="more options for ctc, in one word")
-    parser.add_argument("--plain", action="store_true", help="measure plain loops as well: ctc without its fast kernels")
+    parser.add_argument("--plain", action="store_true", help="measure plain loops as well: ctc without its fast kernels; --report does")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build" / "bench")
     args = parser.parse_args()
@@ -214,7 +219,7 @@ def parse():
         if not shutil.which(cc):
             print(f"skipped: {cc} is not installed", flush=True)
     compilers = [cc for cc in args.cc.split(",") if shutil.which(cc)]
-    args.variants = programs.variants(compilers, args.cflags, args.options, args.plain)
+    args.variants = programs.variants(compilers, args.cflags, args.options, args.plain or args.report)
     args.results = args.folder / "results.json"
     return args
 
