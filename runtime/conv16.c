@@ -224,6 +224,18 @@ static inline CTC_INLINE void ctc_conv_channels(ctc_conv_walk *walk, const float
   }
 }
 
+/* The `rows` rows from row r of `height` on, fewer at the end: how many is a literal either way if
+ * the height is one. */
+static inline CTC_INLINE void ctc_conv_rows(ctc_conv_walk *walk, const float *x, const float *w,
+                                            ctc_dim at, ctc_dim channel, ctc_dim height,
+                                            ctc_dim rows, ctc_dim r, ctc_dim columns,
+                                            ctc_dim w_block, ctc_dim y_block) {
+  if (height % rows == 0 || r + rows <= height)
+    ctc_conv_channels(walk, x, w, at, channel, rows, columns, w_block, y_block);
+  else
+    ctc_conv_channels(walk, x, w, at, channel, height % rows, columns, w_block, y_block);
+}
+
 /* Which part of the output a unit is: image, pair of blocks, group of rows. */
 typedef struct {
   ctc_dim image, pair, group;
@@ -261,7 +273,7 @@ static CTC_KERNEL void ctc_conv16_f32(const float *x, const float *w, float *y,
   for (ctc_dim unit = first; unit < last; unit++) {
     const ctc_conv_unit u = ctc_conv_find_unit(unit, n, pairs * groups, row_groups, pairs_outer);
     const ctc_dim g = u.pair / pairs, block = g * out_blocks + u.pair % pairs * 2;
-    const ctc_dim r = u.group * rows, count = oh % rows == 0 || r + rows <= oh ? rows : oh - r;
+    const ctc_dim r = u.group * rows;
     ctc_conv_walk walk;
     walk.outer = in_blocks;
     walk.x_outer = x_block;
@@ -280,9 +292,9 @@ static CTC_KERNEL void ctc_conv16_f32(const float *x, const float *w, float *y,
     walk.epilogue = epilogue;
     walk.epilogue_row = epilogue_row;
     walk.operands = operands;
-    ctc_conv_channels(&walk, x + (u.image * x_image + g * in_blocks * x_block + r * walk.x_line),
-                      w + block * w_block, u.image * y_image + block * y_block + r * y_row,
-                      block * 16, count, ow, w_block, y_block);
+    ctc_conv_rows(&walk, x + (u.image * x_image + g * in_blocks * x_block + r * walk.x_line),
+                  w + block * w_block, u.image * y_image + block * y_block + r * y_row, block * 16,
+                  oh, rows, r, ow, w_block, y_block);
   }
 }
 
@@ -324,7 +336,7 @@ static CTC_KERNEL void ctc_conv_stem_f32(const float *x, const float *w, float *
   for (ctc_dim unit = first; unit < last; unit++) {
     const ctc_conv_unit u = ctc_conv_find_unit(unit, n, pairs, row_groups, 0);
     const ctc_dim block = u.pair * 2;
-    const ctc_dim r = u.group * rows, count = oh % rows == 0 || r + rows <= oh ? rows : oh - r;
+    const ctc_dim r = u.group * rows;
     ctc_conv_walk walk;
     walk.outer = in_channels;
     walk.x_outer = x_channel;
@@ -342,9 +354,9 @@ static CTC_KERNEL void ctc_conv_stem_f32(const float *x, const float *w, float *
     walk.epilogue = epilogue;
     walk.epilogue_row = epilogue_row;
     walk.operands = operands;
-    ctc_conv_channels(&walk, x + (u.image * x_image + r * walk.x_line), w + block * w_block,
-                      u.image * y_image + block * y_block + r * y_row, block * 16, count, ow,
-                      w_block, y_block);
+    ctc_conv_rows(&walk, x + (u.image * x_image + r * walk.x_line), w + block * w_block,
+                  u.image * y_image + block * y_block + r * y_row, block * 16, oh, rows, r, ow,
+                  w_block, y_block);
   }
 }
 
