@@ -129,7 +129,9 @@ def result_table(rows):
 
 
 def mean_of(rows, engine):
-    return geometric_mean([ratio(row["engines"], engine) for row in rows if row["model"] != CALL_COST])
+    """Of the ratios; None if the engine was measured for a few of the rows only, such as one compiler of two."""
+    wanted = [row["engines"] for row in rows if row["model"] != CALL_COST]
+    return geometric_mean([ratio(engines, engine) for engines in wanted]) if all(engine in engines for engines in wanted) else None
 
 
 def summary_table(groups):
