@@ -123,13 +123,18 @@ format: ## lay out all sources by .clang-format
 	clang-format -i $(FORMATTED)
 
 FUZZ_SECONDS ?= 60
-fuzz: ## libFuzzer on the reader of ONNX files for FUZZ_SECONDS (needs clang and its runtime, package libclang-rt-14-dev)
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) \
-	  CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' $(BUILD)/fuzz/libctc.a
-	$(CLANG) -g -fsanitize=fuzzer,address,undefined -Icompiler -I$(BUILD)/fuzz/gen -o $(BUILD)/fuzz/fuzz_onnx \
-	  tests/fuzz/fuzz_onnx.c $(BUILD)/fuzz/libctc.a $(LIBS)
-	@mkdir -p $(BUILD)/fuzz/corpus
-	$(BUILD)/fuzz/fuzz_onnx -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus
+FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_DIR     := $(BUILD)/fuzz
+fuzz: ## libFuzzer on the readers (FUZZ="onnx json") for FUZZ_SECONDS each (needs clang and its runtime, package libclang-rt-14-dev)
+	@$(MAKE) --no-print-directory BUILD=$(FUZZ_DIR) CC=$(CLANG) \
+	  CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' $(FUZZ_DIR)/libctc.a
+	@for name in $(FUZZ); do \
+	  echo "== fuzz_$$name" && mkdir -p $(FUZZ_DIR)/corpus/$$name && \
+	  $(CLANG) -g -fsanitize=fuzzer,address,undefined -Icompiler -I$(FUZZ_DIR)/gen -o $(FUZZ_DIR)/fuzz_$$name \
+	    tests/fuzz/fuzz_$$name.c $(FUZZ_DIR)/libctc.a $(LIBS) && \
+	  $(FUZZ_DIR)/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=20 -artifact_prefix=$(FUZZ_DIR)/ \
+	    $$(ls tests/fuzz/$$name.dict 2>/dev/null | sed 's/^/-dict=/') $(FUZZ_DIR)/corpus/$$name || exit 1; \
+	done
 
 asan: ## unit tests and a ctc in build/asan with the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \

@@ -72,6 +72,7 @@ GROUPS = {
     "quantized": lambda: module("quantized"),
     "golden": lambda: module("golden"),
     "examples": lambda: Count(*importlib.import_module("examples").run()),
+    "json-schema": lambda: python("json_schema.py"),
     "random": lambda: python("random_graphs.py"),
     "random-convs": lambda: python("random_convs.py"),
     "random-attention": lambda: python("random_attention.py"),
@@ -101,6 +102,7 @@ PLANS = {
         "quantized",
         "golden",
         "examples",
+        "json-schema",
         "random",
         "random-convs",
         "random-attention",
@@ -114,7 +116,7 @@ PLANS = {
         "zoo",
         "zoo-dynamic",
     ],
-    "quick": ["unit", "errors", "cli", "emitted", "golden", "random-quick", "node-quick"],
+    "quick": ["unit", "errors", "cli", "emitted", "golden", "json-schema", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
 }
 

@@ -37,9 +37,28 @@ make_environment() {
   cp tests/requirements.txt .venv/requirements.txt
 }
 
+# Debian's package of JSON Schema's test suite is older than the draft; this Python package's sources contain the suite.
+schema_tests="jsonschema==4.26.0"
+
+get_schema_tests() {
+  suite=.venv/json-schema-test-suite
+  [ ! -d "$suite/tests" ] || return 0
+  echo "deps: JSON Schema's test suite, from the sources of $schema_tests, into $suite"
+  folder=$(mktemp -d)
+  if .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary jsonschema -d "$folder" "$schema_tests" &&
+    tar -xzf "$folder"/jsonschema-*.tar.gz -C "$folder"; then
+    mkdir -p "$suite"
+    cp -r "$folder"/jsonschema-*/json/tests "$suite/"
+  else
+    echo "deps: could not get it; tests/json_schema.py will be skipped"
+  fi
+  rm -r "$folder"
+}
+
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   install_packages
 else
   echo "deps: this system has no apt-get; install by hand what corresponds to: $packages"
 fi
 make_environment
+get_schema_tests
