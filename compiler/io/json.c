@@ -129,6 +129,7 @@ static int hex4(const char *text, const char *end) {
  * goes behind it all. */
 static bool read_code(Reader *r, const char *close, unsigned *code) {
   int high = hex4(r->at + 2, close);
+  *code = 0;
   if (high < 0) return fail(r, r->at, "'\\u' needs four hexadecimal digits");
   *code = (unsigned)high;
   if (high < 0xD800 || high > 0xDFFF) {
