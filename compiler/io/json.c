@@ -153,7 +153,7 @@ static bool read_escape(Reader *r, const char *close, char **to) {
     r->at += 2;
     return true;
   }
-  unsigned code;
+  unsigned code = 0;
   if (r->at[1] != 'u') return fail(r, r->at, "JSON has no such escape (a backslash is \"\\\\\")");
   if (!read_code(r, close, &code)) return false;
   *to = utf8_write(*to, code);

@@ -303,8 +303,8 @@ static int run_group(const JsonFile *file, const JsonValue *group) {
     if (schema && json_schema_check(schema, file, json_member(test, "data")) == valid) continue;
     printf("FAIL %s: %s: %s: %s\n", file->path, name, json_member(test, "description")->string,
            !schema ? "the schema is refused"
-           : valid ? "is valid"
-                   : "is not valid");
+           : valid ? "must be valid"
+                   : "must not be valid");
     failed++;
   }
   return failed;
