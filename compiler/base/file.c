@@ -28,6 +28,11 @@ bool file_map(const char *path, FileView *view, Diag *diag) {
   return ok;
 }
 
+uint64_t file_hash(FileView view, uint64_t start) {
+  for (size_t i = 0; i < view.size; i++) start = (start ^ view.data[i]) * UINT64_C(1099511628211);
+  return start;
+}
+
 bool file_write_begin(FileWriter *writer, const char *path, Arena *arena, Diag *diag) {
   *writer = (FileWriter){.path = arena_strdup(arena, path),
                          .temporary = arena_printf(arena, "%s.%ld.tmp", path, (long)getpid())};

@@ -18,6 +18,10 @@ typedef struct {
  * returns false if the file cannot be read. An empty file gives size 0. */
 MUST_CHECK bool file_map(const char *path, FileView *view, Diag *diag);
 
+/* FNV-1a of the bytes; `start` is FILE_HASH_START or the hash of what comes before them. */
+#define FILE_HASH_START UINT64_C(14695981039346656037)
+uint64_t file_hash(FileView view, uint64_t start);
+
 /* A file being written beside its final place. */
 typedef struct {
   FILE *stream;

@@ -2,6 +2,7 @@
  * values, calls are inlined. */
 #include "reader.h"
 
+#include "frontends/common/check.h"
 #include "ops/op.h"
 
 enum { GRAPH_DEPTH_LIMIT = 64 };
@@ -166,6 +167,25 @@ static bool add_placeholders(Reader *r, Scope *scope, const Onnx__NodeProto *nod
   return false;
 }
 
+static const char *place_of(const void *site) {
+  return site_text(site);
+}
+
+static bool check(const Site *site, const char *domain, int version, Attr **attrs, int *count) {
+  const Onnx__NodeProto *proto = site->proto;
+  NodeFacts facts = {.c = site->reader->c,
+                     .domain = domain,
+                     .op_type = proto->op_type,
+                     .version = version,
+                     .inputs = proto->input,
+                     .input_count = proto->n_input,
+                     .outputs = proto->output,
+                     .output_count = proto->n_output,
+                     .where = place_of,
+                     .site = site};
+  return check_node(&facts, attrs, count);
+}
+
 static bool read_node(const Site *site) {
   Reader *r = site->reader;
   const char *op_type = text_or_empty(site->proto->op_type);
@@ -177,7 +197,7 @@ static bool read_node(const Site *site) {
   if (function) return function_inline(site, function);
   int version = opset_version(r, site->scope, domain);
   bool ok = attributes_read(site, &attrs, &count);
-  if (!ok || !check_node(site, domain, version, &attrs, &count)) return false;
+  if (!ok || !check(site, domain, version, &attrs, &count)) return false;
   if (!*domain && strcmp(op_type, "Constant") == 0) return add_constant(site, attrs, count);
   return add_node(site, domain, version, attrs, count);
 }

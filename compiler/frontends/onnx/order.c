@@ -1,9 +1,10 @@
 /* order.c: nodes in topological order.
  *
- * The standard demands sorted nodes, but not every exporter sorts. Depth first from each node in
- * turn, producers before users: a sorted list stays as it is, and in others a node moves only as
- * far as it must. A subgraph uses what its nodes take from outside. */
+ * The standard demands sorted nodes, but not every exporter sorts. A subgraph uses what its nodes
+ * take from outside. */
 #include "reader.h"
+
+#include "frontends/common/order.h"
 
 typedef struct {
   Reader *r;
@@ -79,75 +80,26 @@ static void collect(Order *order) {
   order->first[order->count] = order->needs.count;
 }
 
-/* ---- the walk; its stack is explicit, for a list of a million nodes may be in reverse ---- */
-
-typedef struct {
-  int node;
-  size_t next; /* position in needs */
-} Frame;
-
-typedef struct {
-  Order *order;
-  Frame *stack;
-  size_t depth;
-  enum { NEW, OPEN, DONE } * states;
-  int *result;
-  size_t done;
-} Walk;
-
-static bool report_cycle(const Walk *walk, int node) {
-  const Order *order = walk->order;
+static bool report_cycle(const Order *order, const int *members, size_t count) {
+  enum { SHOWN = 5 };
   Str text = str_in(order->r->arena);
-  size_t from = walk->depth;
-  while (walk->stack[from - 1].node != node) from--;
-  for (size_t i = from - 1; i < walk->depth; i++) {
-    const Onnx__NodeProto *proto = order->nodes[walk->stack[i].node];
-    if (i >= from + 4) {
-      str_addf(&text, " and %zu more", walk->depth - i);
-      break;
-    }
-    str_addf(&text, "%s'%s' (%s #%d)", i >= from ? ", " : "", text_or_empty(proto->name),
-             text_or_empty(proto->op_type), walk->stack[i].node);
+  for (size_t i = 0; i < count && i < SHOWN; i++) {
+    const Onnx__NodeProto *proto = order->nodes[members[i]];
+    str_addf(&text, "%s'%s' (%s #%d)", i ? ", " : "", text_or_empty(proto->name),
+             text_or_empty(proto->op_type), members[i]);
   }
+  if (count > SHOWN) str_addf(&text, " and %zu more", count - SHOWN);
   return diag_error(order->r->c->diag, order->r->c->file, "nodes wait for each other (a cycle): %s",
                     str_text(&text));
-}
-
-static void push(Walk *walk, int node) {
-  walk->states[node] = OPEN;
-  walk->stack[walk->depth++] = (Frame){node, walk->order->first[node]};
-}
-
-static bool visit(Walk *walk, int start) {
-  const Order *order = walk->order;
-  if (walk->states[start] == NEW) push(walk, start);
-  while (walk->depth) {
-    Frame *top = &walk->stack[walk->depth - 1];
-    if (top->next == order->first[top->node + 1]) {
-      walk->states[top->node] = DONE;
-      walk->result[walk->done++] = top->node;
-      walk->depth--;
-      continue;
-    }
-    int need = order->needs.items[top->next++];
-    if (walk->states[need] == OPEN) return report_cycle(walk, need);
-    if (walk->states[need] == NEW) push(walk, need);
-  }
-  return true;
 }
 
 bool nodes_order(Reader *r, const Scope *scope, Onnx__NodeProto *const *nodes, size_t count,
                  int **out) {
   Order order = {
       .r = r, .scope = scope, .nodes = nodes, .count = count, .producers = map_in(r->arena)};
+  size_t cycle;
   order.first = ARENA_ARRAY(r->arena, size_t, count + 1);
   collect(&order);
-  Walk walk = {.order = &order,
-               .stack = ARENA_ARRAY(r->arena, Frame, count + 1),
-               .result = ARENA_ARRAY(r->arena, int, count + 1)};
-  walk.states = arena_alloc(r->arena, count + 1, sizeof *walk.states);
-  for (size_t i = 0; i < count; i++)
-    if (!visit(&walk, (int)i)) return false;
-  *out = walk.result;
-  return true;
+  Needs needs = {count, order.needs.items, order.first};
+  return topological_order(r->arena, &needs, out, &cycle) || report_cycle(&order, *out, cycle);
 }

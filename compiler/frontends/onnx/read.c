@@ -109,12 +109,6 @@ static void warn_versions(Reader *r) {
 
 /* ---- the model ---- */
 
-static uint64_t hash_bytes(FileView file) {
-  uint64_t hash = 14695981039346656037u;
-  for (size_t i = 0; i < file.size; i++) hash = (hash ^ file.data[i]) * 1099511628211u;
-  return hash;
-}
-
 static const char *producer_text(Reader *r) {
   const char *name = text_or_empty(r->model->producer_name);
   const char *version = text_or_empty(r->model->producer_version);
@@ -127,7 +121,7 @@ static bool read_model(Reader *r) {
       opsets_read(r, "the model", r->model->opset_import, r->model->n_opset_import, &r->opsets);
   warn_versions(r);
   c->producer = producer_text(r);
-  c->model_hash = hash_bytes(r->file);
+  c->model_hash = file_hash(r->file, FILE_HASH_START);
   ok = functions_read(r) && ok;
   ok = graph_read(r, NULL, r->model->graph) && ok;
   if (c->next_node_index < r->node_number) c->next_node_index = r->node_number;

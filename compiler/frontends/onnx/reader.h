@@ -14,7 +14,7 @@ typedef struct Reader {
   const Onnx__ModelProto *model;
   Map opsets;       /* of the model: domain → its version as a pointer-sized number */
   Map functions;    /* function_key → FunctionProto */
-  Map external;     /* path → FileView, mapped once */
+  Map external;     /* location → FileView, mapped once */
   Value *omitted;   /* stands for an argument that a call of a function left out */
   int node_number;  /* position of the next node in the file */
   size_t inlined;   /* what functions expanded to so far: nodes and parameters */
@@ -97,12 +97,6 @@ MUST_CHECK bool external_data(Reader *r, const char *where, const char *what,
  * Sparse tensors are ATTR_OTHER with a dense `tensor`. */
 MUST_CHECK bool attributes_read(const Site *site, Attr **attrs, int *count);
 
-/* ---- check.c ---- */
-/* Arity, names, kinds and presence of attributes against the operator table. Attributes that are
- * missing but have a default are added. True for operators that the table does not know. */
-MUST_CHECK bool check_node(const Site *site, const char *domain, int version, Attr **attrs,
-                           int *count);
-
 /* ---- inputs.c ---- */
 /* The main graph's inputs as values in `scope`, with the options --dim, --shape and --set applied.
  */
@@ -111,12 +105,6 @@ bool inputs_read(Reader *r, Scope *scope, const Onnx__GraphProto *proto);
 /* ---- declared.c ---- */
 /* Notes what the file says of the types of the values that nodes compute (see DeclaredType). */
 void declared_types_read(Reader *r, Scope *scope, const Onnx__GraphProto *proto);
-
-/* ---- literal.c ---- */
-/* The text of --set as a tensor of that type: one number a piece between commas, or one for all
- * elements. */
-MUST_CHECK const Tensor *literal_read(Reader *r, const char *where, const char *text, DType dtype,
-                                      int rank, const int64_t *dims);
 
 /* ---- order.c ---- */
 /* Positions of `nodes` such that producers come before users, as near to the file's order as can

@@ -1,16 +1,29 @@
 /* check.c: a node against the operator table, before any code of an operator sees it. */
-#include "reader.h"
+#include "frontends/common/check.h"
 
 #include "ops/op.h"
 #include "ops/schema.h"
 
 typedef struct {
-  const Site *site;
+  const NodeFacts *node;
   const OperatorSchema *schema;
-  const char *domain;
-  int version;
   bool strict; /* of ai.onnx: its table is complete, so that an unknown attribute is an error */
 } Check;
+
+static bool check_error(const NodeFacts *node, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static bool check_error(const NodeFacts *node, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  diag_verror(node->c->diag, node->where(node->site), format, args);
+  va_end(args);
+  return false;
+}
+
+/* Whether the next error is printed at all, so that looking for a suggestion is worth it. */
+static bool errors_shown(const NodeFacts *node) {
+  return node->c->diag->errors <= DIAG_LIMIT;
+}
 
 static const char *shown_domain(const char *domain) {
   return *domain ? domain : "ai.onnx";
@@ -22,24 +35,24 @@ static bool is_standard(const char *domain) {
 
 /* ---- the operator itself ---- */
 
-static bool unknown_operator(const Site *site, const char *domain, int version) {
-  const char *name = site->proto->op_type;
+static bool unknown_operator(const NodeFacts *node) {
+  const char *name = node->op_type, *domain = node->domain;
   const OperatorSchema *oldest = schema_oldest(domain, name);
   if (!is_standard(domain)) return true; /* not ours to judge */
   if (oldest)
-    return site_error(site, "%s came with opset %d of %s, but the model is of opset %d", name,
-                      oldest->since, shown_domain(domain), version);
+    return check_error(node, "%s came with opset %d of %s, but the model is of opset %d", name,
+                       oldest->since, shown_domain(domain), node->version);
   if (op_find(domain, name)) return true; /* ours, not the standard's */
-  site_error(site, "%s has no operator '%s'", shown_domain(domain), name);
+  check_error(node, "%s has no operator '%s'", shown_domain(domain), name);
   const char *near = NULL;
-  if (errors_shown(site->reader)) near = schema_suggest(site->reader->arena, domain, name);
-  if (near) diag_hint(site->reader->c->diag, "did you mean '%s'?", near);
+  if (errors_shown(node)) near = schema_suggest(node->c->arena, domain, name);
+  if (near) diag_hint(node->c->diag, "did you mean '%s'?", near);
   return false;
 }
 
 static void warn_deprecated(const Check *check) {
   if (check->schema->deprecated)
-    diag_warning(check->site->reader->c->diag, site_text(check->site),
+    diag_warning(check->node->c->diag, check->node->where(check->node->site),
                  "%s was taken out of the standard in opset %d", check->schema->name,
                  check->schema->since);
 }
@@ -52,24 +65,24 @@ static bool check_params(const Check *check, const char *sort, char *const *name
   const char *op = check->schema->name;
   bool open = param_count && params[param_count - 1].kind >= ARITY_VARIADIC, ok = true;
   if (!open && count > (size_t)param_count)
-    ok = site_error(check->site, "%zu %ss, but %s has at most %d", count, sort, op, param_count);
+    ok = check_error(check->node, "%zu %ss, but %s has at most %d", count, sort, op, param_count);
   for (int i = 0; i < param_count; i++) {
     bool given = (size_t)i < count && *names[i];
     if (params[i].kind == ARITY_SINGLE && !given)
-      ok = site_error(check->site, "%s %d ('%s') of %s is missing", sort, i, params[i].name, op);
+      ok = check_error(check->node, "%s %d ('%s') of %s is missing", sort, i, params[i].name, op);
   }
   if (open && count + 1 < (size_t)params[param_count - 1].least + (size_t)param_count)
-    ok = site_error(check->site, "%zu %ss, but %s has at least %d", count, sort, op,
-                    params[param_count - 1].least + param_count - 1);
+    ok = check_error(check->node, "%zu %ss, but %s has at least %d", count, sort, op,
+                     params[param_count - 1].least + param_count - 1);
   return ok;
 }
 
 static bool check_arity(const Check *check) {
-  const Onnx__NodeProto *node = check->site->proto;
+  const NodeFacts *node = check->node;
   const OperatorSchema *schema = check->schema;
-  bool inputs =
-      check_params(check, "input", node->input, node->n_input, schema->inputs, schema->input_count);
-  return check_params(check, "output", node->output, node->n_output, schema->outputs,
+  bool inputs = check_params(check, "input", node->inputs, node->input_count, schema->inputs,
+                             schema->input_count);
+  return check_params(check, "output", node->outputs, node->output_count, schema->outputs,
                       schema->output_count) &&
          inputs;
 }
@@ -78,22 +91,22 @@ static bool check_arity(const Check *check) {
 
 static bool unknown_attribute(const Check *check, const char *name) {
   const OperatorSchema *schema = check->schema;
-  Reader *r = check->site->reader;
   if (!check->strict) {
-    diag_warning(r->c->diag, site_text(check->site), "unknown attribute '%s' is ignored", name);
+    diag_warning(check->node->c->diag, check->node->where(check->node->site),
+                 "unknown attribute '%s' is ignored", name);
     return true;
   }
-  if (!errors_shown(r)) return site_error(check->site, "unknown attribute '%s'", name);
-  const char **names = ARENA_ARRAY(r->arena, const char *, schema->attr_count + 1);
+  if (!errors_shown(check->node)) return check_error(check->node, "unknown attribute '%s'", name);
+  const char **names = ARENA_ARRAY(check->node->c->arena, const char *, schema->attr_count + 1);
   for (int i = 0; i < schema->attr_count; i++) names[i] = schema->attrs[i].name;
   const char *near = str_nearest(name, names, (size_t)schema->attr_count);
-  const OperatorSchema *newest = schema_find(check->domain, schema->name, INT32_MAX);
+  const OperatorSchema *newest = schema_find(check->node->domain, schema->name, INT32_MAX);
   if (near)
-    return site_error(check->site, "unknown attribute '%s', did you mean '%s'?", name, near);
-  site_error(check->site, "unknown attribute '%s'", name);
+    return check_error(check->node, "unknown attribute '%s', did you mean '%s'?", name, near);
+  check_error(check->node, "unknown attribute '%s'", name);
   if (newest && schema_attr(newest, name))
-    diag_hint(r->c->diag, "newer versions of %s have it, but the model is of opset %d",
-              schema->name, check->version);
+    diag_hint(check->node->c->diag, "newer versions of %s have it, but the model is of opset %d",
+              schema->name, check->node->version);
   return false;
 }
 
@@ -111,12 +124,12 @@ static bool check_attribute(const Check *check, Attr *attr, uint64_t *seen) {
   const SchemaAttr *known = schema_attr(check->schema, attr->name);
   if (!known) return unknown_attribute(check, attr->name);
   uint64_t bit = UINT64_C(1) << (known - check->schema->attrs);
-  if (*seen & bit) return site_error(check->site, "attribute '%s' is given twice", attr->name);
+  if (*seen & bit) return check_error(check->node, "attribute '%s' is given twice", attr->name);
   *seen |= bit;
   AttrKind is = attr->kind;
   if (same_kind(attr, known->kind)) return true;
-  return site_error(check->site, "attribute '%s' must be %s, but is %s", attr->name,
-                    attr_kind_text(known->kind), attr_kind_text(is));
+  return check_error(check->node, "attribute '%s' must be %s, but is %s", attr->name,
+                     attr_kind_text(known->kind), attr_kind_text(is));
 }
 
 static int count_defaults(const OperatorSchema *schema, uint64_t seen) {
@@ -129,7 +142,7 @@ static int count_defaults(const OperatorSchema *schema, uint64_t seen) {
 /* Attributes that are not there: their defaults, at the end of the list. */
 static bool add_defaults(const Check *check, uint64_t seen, Attr **attrs, int *count) {
   const OperatorSchema *schema = check->schema;
-  Arena *arena = check->site->reader->arena;
+  Arena *arena = check->node->c->arena;
   Attr *all = ARENA_ARRAY(arena, Attr, *count + count_defaults(schema, seen));
   bool ok = true;
   if (*count) memcpy(all, *attrs, (size_t)*count * sizeof *all);
@@ -137,8 +150,8 @@ static bool add_defaults(const Check *check, uint64_t seen, Attr **attrs, int *c
     const SchemaAttr *known = &schema->attrs[i];
     if (seen >> i & 1) continue;
     if (known->required)
-      ok = site_error(check->site, "attribute '%s' (%s) is missing", known->name,
-                      attr_kind_text(known->kind));
+      ok = check_error(check->node, "attribute '%s' (%s) is missing", known->name,
+                       attr_kind_text(known->kind));
     else if (known->missing)
       all[(*count)++] = *known->missing;
   }
@@ -160,14 +173,12 @@ static const OperatorSchema *early_schema(const char *domain, const char *name) 
   return op && (op->flags & OP_EARLY) ? schema_oldest(domain, name) : NULL;
 }
 
-bool check_node(const Site *site, const char *domain, int version, Attr **attrs, int *count) {
-  Check check = {.site = site,
-                 .schema = schema_find(domain, site->proto->op_type, version),
-                 .domain = domain,
-                 .version = version,
-                 .strict = is_standard(domain)};
-  if (!check.schema) check.schema = early_schema(domain, site->proto->op_type);
-  if (!check.schema) return unknown_operator(site, domain, version);
+bool check_node(const NodeFacts *node, Attr **attrs, int *count) {
+  Check check = {.node = node,
+                 .schema = schema_find(node->domain, node->op_type, node->version),
+                 .strict = is_standard(node->domain)};
+  if (!check.schema) check.schema = early_schema(node->domain, node->op_type);
+  if (!check.schema) return unknown_operator(node);
   warn_deprecated(&check);
   bool arity = check_arity(&check);
   return check_attributes(&check, attrs, count) && arity;

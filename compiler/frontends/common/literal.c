@@ -1,5 +1,5 @@
 /* literal.c: the text of --set as a tensor. */
-#include "reader.h"
+#include "frontends/common/inputs.h"
 
 #include <errno.h>
 #include <math.h>
@@ -36,17 +36,22 @@ static uint16_t to_half(float value) {
 
 /* ---- one number ---- */
 
+void literal_store_real(double value, DType dtype, void *out) {
+  float single = (float)value;
+  uint16_t half = dtype == DT_F16 ? to_half(single) : to_bfloat(single);
+  switch (dtype) {
+  case DT_F64: memcpy(out, &value, sizeof value); break;
+  case DT_F32: memcpy(out, &single, sizeof single); break;
+  default: memcpy(out, &half, sizeof half); break;
+  }
+}
+
 static bool parse_float(const char *text, DType dtype, void *out) {
   char *end;
   double value = strtod(text, &end);
   if (end == text || *end) return false;
-  float single = (float)value;
-  uint16_t half = dtype == DT_F16 ? to_half(single) : to_bfloat(single);
-  switch (dtype) {
-  case DT_F64: memcpy(out, &value, sizeof value); return true;
-  case DT_F32: memcpy(out, &single, sizeof single); return true;
-  default: memcpy(out, &half, sizeof half); return true;
-  }
+  literal_store_real(value, dtype, out);
+  return true;
 }
 
 static bool parse_int(const char *text, DType dtype, void *out) {
@@ -100,31 +105,30 @@ static int64_t count_pieces(const char *text) {
   return count;
 }
 
-const Tensor *literal_read(Reader *r, const char *where, const char *text, DType dtype, int rank,
-                           const int64_t *dims) {
+const Tensor *literal_read(Compilation *c, const char *where, const char *text, DType dtype,
+                           int rank, const int64_t *dims) {
   enum { COUNT_LIMIT = 1 << 26 };
   int64_t count, pieces = count_pieces(text);
   void *data;
   if (!tensor_count(dims, rank, &count) || count > COUNT_LIMIT) {
-    diag_error(r->c->diag, where, "the input is too big to be given as text");
+    diag_error(c->diag, where, "the input is too big to be given as text");
     return NULL;
   }
   if (pieces != 1 && pieces != count) {
-    diag_error(r->c->diag, where, "%lld values for %lld elements", (long long)pieces,
+    diag_error(c->diag, where, "%lld values for %lld elements", (long long)pieces,
                (long long)count);
-    diag_hint(r->c->diag, "give one value for all, or one for each, separated by commas");
+    diag_hint(c->diag, "give one value for all, or one for each, separated by commas");
     return NULL;
   }
-  Tensor *tensor = tensor_create(r->arena, dtype, rank, dims, &data);
+  Tensor *tensor = tensor_create(c->arena, dtype, rank, dims, &data);
   size_t bytes = dtype_info(dtype)->bytes;
   uint8_t first[16];
   for (int64_t i = 0; i < pieces; i++) {
     size_t length = strcspn(text, ",");
-    char *piece = arena_strndup(r->arena, text, length);
+    char *piece = arena_strndup(c->arena, text, length);
     void *out = count ? (uint8_t *)data + (size_t)i * bytes : first;
     if (!parse_one(piece, dtype, out)) {
-      diag_error(r->c->diag, where, "'%s' is not a value of type %s", piece,
-                 dtype_info(dtype)->name);
+      diag_error(c->diag, where, "'%s' is not a value of type %s", piece, dtype_info(dtype)->name);
       return NULL;
     }
     text += length + (text[length] == ',');
