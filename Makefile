@@ -7,6 +7,7 @@
 #   kernels_*.c,         tools/kernels*.c from runtime/*.c
 #     kernel_table.c
 #   templates.c          tools/embed.c from templates/
+#   schemas.c            tools/embed.c from schema/*.schema.json
 #   ops.def              the DEFINE_…(Name lines of compiler/ops/
 
 BUILD   ?= build
@@ -37,12 +38,13 @@ SOURCES   := $(sort $(shell find compiler -name '*.c'))
 HEADERS   := $(sort $(shell find compiler -name '*.h' -o -name '*.def'))
 RUNTIME   := $(sort $(wildcard runtime/*.c))
 TEMPLATES := $(sort $(wildcard templates/*.[ch]))
+SCHEMAS   := $(sort $(wildcard schema/*.schema.json))
 TABLES    := $(sort $(wildcard schema/*_operators.json))
 UNIT      := $(sort $(wildcard tests/unit/test_*.c))
 TABLE_TOOL := $(wildcard tools/operator_table.c)
 
 KERNEL_FILES := $(RUNTIME:runtime/%.c=$(GEN)/kernels_%.c) $(GEN)/kernel_table.c
-GENERATED    := $(GEN)/onnx.pb-c.c $(GEN)/templates.c $(KERNEL_FILES) \
+GENERATED    := $(GEN)/onnx.pb-c.c $(GEN)/templates.c $(GEN)/schemas.c $(KERNEL_FILES) \
                 $(if $(TABLE_TOOL),$(GEN)/operator_table.c)
 # Included by sources, so they must be there before the first one is compiled.
 GENERATED_HEADERS := $(GEN)/onnx.pb-c.h $(GEN)/ops.def
@@ -260,7 +262,12 @@ $(GEN)/kernels.stamp: $(BUILD)/tools/kernels $(RUNTIME) runtime
 $(GEN)/templates.c: $(BUILD)/tools/embed $(TEMPLATES) templates
 	@mkdir -p $(@D)
 	$(call show,write  )
-	$(Q)$< $(TEMPLATES) > $@
+	$(Q)$< templates $(TEMPLATES) > $@
+
+$(GEN)/schemas.c: $(BUILD)/tools/embed $(SCHEMAS) schema
+	@mkdir -p $(@D)
+	$(call show,write  )
+	$(Q)$< schemas $(SCHEMAS) > $@
 
 # Rewritten only when an operator was added or renamed: everything that includes it is compiled again then.
 $(GEN)/ops.def: $(wildcard compiler/ops/*.c) compiler/ops

@@ -63,15 +63,6 @@ typedef struct {
 MUST_CHECK bool template_expand(const char *file, const char *text, const Scope *scope, Str *out,
                                 TemplateLines *lines, Diag *diag);
 
-/* A file of templates/ as it was when ctc was built (tools/embed.c). */
-typedef struct {
-  const char *name; /* "model.c" */
-  const char *text;
-} EmbeddedTemplate;
-
-extern const EmbeddedTemplate embedded_templates[]; /* sorted by name */
-extern const int embedded_template_count;
-
 /* The text of a template: the file of that name in `folder`, or, if `folder` is NULL, the embedded
  * one. *file is how messages should name it. Reports and returns false if it is not there. */
 MUST_CHECK bool template_load(const char *folder, const char *name, Arena *arena, const char **file,

@@ -2,6 +2,7 @@
  * templates are being written. */
 #include "backends/template.h"
 
+#include "base/embedded.h"
 #include "base/file.h"
 
 #include <string.h>
@@ -14,10 +15,10 @@ static bool load_file(const char *path, Arena *arena, const char **text, Diag *d
 }
 
 static bool unknown_template(const char *name, Arena *arena, Diag *diag) {
-  const char **names = ARENA_ARRAY(arena, const char *, embedded_template_count + 1);
-  for (int i = 0; i < embedded_template_count; i++) names[i] = embedded_templates[i].name;
+  const char **names = ARENA_ARRAY(arena, const char *, embedded_templates_count + 1);
+  for (int i = 0; i < embedded_templates_count; i++) names[i] = embedded_templates[i].name;
   diag_error(diag, NULL, "there is no template '%s'", name);
-  const char *near = str_nearest(name, names, (size_t)embedded_template_count);
+  const char *near = str_nearest(name, names, (size_t)embedded_templates_count);
   if (near) diag_hint(diag, "did you mean '%s'?", near);
   return false;
 }
@@ -26,7 +27,7 @@ bool template_load(const char *folder, const char *name, Arena *arena, const cha
                    const char **text, Diag *diag) {
   *file = arena_printf(arena, "%s/%s", folder ? folder : "templates", name);
   if (folder) return load_file(*file, arena, text, diag);
-  for (int i = 0; i < embedded_template_count; i++) {
+  for (int i = 0; i < embedded_templates_count; i++) {
     if (strcmp(embedded_templates[i].name, name) != 0) continue;
     *text = embedded_templates[i].text;
     return true;

@@ -1,0 +1,16 @@
+/* embedded.h: files that are part of ctc: texts as they were when it was built (tools/embed.c). */
+#ifndef CTC_BASE_EMBEDDED_H
+#define CTC_BASE_EMBEDDED_H
+
+typedef struct {
+  const char *name; /* "model.c" */
+  const char *text;
+} EmbeddedText;
+
+/* Sorted by name; the row behind the last one has no name. */
+extern const EmbeddedText embedded_templates[]; /* of templates/ */
+extern const int embedded_templates_count;
+extern const EmbeddedText embedded_schemas[]; /* schema/….schema.json */
+extern const int embedded_schemas_count;
+
+#endif
