@@ -34,7 +34,7 @@ const JsonMember *json_find(const JsonValue *object, const char *key, size_t key
 }
 
 const JsonValue *json_member(const JsonValue *object, const char *key) {
-  const JsonMember *member = json_find(object, key, strlen(key));
+  const JsonMember *member = object ? json_find(object, key, strlen(key)) : NULL;
   return member ? member->value : NULL;
 }
 
