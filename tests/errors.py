@@ -14,6 +14,7 @@ import tempfile
 
 import numpy as np
 
+import wrong_json
 from common import ROOT, conv_net, ctc, model, save, value
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "errors"
@@ -190,13 +191,28 @@ def data_files(folder):
 
 # --- running ---
 
+CASES = [*MODELS, *COMMANDS, *wrong_json.MODELS]
+
+
 def command_of(name):
+    if name in wrong_json.MODELS:
+        return ["compile", "m.json", "-o", "out.c"]
     return COMPILE if name in MODELS else COMMANDS[name]
+
+
+def json_files(name, folder):
+    (folder / "m.json").write_text(wrong_json.MODELS[name])
+    (folder / "w.safetensors").write_bytes(wrong_json.weight_file())
+    for file, data in wrong_json.FILES.items():
+        (folder / f"{file}.safetensors").write_bytes(data)
 
 
 def run_case(name, folder):
     """What golden files hold: the command, the exit status, standard error."""
-    save(MODELS[name]() if name in MODELS else conv_net(), folder)
+    if name in wrong_json.MODELS:
+        json_files(name, folder)
+    else:
+        save(MODELS[name]() if name in MODELS else conv_net(), folder)
     if name in COMMANDS:
         data_files(folder)
     before = sorted(os.listdir(folder))
@@ -215,9 +231,8 @@ def check_case(name, folder):
 
 def check_every_case_is_there(_):
     """No golden file without a case, no name for two of them."""
-    names = [*MODELS, *COMMANDS]
-    assert len(names) == len(set(names))
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(names)
+    assert len(CASES) == len(set(CASES))
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(CASES)
 
 
 def check_seven(folder):
@@ -314,7 +329,7 @@ def check_damaged_weights(folder):
 # --- all ---
 
 def all_checks():
-    checks = {f"error: {name}": lambda folder, name=name: check_case(name, folder) for name in [*MODELS, *COMMANDS]}
+    checks = {f"error: {name}": lambda folder, name=name: check_case(name, folder) for name in CASES}
     more = [check_every_case_is_there, check_seven, check_limit, check_documented, check_bit_flips, check_cut_off, check_damaged_weights]
     checks.update({check.__name__[6:]: check for check in more})
     return checks
@@ -324,7 +339,7 @@ def renew():
     GOLDEN.mkdir(exist_ok=True)
     for path in GOLDEN.glob("*.txt"):
         path.unlink()
-    for name in [*MODELS, *COMMANDS]:
+    for name in CASES:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 (GOLDEN / f"{name}.txt").write_text(run_case(name, pathlib.Path(folder)))

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/file.h"
+#include "frontends/json/json_model.h"
 #include "frontends/onnx/onnx.h"
 #include "passes/passes.h"
 
@@ -37,7 +38,7 @@ Compilation *cli_load(Cli *cli) {
   c->file = cli->options.model = cli->arguments.items[0];
   c->options = &cli->options;
   cli_progress(cli, "reading %s", c->file);
-  bool ok = onnx_read(c, c->file);
+  bool ok = json_model_is(c->file) ? json_model_read(c, c->file) : onnx_read(c, c->file);
   /* What was read of a wrong model is looked at all the same, for the errors in it. */
   if (!ok && c->graph) ok = pass_infer(c) && false;
   cli_progress(cli, "%s", "");

@@ -27,6 +27,12 @@ DType dtype_from_npy(const char *descr) {
   return DT_NONE;
 }
 
+DType dtype_from_name(const char *name) {
+  for (int i = 1; i < DT_COUNT; i++)
+    if (strcmp(infos[i].name, name) == 0) return (DType)i;
+  return DT_NONE;
+}
+
 bool dtype_is_float(DType dtype) {
   return dtype_info(dtype)->kind == KIND_FLOAT;
 }

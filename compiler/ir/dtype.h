@@ -29,6 +29,7 @@ typedef struct {
 const DTypeInfo *dtype_info(DType dtype);
 DType dtype_from_onnx(int code);         /* DT_NONE if there is no such code */
 DType dtype_from_npy(const char *descr); /* likewise */
+DType dtype_from_name(const char *name); /* "float32"; likewise */
 bool dtype_is_float(DType dtype);        /* f16, bf16, f32, f64 */
 bool dtype_is_integer(DType dtype);      /* signed or unsigned, not bool */
 

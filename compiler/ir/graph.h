@@ -108,6 +108,7 @@ struct Node {
   const char *name;    /* may be "" */
   int version;         /* opset version of its domain in the model */
   int index;           /* its position in the file, for messages: Conv #13 */
+  const char *where;   /* line and place in a file that has them; NULL: only the file is known */
   Value **inputs;      /* NULL entries are omitted optional inputs */
   int input_count;
   Value **outputs; /* NULL entries are outputs that nobody asked for */
@@ -194,7 +195,8 @@ Graph *node_body(const Node *node, const char *name);
 Value *node_in(const Node *node, int i);
 Value *node_out(const Node *node, int i);
 
-/* "model.onnx: node 'conv1' (Conv #13)", the location of diagnostics. */
+/* "model.onnx: node 'conv1' (Conv #13)", the location of diagnostics; "net.json:12:5: /layers/3:
+ * node 'conv1' (Conv)" where the file has lines. */
 const char *node_where(Compilation *c, const Node *node);
 /* An error at a node, followed by a note with the types of its inputs. Returns false. */
 bool node_error(Compilation *c, const Node *node, const char *format, ...)

@@ -66,6 +66,8 @@ static const char *qualified_type(Arena *arena, const Node *node) {
 
 const char *node_where(Compilation *c, const Node *node) {
   const char *type = qualified_type(c->arena, node), *file = c->file ? c->file : "model";
+  if (node->where)
+    return arena_printf(c->arena, "%s: node '%s' (%s)", node->where, node->name, type);
   if (node->name && node->name[0])
     return arena_printf(c->arena, "%s: node '%s' (%s #%d)", file, node->name, type, node->index);
   return arena_printf(c->arena, "%s: node #%d (%s)", file, node->index, type);

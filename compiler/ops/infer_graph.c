@@ -160,6 +160,23 @@ static bool infer_node(Compilation *c, Node *node, bool *gone) {
   return true;
 }
 
+static void forget_types(Node *node) {
+  for (int i = 0; i < node->output_count; i++) {
+    Value *value = node->outputs[i];
+    if (!value) continue;
+    value->dtype = DT_NONE;
+    value->rank = -1;
+  }
+}
+
+void infer_types(Compilation *c, Node *node) {
+  Diag *diag = c->diag, silent = {.out = NULL};
+  if (!node->op || !inputs_typed(node)) return;
+  c->diag = &silent;
+  if (!check_input_types(c, node) || !node->op->infer(c, node)) forget_types(node);
+  c->diag = diag;
+}
+
 /* --- after an error --- */
 
 static void use_declared_type(Compilation *c, Value *value) {

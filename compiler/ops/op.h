@@ -58,6 +58,9 @@ const OpDef *const *op_list(int *count);
  * the bodies that are known to run. Reports every error there is; false if there was one.
  * (ops/infer_graph.c) */
 MUST_CHECK bool infer_graph(Compilation *c, Graph *graph);
+/* The types of a node's outputs, if they can be told, without a report and without folding: for
+ * front ends that choose the nodes behind it by them. infer_graph will say what is wrong. */
+void infer_types(Compilation *c, Node *node);
 /* Whether nodes of the operator can be run while compiling. */
 bool op_can_fold(const OpDef *op);
 /* Runs a node whose inputs are all constants, as its outputs are then; it is not needed any more.

@@ -1,0 +1,317 @@
+/* layer.c: fields, weights and nodes of a layer. */
+#include "layer.h"
+
+#include "frontends/common/check.h"
+#include "frontends/common/inputs.h"
+#include "ops/op.h"
+#include "ops/schema.h"
+
+#include <inttypes.h>
+
+/* ---- fields ---- */
+
+const JsonValue *layer_field(const Layer *l, const char *key) {
+  const JsonValue *value = json_member(l->json, key);
+  if (!value) value = json_member(json_member(l->fields, key), "default");
+  return value && value->kind != JSON_NULL ? value : NULL;
+}
+
+int64_t layer_int(const Layer *l, const char *key) {
+  const JsonValue *value = layer_field(l, key);
+  return value && value->is_integer ? value->integer : 0;
+}
+
+double layer_real(const Layer *l, const char *key) {
+  const JsonValue *value = layer_field(l, key);
+  return value ? value->number : 0;
+}
+
+bool layer_bool(const Layer *l, const char *key) {
+  const JsonValue *value = layer_field(l, key);
+  return value && value->boolean;
+}
+
+const char *layer_text(const Layer *l, const char *key) {
+  const JsonValue *value = layer_field(l, key);
+  return value && value->kind == JSON_STRING ? value->string : NULL;
+}
+
+const int64_t *layer_list(const Layer *l, const char *key, int *count) {
+  const JsonValue *value = layer_field(l, key);
+  bool list = value && value->kind == JSON_ARRAY;
+  *count = !value ? 0 : list ? (int)value->count : 1;
+  int64_t *out = ARENA_ARRAY(l->r->arena, int64_t, *count + 1);
+  for (int i = 0; i < *count; i++) out[i] = list ? value->items[i]->integer : value->integer;
+  return out;
+}
+
+void layer_ints(const Layer *l, const char *key, int count, int64_t *out) {
+  int given;
+  const int64_t *list = layer_list(l, key, &given);
+  for (int i = 0; i < count; i++) out[i] = i < given ? list[i] : given ? list[given - 1] : 0;
+}
+
+void layer_error(Layer *l, const char *key, const char *format, ...) {
+  const JsonReader *r = l->r;
+  const JsonValue *at = key ? json_member(l->json, key) : NULL;
+  va_list args;
+  va_start(args, format);
+  diag_verror(r->c->diag, json_where(&r->file, at ? at : l->json), format, args);
+  va_end(args);
+  l->failed = true;
+}
+
+/* ---- weights ---- */
+
+/* The name in the weight file: "weights" of the layer may say another one. */
+static const char *weight_name(const Layer *l, const char *name) {
+  const JsonValue *other = json_member(json_member(l->json, "weights"), name);
+  return other ? other->string : arena_printf(l->r->arena, "%s.%s", l->name, name);
+}
+
+static const char *shape_text(Arena *arena, int rank, const int64_t *dims) {
+  Str text = str_in(arena);
+  str_add(&text, "[");
+  for (int i = 0; i < rank; i++) str_addf(&text, "%s%" PRId64, i ? ", " : "", dims[i]);
+  str_add(&text, "]");
+  return str_text(&text);
+}
+
+static void missing_weight(Layer *l, const char *name, int rank, const int64_t *dims) {
+  JsonReader *r = l->r;
+  const char *near = weights_suggest(r, name);
+  layer_error(l, "weights", "weight '%s' %s is in no weight file", name,
+              shape_text(r->arena, rank, dims));
+  if (near)
+    diag_hint(r->c->diag, "did you mean '%s'?", near);
+  else if (!r->weight_list.count)
+    diag_hint(r->c->diag, "name the file: \"weights\": \"FILE.safetensors\" at the top");
+}
+
+static void check_weight(Layer *l, const char *name, const Value *value, int rank,
+                         const int64_t *dims) {
+  const Tensor *tensor = value->constant;
+  Arena *arena = l->r->arena;
+  bool same = tensor->rank == rank;
+  for (int i = 0; i < rank && same; i++) same = tensor->dims[i] == dims[i];
+  if (!same)
+    layer_error(l, NULL, "weight '%s' is %s%s, but the layer takes %s", name,
+                dtype_info(tensor->dtype)->name, shape_text(arena, tensor->rank, tensor->dims),
+                shape_text(arena, rank, dims));
+  else if (tensor->dtype != l->dtype)
+    layer_error(l, NULL, "weight '%s' is of %s, but the layer computes with %s", name,
+                dtype_info(tensor->dtype)->name, dtype_info(l->dtype)->name);
+}
+
+Value *layer_weight(Layer *l, const char *parameter, int rank, const int64_t *dims) {
+  const char *name = weight_name(l, parameter);
+  Value *value = weights_find(l->r, name);
+  if (value) {
+    check_weight(l, name, value, rank, dims);
+    return value;
+  }
+  missing_weight(l, name, rank, dims);
+  return value_create(l->r->c, name);
+}
+
+Value *layer_weight1(Layer *l, const char *name, int64_t size) {
+  return layer_weight(l, name, 1, &size);
+}
+
+Value *layer_weight2(Layer *l, const char *name, int64_t rows, int64_t columns) {
+  return layer_weight(l, name, 2, (int64_t[]){rows, columns});
+}
+
+/* ---- constants ---- */
+
+Value *layer_tensor(Layer *l, const Tensor *tensor) {
+  return value_constant(l->r->c, arena_printf(l->r->arena, "%s/constant", l->name), tensor);
+}
+
+Value *layer_ints_value(Layer *l, const int64_t *values, int count) {
+  return layer_tensor(l, tensor_i64(l->r->arena, values, count));
+}
+
+Value *layer_int_value(Layer *l, int64_t value) {
+  void *data;
+  Tensor *tensor = tensor_create(l->r->arena, DT_I64, 0, NULL, &data);
+  memcpy(data, &value, sizeof value);
+  return layer_tensor(l, tensor);
+}
+
+static Value *filled(Layer *l, int rank, const int64_t *dims, double value) {
+  void *data;
+  Tensor *tensor = tensor_create(l->r->arena, l->dtype, rank, dims, &data);
+  size_t bytes = dtype_info(l->dtype)->bytes;
+  for (int64_t i = 0; i < tensor->count; i++)
+    literal_store_real(value, l->dtype, (char *)data + (size_t)i * bytes);
+  return layer_tensor(l, tensor);
+}
+
+Value *layer_scalar(Layer *l, double value) {
+  return filled(l, 0, NULL, value);
+}
+
+Value *layer_fill(Layer *l, int64_t count, double value) {
+  return filled(l, 1, &count, value);
+}
+
+int layer_rank(Layer *l, const Value *value) {
+  if (value->rank < 0) l->failed = true;
+  return value->rank < 0 ? 0 : value->rank;
+}
+
+int layer_axis(Layer *l, const char *key, int64_t axis, int rank) {
+  if (axis >= -rank && axis < rank) return (int)(axis < 0 ? axis + rank : axis);
+  if (rank) layer_error(l, key, "axis %" PRId64 " is outside of [%d, %d]", axis, -rank, rank - 1);
+  l->failed = true;
+  return 0;
+}
+
+/* ---- nodes ---- */
+
+Attr attr_int(const char *name, int64_t value) {
+  return (Attr){.name = name, .kind = ATTR_INT, .count = 1, .i = value};
+}
+
+Attr attr_float(const char *name, double value) {
+  return (Attr){.name = name, .kind = ATTR_FLOAT, .count = 1, .f = (float)value};
+}
+
+Attr attr_text(const char *name, const char *value) {
+  return (Attr){
+      .name = name, .kind = ATTR_STRING, .count = 1, .s = value, .s_length = strlen(value)};
+}
+
+Attr attr_ints(const char *name, const int64_t *values, int count) {
+  return (Attr){.name = name, .kind = ATTR_INTS, .count = (size_t)count, .ints = values};
+}
+
+static Attr *copy_attrs(Arena *arena, Attrs attrs) {
+  Attr *copy = ARENA_ARRAY(arena, Attr, attrs.count + 1);
+  for (int i = 0; i < attrs.count; i++) {
+    copy[i] = attrs.items[i];
+    if (copy[i].kind == ATTR_INTS)
+      copy[i].ints = arena_copy(arena, copy[i].ints, copy[i].count * sizeof *copy[i].ints);
+  }
+  return copy;
+}
+
+static const char *layer_where(const void *layer) {
+  return ((const Layer *)layer)->where;
+}
+
+/* The table knows names only; what they are does not matter to it. */
+static bool check(Layer *l, const char *domain, const char *op_type, int version, Values in,
+                  int outputs, Attr **attrs, int *count) {
+  static char given[] = "x", omitted[] = "";
+  char **names = ARENA_ARRAY(l->r->arena, char *, in.count + outputs + 1);
+  for (int i = 0; i < in.count + outputs; i++)
+    names[i] = i >= in.count || in.items[i] ? given : omitted;
+  NodeFacts facts = {.c = l->r->c,
+                     .domain = domain,
+                     .op_type = op_type,
+                     .version = version,
+                     .inputs = names,
+                     .input_count = (size_t)in.count,
+                     .outputs = names + in.count,
+                     .output_count = (size_t)outputs,
+                     .where = layer_where,
+                     .site = l};
+  return check_node(&facts, attrs, count);
+}
+
+static Node *append(Layer *l, const char *domain, const char *op_type, int version, Values in,
+                    int outputs) {
+  Compilation *c = l->r->c;
+  Node *node = graph_append(c, l->r->graph, domain, op_type, version, in.count, outputs);
+  node->name = l->name;
+  node->where = l->where;
+  node->op = op_find(domain, op_type);
+  if (in.count) memcpy(node->inputs, in.items, (size_t)in.count * sizeof *in.items);
+  return node;
+}
+
+Value **layer_node(Layer *l, const char *domain, const char *op_type, int version, Values in,
+                   Attrs attrs, int outputs) {
+  JsonReader *r = l->r;
+  int newest = schema_newest(domain), count = attrs.count;
+  Attr *all = copy_attrs(r->arena, attrs);
+  Value **values = ARENA_ARRAY(r->arena, Value *, outputs + 1);
+  for (int i = 0; i < outputs; i++)
+    values[i] = value_create(r->c, arena_printf(r->arena, "%s/%s", l->name, op_type));
+  while (in.count && !in.items[in.count - 1]) in.count--;
+  if (!version) version = newest ? newest : 1;
+  if (!check(l, domain, op_type, version, in, outputs, &all, &count)) {
+    l->failed = true;
+    return values;
+  }
+  Node *node = append(l, domain, op_type, version, in, outputs);
+  node->attrs = all;
+  node->attr_count = count;
+  for (int i = 0; i < outputs; i++) {
+    values[i]->producer = node;
+    values[i]->producer_output = i;
+    node->outputs[i] = values[i];
+  }
+  infer_types(r->c, node);
+  return values;
+}
+
+Value **layer_ops(Layer *l, const char *op_type, Values inputs, Attrs attrs, int outputs) {
+  return layer_node(l, "", op_type, 0, inputs, attrs, outputs);
+}
+
+Value *layer_op(Layer *l, const char *op_type, Values inputs, Attrs attrs) {
+  return layer_ops(l, op_type, inputs, attrs, 1)[0];
+}
+
+/* ---- short forms ---- */
+
+Value *layer_reshape(Layer *l, Value *x, const int64_t *shape, int count) {
+  return layer_op(l, "Reshape", IN(x, layer_ints_value(l, shape, count)), NO_ATTRS);
+}
+
+Value *layer_permute(Layer *l, Value *x, const int64_t *perm, int count) {
+  return layer_op(l, "Transpose", IN(x), WITH(attr_ints("perm", perm, count)));
+}
+
+Value *layer_unsqueeze(Layer *l, Value *x, int64_t axis) {
+  return layer_op(l, "Unsqueeze", IN(x, layer_ints_value(l, &axis, 1)), NO_ATTRS);
+}
+
+Value *layer_squeeze(Layer *l, Value *x, int64_t axis) {
+  return layer_op(l, "Squeeze", IN(x, layer_ints_value(l, &axis, 1)), NO_ATTRS);
+}
+
+Value *layer_slice(Layer *l, Value *x, int64_t axis, int64_t start, int64_t end) {
+  return layer_op(l, "Slice",
+                  IN(x, layer_ints_value(l, &start, 1), layer_ints_value(l, &end, 1),
+                     layer_ints_value(l, &axis, 1)),
+                  NO_ATTRS);
+}
+
+Value *layer_concat(Layer *l, Values inputs, int64_t axis) {
+  if (inputs.count == 1) return inputs.items[0];
+  return layer_op(l, "Concat", inputs, WITH(attr_int("axis", axis)));
+}
+
+Value *layer_sizes(Layer *l, Value *x, int64_t start, int64_t end) {
+  return layer_op(l, "Shape", IN(x), WITH(attr_int("start", start), attr_int("end", end)));
+}
+
+Value *layer_batched(Layer *l, int dims, bool *added) {
+  *added = l->inputs[0]->rank == dims + 1;
+  return *added ? layer_unsqueeze(l, l->inputs[0], 0) : l->inputs[0];
+}
+
+Value *layer_unbatched(Layer *l, Value *y, bool added) {
+  return added ? layer_squeeze(l, y, 0) : y;
+}
+
+Value *layer_linear(Layer *l, Value *x, Value *weight, Value *bias) {
+  if (x->rank == 2) return layer_op(l, "Gemm", IN(x, weight, bias), WITH(attr_int("transB", 1)));
+  Value *turned = layer_permute(l, weight, (int64_t[]){1, 0}, 2);
+  Value *y = layer_op(l, "MatMul", IN(x, turned), NO_ATTRS);
+  return bias ? layer_op(l, "Add", IN(y, bias), NO_ATTRS) : y;
+}

@@ -1,0 +1,164 @@
+/* layer_onnx.c: any operator of ONNX by its name; constants; tensors of the weight file. */
+#include "layer.h"
+
+#include "frontends/common/inputs.h"
+#include "ops/op.h"
+#include "ops/schema.h"
+
+#include <float.h>
+#include <inttypes.h>
+
+/* ---- attributes ---- */
+
+static const float *floats_of(Arena *arena, const JsonValue *list) {
+  float *out = ARENA_ARRAY(arena, float, list->count + 1);
+  for (size_t i = 0; i < list->count; i++) out[i] = (float)list->items[i]->number;
+  return out;
+}
+
+static const int64_t *ints_of(Arena *arena, const JsonValue *list) {
+  int64_t *out = ARENA_ARRAY(arena, int64_t, list->count + 1);
+  for (size_t i = 0; i < list->count; i++) out[i] = list->items[i]->integer;
+  return out;
+}
+
+static const char *const *texts_of(Arena *arena, const JsonValue *list) {
+  const char **out = ARENA_ARRAY(arena, const char *, list->count + 1);
+  for (size_t i = 0; i < list->count; i++) out[i] = list->items[i]->string;
+  return out;
+}
+
+/* One value of the kind that a single attribute, or an element of a list, is of. */
+static bool is_one(const JsonValue *value, AttrKind kind) {
+  switch (kind) {
+  case ATTR_INT:
+  case ATTR_INTS: return value->kind == JSON_NUMBER && value->is_integer;
+  case ATTR_FLOAT:
+  case ATTR_FLOATS: return value->kind == JSON_NUMBER;
+  case ATTR_STRING:
+  case ATTR_STRINGS: return value->kind == JSON_STRING;
+  default: return false;
+  }
+}
+
+static bool is_list(const JsonValue *value, AttrKind kind) {
+  bool ok = value->kind == JSON_ARRAY;
+  for (size_t i = 0; ok && i < value->count; i++) ok = is_one(value->items[i], kind);
+  return ok;
+}
+
+/* {"dtype": "float32", "value": [[1, 2], [3, 4]]} */
+static const Tensor *read_tensor(Layer *l, const JsonValue *value) {
+  const JsonValue *dtype = json_member(value, "dtype"), *data = json_member(value, "value");
+  if (!data || (dtype && dtype->kind != JSON_STRING)) return NULL;
+  return constant_read(l->r, data, dtype ? dtype_from_name(dtype->string) : DT_F32);
+}
+
+static void set_value(Layer *l, const JsonValue *value, Attr *attr) {
+  Arena *arena = l->r->arena;
+  attr->count = value->kind == JSON_ARRAY ? value->count : 1;
+  switch (attr->kind) {
+  case ATTR_INT: attr->i = value->integer; break;
+  case ATTR_FLOAT: attr->f = (float)value->number; break;
+  case ATTR_STRING:
+    attr->s = value->string;
+    attr->s_length = value->length;
+    break;
+  case ATTR_INTS: attr->ints = ints_of(arena, value); break;
+  case ATTR_FLOATS: attr->floats = floats_of(arena, value); break;
+  case ATTR_STRINGS: attr->strings = texts_of(arena, value); break;
+  case ATTR_TENSOR: attr->tensor = read_tensor(l, value); break;
+  default: break;
+  }
+}
+
+/* The kind that a value shows of itself, for operators that the table does not know. */
+static AttrKind guess_kind(const JsonValue *value) {
+  static const AttrKind kinds[] = {ATTR_INT, ATTR_FLOAT, ATTR_STRING};
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (is_one(value, kinds[i])) return kinds[i];
+    AttrKind list = kinds[i] == ATTR_INT     ? ATTR_INTS
+                    : kinds[i] == ATTR_FLOAT ? ATTR_FLOATS
+                                             : ATTR_STRINGS;
+    if (is_list(value, list)) return list;
+  }
+  return value->kind == JSON_OBJECT ? ATTR_TENSOR : ATTR_NONE;
+}
+
+static bool fits(const JsonValue *value, AttrKind kind) {
+  if (kind == ATTR_TENSOR) return value->kind == JSON_OBJECT;
+  bool list = kind == ATTR_INTS || kind == ATTR_FLOATS || kind == ATTR_STRINGS;
+  return list ? is_list(value, kind) : is_one(value, kind);
+}
+
+static bool attr_error(Layer *l, const JsonValue *value, const char *name, AttrKind kind) {
+  l->failed = true;
+  return json_error(&l->r->file, value, "attribute '%s' must be %s, not %s", name,
+                    attr_kind_text(kind), json_kind_name(value));
+}
+
+/* JSON's true and false are ONNX's 1 and 0. */
+static const JsonValue *as_number(Arena *arena, const JsonValue *value) {
+  if (value->kind != JSON_BOOL) return value;
+  JsonValue *number = ARENA_NEW(arena, JsonValue);
+  *number = *value;
+  number->kind = JSON_NUMBER;
+  number->number = value->boolean;
+  number->integer = value->boolean;
+  number->is_integer = true;
+  return number;
+}
+
+bool layer_attr(Layer *l, const char *domain, const char *op_type, int version, const char *name,
+                const JsonValue *value, Attr *attr) {
+  int newest = schema_newest(domain);
+  const OperatorSchema *schema = schema_find(domain, op_type,
+                                             version  ? version
+                                             : newest ? newest
+                                                      : 1);
+  const SchemaAttr *known = schema ? schema_attr(schema, name) : NULL;
+  value = as_number(l->r->arena, value);
+  AttrKind kind = known ? known->kind : guess_kind(value);
+  *attr = (Attr){.name = name, .kind = kind};
+  if (!fits(value, kind)) return attr_error(l, value, name, kind);
+  set_value(l, value, attr);
+  if (kind != ATTR_TENSOR || attr->tensor) return true;
+  return attr_error(l, value, name, kind);
+}
+
+/* ---- operators ---- */
+
+void build_onnx(Layer *l) {
+  const JsonValue *given = json_member(l->json, "attributes");
+  const char *domain = layer_text(l, "domain"), *op = layer_text(l, "op");
+  int version = (int)layer_int(l, "version"), count = given ? (int)given->count : 0;
+  Attr *attrs = ARENA_ARRAY(l->r->arena, Attr, count + 1);
+  if (strcmp(domain, "ai.onnx") == 0) domain = "";
+  for (int i = 0; i < count; i++)
+    if (!layer_attr(l, domain, op, version, given->members[i].key, given->members[i].value,
+                    &attrs[i]))
+      l->failed = true;
+  if (l->failed) return;
+  Value **outputs = layer_node(l, domain, op, version, (Values){l->inputs, l->input_count},
+                               (Attrs){attrs, count}, l->wanted);
+  for (int i = 0; i < l->wanted; i++) l->outputs[i] = outputs[i];
+}
+
+/* ---- values ---- */
+
+void build_constant(Layer *l) {
+  DType dtype = dtype_from_name(layer_text(l, "dtype"));
+  const Tensor *tensor = constant_read(l->r, json_member(l->json, "value"), dtype);
+  l->failed = !tensor;
+  if (tensor) l->outputs[0] = value_constant(l->r->c, l->name, tensor);
+}
+
+/* A tensor of the weight file, called like the node or as "weight" says. */
+void build_parameter(Layer *l) {
+  const char *name = layer_text(l, "weight") ? layer_text(l, "weight") : l->name;
+  l->outputs[0] = weights_find(l->r, name);
+  if (l->outputs[0]) return;
+  const char *near = weights_suggest(l->r, name);
+  layer_error(l, "weight", "weight '%s' is in no weight file", name);
+  if (near) diag_hint(l->r->c->diag, "did you mean '%s'?", near);
+}
