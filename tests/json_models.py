@@ -143,7 +143,7 @@ def adaptive(x, sizes, reduce):
 
 
 def gdn(x, w, inverse):
-    norm = np.sqrt(w["beta"][None, :, None, None] + np.einsum("ij,njhw->nihw", w["gamma"], x * x))
+    norm = np.sqrt(by_channel(w["beta"], x) + np.einsum("ij,nj...->ni...", w["gamma"], x * x))
     return x * norm if inverse else x / norm
 
 
@@ -292,6 +292,8 @@ LAYERS = [
     ("Bilinear", {"in1_features": 3, "in2_features": 4, "out_features": 5}, {"weight": (5, 3, 4), "bias": (5,)}, [(2, 6, 3), (2, 6, 4)],
      lambda w, x, y: np.einsum("...i,oij,...j->...o", x, w["weight"], y) + w["bias"]),
     ("GDN", {"in_channels": 6}, {"beta": (6,), "gamma": (6, 6)}, [X4], lambda w, x: gdn(x, w, False)),
+    ("GDN", {"in_channels": 6}, {"beta": (6,), "gamma": (6, 6)}, [(4, 6)], lambda w, x: gdn(x, w, False)),
+    ("GDN", {"in_channels": 6}, {"beta": (6,), "gamma": (6, 6)}, [(4, 6, 5)], lambda w, x: gdn(x, w, False)),
     ("IGDN", {"in_channels": 6}, {"beta": (6,), "gamma": (6, 6)}, [X4], lambda w, x: gdn(x, w, True)),
 
     ("BatchNorm1d", {"num_features": 6, "eps": 1e-3}, NORM | STATS, [(4, 6)], lambda w, x: batch_norm(x, w, 1e-3)),

@@ -141,17 +141,27 @@ void build_embedding(Layer *l) {
     l->outputs[0] = layer_op(l, "Gather", IN(table, l->inputs[0]), WITH(attr_int("axis", 0)));
 }
 
+/* beta_i + sum_j gamma_ij s_j, with the channels on axis 1: a convolution of kernel size 1. */
+static Value *mix_channels(Layer *l, Value *squares, Value *gamma, Value *beta) {
+  int64_t axes[MAX_RANK];
+  int rank = layer_rank(l, squares);
+  if (rank == 2) return layer_linear(l, squares, gamma, beta);
+  for (int i = 2; i < rank; i++) axes[i - 2] = i;
+  Value *weight =
+      layer_op(l, "Unsqueeze", IN(gamma, layer_ints_value(l, axes, rank - 2)), NO_ATTRS);
+  return layer_op(l, "Conv", IN(squares, weight, beta), NO_ATTRS);
+}
+
 /* Generalised divisive normalisation (Ballé et al.): y_i = x_i / sqrt(beta_i + sum_j gamma_ij
- * x_j²), its approximate inverse multiplies. x is [N, C, H, W]. */
+ * x_j²), its approximate inverse multiplies. x is [N, C, …]. */
 void build_gdn(Layer *l) {
   int64_t channels = layer_int(l, "in_channels");
   Value *x = l->inputs[0], *beta = layer_weight1(l, "beta", channels);
   Value *gamma = layer_weight2(l, "gamma", channels, channels);
+  int rank = layer_rank(l, x);
+  if (!l->failed && rank < 2) layer_error(l, NULL, "the input must have channels");
   if (l->failed) return;
-  Value *axes = layer_ints_value(l, (int64_t[]){2, 3}, 2);
-  Value *weight = layer_op(l, "Unsqueeze", IN(gamma, axes), NO_ATTRS);
   Value *squares = layer_op(l, "Mul", IN(x, x), NO_ATTRS);
-  Value *sums = layer_op(l, "Conv", IN(squares, weight, beta), NO_ATTRS);
-  Value *norm = layer_op(l, "Sqrt", IN(sums), NO_ATTRS);
+  Value *norm = layer_op(l, "Sqrt", IN(mix_channels(l, squares, gamma, beta)), NO_ATTRS);
   l->outputs[0] = layer_op(l, l->type->op, IN(x, norm), NO_ATTRS);
 }
