@@ -4,7 +4,7 @@
 # Everything that is built goes to $(BUILD). What is generated there, in $(BUILD)/gen:
 #   onnx.pb-c.[ch]       protoc-c from schema/onnx.proto
 #   operator_table.c     tools/operator_table.c from schema/*_operators.json
-#   kernels_*.c,         tools/kernels*.c from runtime/*.c
+#   kernels_*.c,         tools/kernels*.c and compiler/kernels/ from runtime/*.c
 #     kernel_table.c
 #   templates.c          tools/embed.c from templates/
 #   schemas.c            tools/embed.c from schema/*.schema.json
@@ -218,7 +218,7 @@ TOOL_FLAGS := -std=gnu11 $(WARNINGS) -Icompiler -O1 -g
 TOOL_BASE  := $(wildcard compiler/base/*.[ch]) $(wildcard compiler/ir/dtype.*) compiler/ir/kernel.h \
              $(wildcard compiler/backends/template.[ch])
 
-$(BUILD)/tools/kernels: $(wildcard tools/kernels*.[ch]) $(TOOL_BASE)
+$(BUILD)/tools/kernels: $(wildcard tools/kernels*.[ch] compiler/kernels/*.[ch]) $(TOOL_BASE)
 	@mkdir -p $(@D)
 	$(call show,link   )
 	$(Q)$(HOST_CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^)

@@ -61,6 +61,7 @@ typedef struct Options {
   const char *blas;                   /* a CBLAS library for large products; NULL: none */
   bool strict;                        /* results that do not change with the C compiler's level */
   bool static_workspace;
+  bool line_directives; /* C compilers' messages about plugins point at their kernel.c */
   int threads;  /* the most that the program is planned for; up to 1: it has nothing of threads */
   bool trace;   /* the emitted program tells what each step wrote (templates/trace.c); for `ctc
                    verify` only */
@@ -74,6 +75,8 @@ typedef struct Options {
   const char *const *disabled_passes;
   size_t disabled_pass_count;
   const char *templates; /* --templates DIR, or NULL */
+  const char *const *plugins; /* --plugin DIR */
+  size_t plugin_count;
 } Options;
 
 #endif

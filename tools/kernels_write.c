@@ -20,12 +20,12 @@ static bool is_unchanged(const char *path, const Str *text) {
          memcmp(view.data, str_text(text), text->length) == 0;
 }
 
-static bool write_file(Runtime *runtime, const char *path, const Str *text) {
+static bool write_file(Sources *runtime, const char *path, const Str *text) {
   if (is_unchanged(path, text)) return true;
   FileWriter writer;
-  if (!file_write_begin(&writer, path, runtime->arena, &runtime->diag)) return false;
+  if (!file_write_begin(&writer, path, runtime->arena, runtime->diag)) return false;
   fwrite(str_text(text), 1, text->length, writer.stream);
-  return file_write_commit(&writer, &runtime->diag);
+  return file_write_commit(&writer, runtime->diag);
 }
 
 /* --- which chunks a chunk needs, directly or not --- */
@@ -91,7 +91,7 @@ static void print_map(Str *out, const Function *function) {
 }
 
 /* The functions of one runtime file, preceded by all that they need from any. */
-static bool write_functions(Runtime *runtime, const char *folder, const char *file) {
+static bool write_functions(Sources *runtime, const char *folder, const char *file) {
   Str out = str_in(runtime->arena);
   bool *marks = ARENA_ARRAY(runtime->arena, bool, runtime->ordered.count + 1);
   for (size_t i = 0; i < runtime->ordered.count; i++) {
@@ -160,21 +160,7 @@ static void print_params(Str *out, const Function *function) {
   str_add(out, "};\n");
 }
 
-/* The definition of `ctc_relu_v` for `ctc_relu_f32`, `ctc_and_vb` for `ctc_and_bool`; or NULL. */
-static const Chunk *vector_form(Runtime *runtime, const Function *function) {
-  static const char *const suffixes[][2] = {{"_f32", "_v"}, {"_bool", "_vb"}};
-  size_t length = strlen(function->name);
-  for (int i = 0; i < 2; i++) {
-    size_t suffix = strlen(suffixes[i][0]);
-    if (length <= suffix || strcmp(function->name + length - suffix, suffixes[i][0]) != 0) continue;
-    const char *name = arena_printf(runtime->arena, "%.*s%s", (int)(length - suffix),
-                                    function->name, suffixes[i][1]);
-    return map_get(&runtime->definitions, name);
-  }
-  return NULL;
-}
-
-static void print_kernel(Runtime *runtime, Str *out, const Function *function) {
+static void print_kernel(Sources *runtime, Str *out, const Function *function) {
   bool number = function->returns == RETURNS_NUMBER;
   str_addf(out, "    {\"%s\", %zu, ", function->name, function->params.count);
   if (function->params.count)
@@ -207,7 +193,7 @@ static void print_literal(Str *out, const char *text) {
   str_add(out, "\"");
 }
 
-static void print_needs(Runtime *runtime, Str *out, const Chunk *chunk) {
+static void print_needs(Sources *runtime, Str *out, const Chunk *chunk) {
   bool *marks = ARENA_ARRAY(runtime->arena, bool, runtime->ordered.count + 1);
   mark_needs(chunk, marks);
   str_addf(out, "static const int needs_%d[] = {", chunk->index);
@@ -216,13 +202,19 @@ static void print_needs(Runtime *runtime, Str *out, const Chunk *chunk) {
   str_add(out, "-1};\n");
 }
 
-static void print_chunk_row(Str *out, const Chunk *chunk) {
-  str_addf(out, "    {\"%s\",\n", chunk->names.items[0]);
-  print_literal(out, chunk->text);
-  str_addf(out, ", needs_%d},\n", chunk->index);
+static void print_names(Str *out, const Chunk *chunk) {
+  str_addf(out, "static const char *const names_%d[] = {", chunk->index);
+  for (size_t i = 0; i < chunk->names.count; i++) str_addf(out, "\"%s\", ", chunk->names.items[i]);
+  str_add(out, "NULL};\n");
 }
 
-static bool write_table(Runtime *runtime, const char *folder) {
+static void print_chunk_row(Str *out, const Chunk *chunk) {
+  str_addf(out, "    {names_%d,\n", chunk->index);
+  print_literal(out, chunk->text);
+  str_addf(out, ", needs_%d, NULL, 0},\n", chunk->index);
+}
+
+static bool write_table(Sources *runtime, const char *folder) {
   Str out = str_in(runtime->arena);
   size_t functions = runtime->functions.count, chunks = runtime->ordered.count;
   str_addf(&out, "%s#include \"ir/kernel.h\"\n\n", heading);
@@ -231,6 +223,7 @@ static bool write_table(Runtime *runtime, const char *folder) {
   for (size_t i = 0; i < functions; i++) print_kernel(runtime, &out, runtime->functions.items[i]);
   str_add(&out, "    {0},\n};\n\n");
   for (size_t i = 0; i < chunks; i++) print_needs(runtime, &out, runtime->ordered.items[i]);
+  for (size_t i = 0; i < chunks; i++) print_names(&out, runtime->ordered.items[i]);
   str_addf(&out,
            "\nconst int runtime_chunk_count = %zu;\nconst RuntimeChunk runtime_chunks[] = {\n",
            chunks);
@@ -240,14 +233,14 @@ static bool write_table(Runtime *runtime, const char *folder) {
 }
 
 /* All definitions in one file, for checks of the runtime as the emitted programs see it. */
-static bool write_all(Runtime *runtime, const char *folder) {
+static bool write_all(Sources *runtime, const char *folder) {
   Str out = str_in(runtime->arena);
   str_add(&out, heading);
   for (size_t i = 0; i < runtime->ordered.count; i++) print_chunk(&out, runtime->ordered.items[i]);
   return write_file(runtime, arena_printf(runtime->arena, "%s/runtime_all.c", folder), &out);
 }
 
-bool write_kernel_files(Runtime *runtime, const char *folder) {
+bool write_kernel_files(Sources *runtime, const char *folder) {
   for (size_t i = 0; i < runtime->files.count; i++)
     if (!write_functions(runtime, folder, runtime->files.items[i])) return false;
   return write_all(runtime, folder) && write_table(runtime, folder);

@@ -12,7 +12,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # Who may include whom: a folder of compiler/ those of its own level and of the levels below.
-LEVELS = [{"base"}, {"ir", "io"}, {"frontends", "ops", "passes"}, {"backends"}, {"cli"}]
+LEVELS = [{"base"}, {"ir", "io"}, {"frontends", "ops", "passes"}, {"backends", "kernels"}, {"plugins"}, {"cli"}]
 LEVEL = {folder: level for level, folders in enumerate(LEVELS) for folder in folders}
 # Beside the folders: facts that every level above base may know, and what the build generates.
 SHARED_HEADERS = {"options.h", "version.h"}

@@ -272,7 +272,9 @@ static bool find_sizes(Bench *b) {
   if (count == 0) return true;
   const Tensor **outputs = ARENA_ARRAY(arena, const Tensor *, b->program->outputs.count + 1);
   cli_progress(b->cli, "finding out the sizes");
-  bool ok = interpret(b->program, b->inputs, outputs, arena, &result, NULL, NULL);
+  bool ok = interpret_obstacle(b->program)
+                ? interpret_sizes(b->program, b->inputs, arena, &result)
+                : interpret(b->program, b->inputs, outputs, arena, &result, NULL, NULL);
   cli_progress(b->cli, "%s", "");
   b->symbols = result.symbols;
   return ok || cli_run_failed(b->cli, b->program->compilation, &result);

@@ -45,7 +45,7 @@ struct Cli {
   bool shared, memory, help, quiet, keep, dynamic, json, markdown, every_step, cpu_time;
   Vec(const char *) input_files; /* -i name=file */
   Vec(const char *) arguments;   /* what is not an option */
-  Vec(const char *) dump_after, disabled;
+  Vec(const char *) dump_after, disabled, plugins;
   Vec(DimOption) dims;
   Vec(ShapeOption) shapes;
   Vec(SetOption) sets;

@@ -5,6 +5,7 @@
 #include "frontends/json/json_model.h"
 #include "frontends/onnx/onnx.h"
 #include "passes/passes.h"
+#include "plugins/plugin.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +31,14 @@ int cli_finish(Cli *cli) {
   return cli->diag.errors ? EXIT_MODEL : EXIT_OK;
 }
 
+static bool use_plugins(Cli *cli, Compilation *c) {
+  PluginSet *set = plugins_create(cli->arena, &cli->diag);
+  const Options *o = &cli->options;
+  if (!plugins_find(set, o->plugins, o->plugin_count, o->model)) return false;
+  plugins_use(set, c);
+  return true;
+}
+
 Compilation *cli_load(Cli *cli) {
   Compilation *c = ARENA_NEW(cli->arena, Compilation);
   c->arena = cli->arena;
@@ -37,6 +46,7 @@ Compilation *cli_load(Cli *cli) {
   c->dims = dim_pool_create(cli->arena);
   c->file = cli->options.model = cli->arguments.items[0];
   c->options = &cli->options;
+  if (!use_plugins(cli, c)) return NULL;
   cli_progress(cli, "reading %s", c->file);
   bool ok = json_model_is(c->file) ? json_model_read(c, c->file) : onnx_read(c, c->file);
   /* What was read of a wrong model is looked at all the same, for the errors in it. */

@@ -143,6 +143,11 @@ static bool handle_dump(Cli *cli, const char *text) {
   return true;
 }
 
+static bool handle_plugin(Cli *cli, const char *text) {
+  vec_push(cli->arena, &cli->plugins, text);
+  return true;
+}
+
 static bool handle_disable(Cli *cli, const char *text) {
   vec_push(cli->arena, &cli->disabled, text);
   return true;
@@ -163,6 +168,8 @@ const OptionRow cli_model_options[] = {
     {"--set", NULL, "INPUT=VALUE", CALL(handle_set), "make an input a constant; repeatable"},
     {"--threads", NULL, "N", CALL(handle_threads),
      "plan for up to N threads (4); 1: a program without anything of threads"},
+    {"--plugin", NULL, "DIR", CALL(handle_plugin),
+     "a layer of one's own: a folder with layer.json and kernel.c; repeatable"},
     {0},
 };
 
@@ -192,6 +199,8 @@ const OptionRow cli_emit_options[] = {
     {"--static-workspace", NULL, NULL, FLAG(options.static_workspace),
      "add a run function with a static workspace of its own"},
     {"--templates", NULL, "DIR", TEXT(options.templates), "read the templates from a folder"},
+    {"--line-directives", NULL, NULL, FLAG(options.line_directives),
+     "C compilers' messages about a plugin point at its kernel.c"},
     {0},
 };
 
@@ -350,6 +359,8 @@ bool cli_parse(Cli *cli, const Command *command, int argc, char **argv) {
   o->shape_count = cli->shapes.count;
   o->sets = cli->sets.items;
   o->set_count = cli->sets.count;
+  o->plugins = cli->plugins.items;
+  o->plugin_count = cli->plugins.count;
   o->dump_after = cli->dump_after.items;
   o->dump_after_count = cli->dump_after.count;
   o->disabled_passes = cli->disabled.items;

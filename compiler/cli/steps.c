@@ -6,7 +6,7 @@
 #include <string.h>
 
 const char *step_kernel_name(const Step *step) {
-  return step->kind == STEP_KERNEL ? step->kernel->name + strlen("ctc_") : "loop nest";
+  return step->kind == STEP_KERNEL ? kernel_short_name(step->kernel) : "loop nest";
 }
 
 static void add_node(Str *out, const Node *node) {

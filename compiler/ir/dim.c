@@ -240,6 +240,10 @@ bool dim_is_overflow(Dim dim) {
   return dim->overflow;
 }
 
+int dim_terms(Dim dim) {
+  return dim->term_count;
+}
+
 bool dim_is_const(Dim dim) {
   return !dim->overflow &&
          (dim->term_count == 0 || (dim->term_count == 1 && dim->terms[0].degree == 0));

@@ -73,6 +73,8 @@ bool dim_is_const(Dim dim);           /* a constant, and not the overflow mark *
 bool dim_is(Dim dim, int64_t value);  /* the constant `value` */
 int64_t dim_value(Dim dim);           /* asserts dim_is_const */
 bool dim_is_overflow(Dim dim);        /* holds the overflow mark */
+int dim_terms(Dim dim);               /* of the sum that it is; of a product at most
+                                       * those of one factor times those of the other */
 const DimSymbol *dim_symbol(Dim dim); /* its symbol if the expression is just one, else NULL */
 /* The (mutable) symbol of that name, or NULL. */
 DimSymbol *dim_find_symbol(DimPool *pool, const char *name);

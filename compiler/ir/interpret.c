@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum {
+  STATUS_BAD_ARGUMENT = 1,
   STATUS_BAD_SHAPE = 2, /* as in runtime/prelude.c */
   CHUNK = 256, /* iterations of the innermost loop that one pass over the operations takes */
 };
@@ -360,7 +361,32 @@ static bool run_loop(Machine *m, const Step *step) {
   return true;
 }
 
+static bool nest_is_callable(const LoopNest *nest) {
+  for (size_t i = 0; nest && i < nest->ops.count; i++)
+    if (!kernel_is_callable(nest->ops.items[i].function)) return false;
+  return true;
+}
+
+static bool step_is_callable(const Step *step) {
+  bool kernel = step->kind != STEP_KERNEL || kernel_is_callable(step->kernel);
+  return kernel && nest_is_callable(step->nest) && nest_is_callable(step->epilogue);
+}
+
+static void find_obstacle(Step *step, void *first) {
+  const Step **obstacle = first;
+  if (!*obstacle && !step_is_callable(step)) *obstacle = step;
+}
+
+const Step *interpret_obstacle(const Program *program) {
+  const Step *obstacle = NULL;
+  block_visit_steps(program->body, find_obstacle, &obstacle);
+  return obstacle;
+}
+
 static bool run_step(Machine *m, const Step *step) {
+  if (!step_is_callable(step))
+    return fail(m, step, STATUS_BAD_ARGUMENT,
+                "the kernels of plugins run in emitted programs only, not inside ctc");
   switch (step->kind) {
   case STEP_KERNEL:
     if (!run_kernel(m, step)) return false;
@@ -444,8 +470,8 @@ static void take_outputs(Machine *m, const Tensor **outputs) {
   }
 }
 
-bool interpret(const Program *program, const Tensor *const *inputs, const Tensor **outputs,
-               Arena *arena, RunResult *result, StepObserver observer, void *context) {
+/* Nothing is known yet but what `result` will be filled with. */
+static Machine make_machine(const Program *program, Arena *arena, RunResult *result) {
   size_t symbols = dim_symbol_count(program->compilation->dims);
   *result = (RunResult){0};
   Machine m = {.program = program,
@@ -453,11 +479,23 @@ bool interpret(const Program *program, const Tensor *const *inputs, const Tensor
                .defined = ARENA_ARRAY(arena, bool, symbols + 1),
                .memory = ARENA_ARRAY(arena, Memory, program->buffers.count + 1),
                .arena = arena,
-               .result = result,
-               .observer = observer,
-               .context = context};
+               .result = result};
   result->symbols = m.symbols;
   result->defined = m.defined;
+  return m;
+}
+
+bool interpret_sizes(const Program *program, const Tensor *const *inputs, Arena *arena,
+                     RunResult *result) {
+  Machine m = make_machine(program, arena, result);
+  return bind_inputs(&m, inputs);
+}
+
+bool interpret(const Program *program, const Tensor *const *inputs, const Tensor **outputs,
+               Arena *arena, RunResult *result, StepObserver observer, void *context) {
+  Machine m = make_machine(program, arena, result);
+  m.observer = observer;
+  m.context = context;
   bool ok = bind_inputs(&m, inputs) && run_block(&m, program->body);
   if (ok) take_outputs(&m, outputs);
   for (size_t i = 0; i < program->buffers.count; i++)

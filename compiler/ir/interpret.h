@@ -28,6 +28,13 @@ MUST_CHECK bool interpret(const Program *program, const Tensor *const *inputs,
                           const Tensor **outputs, Arena *arena, RunResult *result,
                           StepObserver observer, void *context);
 
+/* The first step that ctc cannot run itself because it calls a plugin's kernel; NULL: there is none.
+ */
+const Step *interpret_obstacle(const Program *program);
+/* Runs nothing: only the values of the symbols that follow from the inputs' shapes. */
+MUST_CHECK bool interpret_sizes(const Program *program, const Tensor *const *inputs, Arena *arena,
+                                RunResult *result);
+
 /* Data and element count of a buffer at this moment; NULL if it has none yet. */
 const void *interpret_buffer(const Machine *machine, const Buffer *buffer, int64_t *count);
 /* An expression at this moment, such as an extent of a step that was just executed. */

@@ -1,4 +1,4 @@
-/* kernel.c: finding kernels in the generated table. */
+/* kernel.c: finding kernels and their definitions. */
 #include "ir/kernel.h"
 
 #include <stdio.h>
@@ -17,4 +17,22 @@ const Kernel *kernel_find_typed(const char *stem, DType dtype) {
   char name[128];
   int length = snprintf(name, sizeof name, "ctc_%s_%s", stem, dtype_info(dtype)->short_name);
   return length < (int)sizeof name ? kernel_find(name) : NULL;
+}
+
+int kernel_chunk_count(const KernelLibrary *library) {
+  return runtime_chunk_count + (library ? (int)library->chunks.count : 0);
+}
+
+const RuntimeChunk *kernel_chunk(const KernelLibrary *library, int number) {
+  return number < runtime_chunk_count ? &runtime_chunks[number]
+                                      : &library->chunks.items[number - runtime_chunk_count];
+}
+
+const char *kernel_short_name(const Kernel *kernel) {
+  bool own = strncmp(kernel->name, "ctc_", strlen("ctc_")) == 0;
+  return own ? kernel->name + strlen("ctc_") : kernel->name;
+}
+
+bool kernel_is_callable(const Kernel *kernel) {
+  return kernel->is_scalar ? kernel->map != NULL : kernel->call != NULL;
 }

@@ -25,6 +25,7 @@
 #ifndef CTC_IR_KERNEL_H
 #define CTC_IR_KERNEL_H
 
+#include "base/vec.h"
 #include "ir/dtype.h"
 
 #include <stdbool.h>
@@ -60,14 +61,15 @@ typedef union {
 } KernelArg;
 
 typedef struct Kernel {
-  const char *name; /* "ctc_softmax_f32" */
+  const char *name; /* "ctc_softmax_f32"; of a plugin "gdn_f32" */
   int param_count;
   const KernelParam *params;
   bool is_scalar;      /* a scalar function */
   DType result;        /* of a scalar function */
   bool returns_status; /* of a kernel */
-  int chunk;           /* index of its definition in runtime_chunks */
-  /* Kernels: calls it with one argument a parameter; the status, or 0. */
+  int chunk;           /* number of its definition, see kernel_chunk */
+  /* Kernels: calls it with one argument a parameter; the status, or 0. NULL, as is `map`, for those
+   * of plugins, which are not compiled into ctc. */
   int (*call)(const KernelArg *args);
   /* Scalar functions: out[i] = f(in[0][i*step[0]], …) for i < n; step[k] is 0 or 1. */
   void (*map)(void *out, const void *const *in, const int64_t *step, int64_t n);
@@ -79,9 +81,11 @@ typedef struct Kernel {
 
 /* One top-level definition of the runtime (function, type, macro or table) as it is pasted. */
 typedef struct {
-  const char *name;
+  const char *const *names; /* that it defines, ended by NULL; the first one is its own */
   const char *text;
   const int *needs; /* chunks that must stand before it, ended by -1 */
+  const char *file; /* of a plugin: where it was written; else NULL */
+  int line;
 } RuntimeChunk;
 
 extern const Kernel kernels[]; /* sorted by name */
@@ -89,7 +93,22 @@ extern const int kernel_count;
 extern const RuntimeChunk runtime_chunks[]; /* in an order in which they can be pasted */
 extern const int runtime_chunk_count;
 
-/* The kernel of that name, or NULL. */
+/* What plugins add. Their definitions are counted on from those of the runtime. */
+typedef struct KernelLibrary {
+  Vec(RuntimeChunk) chunks;
+} KernelLibrary;
+
+/* The definitions of the runtime and of a library (may be NULL), in an order in which they can be
+ * pasted. */
+int kernel_chunk_count(const KernelLibrary *library);
+const RuntimeChunk *kernel_chunk(const KernelLibrary *library, int number);
+
+/* The name without "ctc_". */
+const char *kernel_short_name(const Kernel *kernel);
+/* Whether ctc itself can run it. */
+bool kernel_is_callable(const Kernel *kernel);
+
+/* The kernel of the runtime of that name, or NULL. */
 const Kernel *kernel_find(const char *name);
 /* `ctc_<stem>_<dtype>`, or NULL. */
 const Kernel *kernel_find_typed(const char *stem, DType dtype);

@@ -140,6 +140,7 @@ typedef struct Step {
   const Kernel *kernel;
   Vec(Arg) args;
   Dim units;       /* of work, for kernels with PARAM_FIRST and PARAM_LAST */
+  Dim flops;       /* of a plugin's kernel; NULL: see passes/cost.h */
   const char *why; /* this kernel and not another one, for people, or NULL */
   /* What is done to each result before it is stored, for kernels with PARAM_EPILOGUE; NULL:
    * nothing. A nest that loads and stores the kernel's result (its first PARAM_OUT) in place, and

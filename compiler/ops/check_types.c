@@ -36,7 +36,7 @@ static const char *list_types(Arena *arena, uint64_t dtypes) {
 static bool check_allowed(Compilation *c, const Node *node, const OperatorSchema *schema,
                           int input) {
   DType dtype = node->inputs[input]->dtype;
-  const OperatorSchema *newest = schema_find(node->domain, node->op_type, NEWEST);
+  const OperatorSchema *newest = op_schema(c, node->domain, node->op_type, NEWEST);
   if (allows(schema, input, dtype) || allows(newest, input, dtype)) return true;
   const SchemaParam *param = schema_input(schema, input);
   node_error(c, node, "input %d ('%s') of %s cannot be %s", input, param->name, node->op_type,
@@ -61,8 +61,8 @@ static bool check_equal(Compilation *c, const Node *node, const OperatorSchema *
 }
 
 bool check_input_types(Compilation *c, const Node *node) {
-  const OperatorSchema *schema = schema_find(node->domain, node->op_type, node->version);
-  if (!schema || !is_standard(node->domain)) return true;
+  const OperatorSchema *schema = op_schema(c, node->domain, node->op_type, node->version);
+  if (!schema || !(is_standard(node->domain) || node->op->schema)) return true;
   for (int i = 0; i < node->input_count; i++)
     if (node->inputs[i] && (!check_allowed(c, node, schema, i) || !check_equal(c, node, schema, i)))
       return false;

@@ -115,7 +115,7 @@ bool infer_fold(Compilation *c, Node *node) {
 }
 
 bool op_can_fold(const OpDef *op) {
-  return !(op->flags & (OP_RANDOM | OP_BODY)) && op->lower;
+  return !(op->flags & (OP_RANDOM | OP_BODY | OP_FOREIGN)) && op->lower;
 }
 
 static bool can_fold(Compilation *c, const Node *node) {

@@ -85,12 +85,16 @@ static void add_arg(Lower *l, Step *step, Arg arg) {
 }
 
 Step *lower_kernel(Lower *l, const char *stem, DType dtype) {
+  const Kernel *kernel = dtype == DT_NONE ? kernel_find(arena_printf(l->c->arena, "ctc_%s", stem))
+                                          : kernel_find_typed(stem, dtype);
+  if (!kernel) fprintf(stderr, "ctc: no kernel ctc_%s_%s\n", stem, dtype_info(dtype)->short_name);
+  CTC_ASSERT(kernel != NULL);
+  return lower_call(l, kernel);
+}
+
+Step *lower_call(Lower *l, const Kernel *kernel) {
   Step *step = lower_step(l, STEP_KERNEL);
-  step->kernel = dtype == DT_NONE ? kernel_find(arena_printf(l->c->arena, "ctc_%s", stem))
-                                  : kernel_find_typed(stem, dtype);
-  if (!step->kernel)
-    fprintf(stderr, "ctc: no kernel ctc_%s_%s\n", stem, dtype_info(dtype)->short_name);
-  CTC_ASSERT(step->kernel != NULL);
+  step->kernel = kernel;
   step->units = dim_const(l->c->dims, 1);
   add_implicit(l, step);
   return step;
@@ -295,6 +299,15 @@ static bool is_short_float(DType dtype) {
   return dtype == DT_F16 || dtype == DT_BF16;
 }
 
+Operand nest_call(Lower *l, LoopNest *nest, const Kernel *function, const Operand *args,
+                  int count) {
+  CTC_ASSERT(function->is_scalar && function->param_count == count && count <= MAX_OPERANDS);
+  Operand converted[MAX_OPERANDS];
+  for (int i = 0; i < count; i++)
+    converted[i] = nest_cast(l, nest, args[i], function->params[i].dtype);
+  return push_op(l, nest, function, converted, count, function->result);
+}
+
 Operand nest_apply(Lower *l, LoopNest *nest, const char *stem, DType dtype, const Operand *args,
                    int count) {
   const Kernel *function = kernel_find_typed(stem, dtype);
@@ -305,11 +318,8 @@ Operand nest_apply(Lower *l, LoopNest *nest, const char *stem, DType dtype, cons
   }
   if (!function)
     fprintf(stderr, "ctc: no scalar function ctc_%s_%s\n", stem, dtype_info(dtype)->short_name);
-  CTC_ASSERT(function != NULL && function->is_scalar && function->param_count == count);
-  Operand converted[MAX_OPERANDS];
-  for (int i = 0; i < count; i++)
-    converted[i] = nest_cast(l, nest, args[i], function->params[i].dtype);
-  Operand result = push_op(l, nest, function, converted, count, function->result);
+  CTC_ASSERT(function != NULL);
+  Operand result = nest_call(l, nest, function, args, count);
   return compute == dtype || function->result != DT_F32 ? result
                                                         : nest_cast(l, nest, result, dtype);
 }

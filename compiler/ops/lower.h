@@ -48,6 +48,7 @@ Step *lower_step(Lower *l, StepKind kind);
 /* Step for `ctc_<stem>_<dtype>` (DT_NONE: `ctc_<stem>`). Asserts that the kernel exists; use
  * kernel_find_typed first where a dtype may be missing. */
 Step *lower_kernel(Lower *l, const char *stem, DType dtype);
+Step *lower_call(Lower *l, const Kernel *kernel);
 void arg_in(Lower *l, Step *step, const Value *value); /* NULL value: null pointer */
 void arg_out(Lower *l, Step *step,
              const Value *value);                      /* likewise (output that nobody asked for) */
@@ -93,6 +94,8 @@ Operand operand_loop(int dimension); /* int64 */
  * in f32 and converted back, as ONNX's reference does per operation. Asserts that it exists. */
 Operand nest_apply(Lower *l, LoopNest *nest, const char *stem, DType dtype, const Operand *args,
                    int count);
+/* The same for a function that is at hand. */
+Operand nest_call(Lower *l, LoopNest *nest, const Kernel *function, const Operand *args, int count);
 Operand nest_cast(Lower *l, LoopNest *nest, Operand value, DType to);
 /* Writes to `value`, which has the nest's extents as its shape. */
 void nest_store(Lower *l, LoopNest *nest, const Value *value, Operand operand);

@@ -12,6 +12,7 @@
 #include "ir/graph.h"
 #include "ops/blocked.h"
 #include "ops/lower.h"
+#include "ops/schema.h"
 
 enum {
   OP_RANDOM = 1,       /* not folded: each run may give other values */
@@ -20,6 +21,7 @@ enum {
   OP_KEEPS = 8,        /* where input 0 and output 0 have the same type, they are the same data */
   OP_PRODUCT = 16,     /* multiplies by weights, laid out while compiling if they are constants */
   OP_ELEMENTWISE = 32, /* of inputs broadcast together, each element by itself */
+  OP_FOREIGN = 64,     /* its kernels are not compiled into ctc: only emitted programs run it */
 };
 
 struct OpDef {
@@ -41,6 +43,11 @@ struct OpDef {
   /* Appends the steps if one of the node's values is blocked; NULL: `lower` knows both layouts. */
   bool (*lower_blocked)(Lower *lower, const Node *node);
   const void *row; /* data of operators that share their functions */
+  /* Of plugins: what the operator table says of others; and whether a node of another operator can
+   * be computed by this one, NULL: never. */
+  const OperatorSchema *schema;
+  uint64_t parameters; /* bit i is set: input i is a weight of the layer */
+  bool (*replaces)(Compilation *c, const OpDef *op, const Node *node);
 };
 
 #define DEFINE_OP(id) const OpDef op_##id
@@ -49,6 +56,11 @@ struct OpDef {
 #define INTERNAL_DOMAIN "ctc"
 
 const OpDef *op_find(const char *domain, const char *op_type); /* NULL: not supported */
+/* Likewise, asking the compilation's plugins for those that ctc does not have. */
+const OpDef *op_find_for(const Compilation *c, const char *domain, const char *op_type);
+/* What is known of a node of opset `version`: the row of the operator table, or a plugin's. */
+const OperatorSchema *op_schema(const Compilation *c, const char *domain, const char *op_type,
+                                int version);
 /* An operator of the internal domain; asserts that it is there. */
 const OpDef *op_internal(const char *op_type);
 /* All operators, sorted by domain and name. */

@@ -54,3 +54,19 @@ const OpDef *op_internal(const char *op_type) {
   CTC_ASSERT(op != NULL);
   return op;
 }
+
+const OpDef *op_find_for(const Compilation *c, const char *domain, const char *op_type) {
+  const OpDef *op = op_find(domain, op_type);
+  for (size_t i = 0; i < c->plugin_ops.count && !op; i++) {
+    const OpDef *own = c->plugin_ops.items[i];
+    if (strcmp(own->domain, domain) == 0 && strcmp(own->name, op_type) == 0) op = own;
+  }
+  return op;
+}
+
+const OperatorSchema *op_schema(const Compilation *c, const char *domain, const char *op_type,
+                                int version) {
+  const OperatorSchema *schema = schema_find(domain, op_type, version);
+  const OpDef *op = schema ? NULL : op_find_for(c, domain, op_type);
+  return op && op->schema && op->schema->since <= version ? op->schema : schema;
+}

@@ -62,10 +62,10 @@ static const KernelCost kernel_bytes_moved[] = {
 
 /* --- kernels --- */
 
-/* Whether `name` is ctc_STEM followed by nothing but dtypes: "ctc_conv_f32". */
-static bool has_stem(const char *name, const char *stem) {
+/* Whether it is called ctc_STEM followed by nothing but dtypes: "ctc_conv_f32". */
+static bool has_stem(const Kernel *kernel, const char *stem) {
   size_t length = strlen(stem);
-  const char *at = name + strlen("ctc_");
+  const char *at = kernel_short_name(kernel);
   if (strncmp(at, stem, length) != 0) return false;
   for (at += length; *at == '_';) {
     size_t word = strcspn(at + 1, "_");
@@ -80,9 +80,9 @@ static bool has_stem(const char *name, const char *stem) {
   return *at == '\0';
 }
 
-static const KernelCost *find_cost(const KernelCost *rows, size_t count, const char *name) {
+static const KernelCost *find_cost(const KernelCost *rows, size_t count, const Kernel *kernel) {
   for (size_t i = 0; i < count; i++)
-    if (has_stem(name, rows[i].stem)) return &rows[i];
+    if (kernel->call && has_stem(kernel, rows[i].stem)) return &rows[i];
   return NULL;
 }
 
@@ -165,8 +165,8 @@ static Dim evaluate(DimPool *pool, const Step *step, const KernelCost *cost) {
 }
 
 static Dim kernel_flops(DimPool *pool, const Step *step) {
-  return evaluate(pool, step,
-                  find_cost(kernel_costs, (size_t)kernel_cost_count, step->kernel->name));
+  if (step->flops) return step->flops;
+  return evaluate(pool, step, find_cost(kernel_costs, (size_t)kernel_cost_count, step->kernel));
 }
 
 static Dim buffer_bytes(DimPool *pool, const Buffer *buffer) {
@@ -175,7 +175,7 @@ static Dim buffer_bytes(DimPool *pool, const Buffer *buffer) {
 
 static Dim kernel_bytes(DimPool *pool, const Step *step) {
   size_t rows = sizeof kernel_bytes_moved / sizeof *kernel_bytes_moved;
-  Dim moved = evaluate(pool, step, find_cost(kernel_bytes_moved, rows, step->kernel->name));
+  Dim moved = evaluate(pool, step, find_cost(kernel_bytes_moved, rows, step->kernel));
   if (moved) return moved;
   Dim sum = dim_const(pool, 0);
   for (size_t i = 0; i < step->args.count; i++) {

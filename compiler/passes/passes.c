@@ -31,6 +31,8 @@ static const Pass passes[] = {
     {"gather-rows", .graph = pass_gather_rows},
     /* Nodes that nobody needs. */
     {"clean", .graph = pass_clean},
+    /* Nodes that a plugin computes in a way of its own. */
+    {"replace", .graph = pass_replace},
     /* Normalisations of rows that are written out become one node. */
     {"fuse-normalization", .graph = pass_fuse_normalization},
     /* Two products with a softmax between them become one node. */

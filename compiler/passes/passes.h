@@ -22,6 +22,7 @@ bool pass_quantize(Compilation *c);
 bool pass_fold_weights(Compilation *c);
 bool pass_gather_rows(Compilation *c);
 bool pass_clean(Compilation *c);
+bool pass_replace(Compilation *c);
 bool pass_fuse_normalization(Compilation *c);
 bool pass_fuse_attention(Compilation *c);
 bool pass_layout(Compilation *c);

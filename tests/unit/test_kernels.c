@@ -97,9 +97,9 @@ static void test_chunks(void **state) {
   expect_in(table, "     \"/* Copies. */\\n\"\n"
                    "     \"static void ctc_copy_i8(const int8_t *x, int8_t *y) { y[0] = "
                    "ctc_same_i8(x[CTC_AT]); }\\n\"");
-  const char *use = strstr(table, "{\"ctc_copy_f64\",\n"),
-             *definition = strstr(table, "{\"ctc_same_f64\",\n");
-  const char *macro = strstr(table, "{\"CTC_AT\",\n");
+  const char *use = strstr(table, "[] = {\"ctc_copy_f64\", "),
+             *definition = strstr(table, "[] = {\"ctc_same_f64\", ");
+  const char *macro = strstr(table, "[] = {\"CTC_AT\", ");
   assert_non_null(use);
   assert_non_null(definition);
   assert_non_null(macro);

@@ -98,13 +98,13 @@ const char *emit_dim(Emitter *e, Dim dim) {
 void emit_need_chunk(Emitter *e, int chunk) {
   if (chunk < 0 || e->chunk_used[chunk]) return;
   e->chunk_used[chunk] = true;
-  for (const int *need = runtime_chunks[chunk].needs; need && *need >= 0; need++)
+  for (const int *need = kernel_chunk(e->c->library, chunk)->needs; need && *need >= 0; need++)
     emit_need_chunk(e, *need);
 }
 
 void emit_need_name(Emitter *e, const char *name) {
   int i = 0;
-  while (i < runtime_chunk_count && strcmp(runtime_chunks[i].name, name) != 0) i++;
+  while (i < runtime_chunk_count && strcmp(runtime_chunks[i].names[0], name) != 0) i++;
   CTC_ASSERT(i < runtime_chunk_count);
   emit_need_chunk(e, i);
 }
@@ -408,6 +408,7 @@ static const char *options_text(Emitter *e) {
   }
   for (size_t i = 0; i < o->set_count; i++)
     str_addf(&out, " --set %s=%s", o->sets[i].input, o->sets[i].text);
+  for (size_t i = 0; i < o->plugin_count; i++) str_addf(&out, " --plugin %s", o->plugins[i]);
   static const char *const modes[] = {"auto", "array", "string", "incbin", "file"};
   str_addf(&out, " --weights=%s", modes[o->weights]);
   if (o->static_workspace) str_add(&out, " --static-workspace");
@@ -453,22 +454,35 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
              e->program->inputs.count ? arena_printf(e->arena, "%s_inputs", e->prefix) : "NULL");
 }
 
+/* What stands for the weights, and for the line that brings line numbers back, until the text is
+ * written. The weights come last. */
+#define WEIGHTS_MARK "@ctc-weights@"
+#define LINE_MARK "@ctc-line@"
+
 /* Definitions that the templates and loop nests use. */
 static void need_basics(Emitter *e) {
   static const char *const names[] = {"CTC_ALIGNED", "CTC_OK", "CTC_RESTRICT", "ctc_dim"};
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) emit_need_name(e, names[k]);
 }
 
+/* A definition; with --line-directives, where a plugin's was written. */
+static void add_chunk(Emitter *e, Str *out, const RuntimeChunk *chunk) {
+  bool located = chunk->file && e->options->line_directives;
+  if (located) str_addf(out, "#line %d %s\n", chunk->line, quoted(e, chunk->file));
+  str_addf(out, "%s%s\n", chunk->text, located ? LINE_MARK "\n" : "");
+}
+
 /* The runtime definitions in use, and the includes that stand before them. */
 static void bind_runtime(Emitter *e, Scope *scope) {
   Str head = str_in(e->arena), rest = str_in(e->arena);
   need_basics(e);
-  for (int i = 0; i < runtime_chunk_count; i++) {
+  for (int i = 0; i < kernel_chunk_count(e->c->library); i++) {
+    const RuntimeChunk *chunk = kernel_chunk(e->c->library, i);
     bool prelude = i == 0;
     if (prelude)
-      str_add(&head, runtime_chunks[i].text);
+      str_add(&head, chunk->text);
     else if (e->chunk_used[i])
-      str_addf(&rest, "%s\n", runtime_chunks[i].text);
+      add_chunk(e, &rest, chunk);
   }
   scope_text(scope, "runtime_head", str_text(&head));
   scope_text(scope, "runtime", str_text(&rest));
@@ -476,12 +490,27 @@ static void bind_runtime(Emitter *e, Scope *scope) {
 
 /* --- files --- */
 
-#define WEIGHTS_MARK "@ctc-weights@"
 
 static bool expand(Emitter *e, const char *name, const Scope *scope, Str *out) {
   const char *file, *text;
   return template_load(e->options->templates, name, e->arena, &file, &text, e->c->diag) &&
          template_expand(file, text, scope, out, NULL, e->c->diag);
+}
+
+/* Lines of LINE_MARK become #line directives for the lines behind them. */
+static const char *restore_lines(Emitter *e, const char *text, const char *file) {
+  Str out = str_in(e->arena);
+  const char *from = text, *mark;
+  int line = 1;
+  if (!e->options->line_directives) return text;
+  for (; (mark = strstr(text, LINE_MARK)); text = mark + strlen(LINE_MARK)) {
+    for (const char *at = text; at < mark; at++) line += *at == '\n';
+    str_add_n(&out, from, (size_t)(mark - from));
+    str_addf(&out, "#line %d %s", line + 1, quoted(e, file));
+    from = mark + strlen(LINE_MARK);
+  }
+  str_add(&out, from);
+  return str_text(&out);
 }
 
 static void write_text(Emitter *e, FILE *out, const char *text) {
@@ -501,6 +530,13 @@ static const char *without_extension(Arena *arena, const char *path) {
   return arena_strndup(arena, path, has ? (size_t)(dot - path) : strlen(path));
 }
 
+/* The names that plugins define; those of the runtime begin with ctc_. */
+static void take_plugin_names(Emitter *e) {
+  for (int i = runtime_chunk_count; i < kernel_chunk_count(e->c->library); i++)
+    for (const char *const *name = kernel_chunk(e->c->library, i)->names; *name; name++)
+      map_set(&e->names, *name, e);
+}
+
 static void prepare(Emitter *e) {
   const Program *p = e->program;
   static const char *const taken[] = {"dims",  "workspace", "workspace_bytes", "weights", "ws",
@@ -509,8 +545,9 @@ static void prepare(Emitter *e) {
   e->names = map_in(e->arena);
   e->task_by_text = map_in(e->arena);
   e->task_text = str_in(e->arena);
-  e->chunk_used = ARENA_ARRAY(e->arena, bool, runtime_chunk_count + 1);
+  e->chunk_used = ARENA_ARRAY(e->arena, bool, kernel_chunk_count(e->c->library) + 1);
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) emit_name(e, taken[i]);
+  take_plugin_names(e);
   for (size_t i = 0; i < dim_symbol_count(e->c->dims); i++)
     map_set(&e->names, dim_symbol_at(e->c->dims, i)->c_name, e);
   e->input_names = ARENA_ARRAY(e->arena, const char *, p->inputs.count + 1);
@@ -588,5 +625,6 @@ bool emit_c(const Program *program, const Options *options) {
   if (!expand(&e, "model.h", scope, &header_text)) return false;
   bool external = options->weights == WEIGHTS_FILE || options->weights == WEIGHTS_INCBIN;
   return write_files(&e, options->output, header, external && e.weights_bytes ? weights : NULL,
-                     str_text(&source_text), str_text(&header_text));
+                     restore_lines(&e, str_text(&source_text), base_name(options->output)),
+                     str_text(&header_text));
 }

@@ -122,8 +122,8 @@ static int split_loop(const LoopNest *nest) {
 /* A name that says what the nest does: its last operation, or "copy". */
 static const char *nest_stem(Emitter *e, const LoopNest *nest) {
   if (!nest->ops.count) return nest->loads.count ? "copy" : "fill";
-  const char *name = nest->ops.items[nest->ops.count - 1].function->name + strlen("ctc_");
-  return arena_strdup(e->arena, name);
+  const Kernel *last = nest->ops.items[nest->ops.count - 1].function;
+  return arena_strdup(e->arena, kernel_short_name(last));
 }
 
 /* The iterations of loop `d`: all, or [first, last) of the one that is shared out. */

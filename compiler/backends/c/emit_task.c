@@ -112,20 +112,21 @@ static void add_epilogue_load(Emitter *e, Str *out, EpilogueRead read, bool plan
 }
 
 /* Whether a vector function or one that it calls is long (exp, erf, tanh, …). */
-static bool is_long(int chunk) {
+static bool is_long(const Emitter *e, int chunk) {
   enum { LONG = 300 };
-  const RuntimeChunk *c = &runtime_chunks[chunk];
-  size_t length = strlen(c->name);
-  if (length < 2 || strcmp(c->name + length - 2, "_v") != 0) return false;
+  const RuntimeChunk *c = kernel_chunk(e->c->library, chunk);
+  const char *name = c->names[0];
+  size_t length = strlen(name);
+  if (length < 2 || strcmp(name + length - 2, "_v") != 0) return false;
   if (strlen(c->text) > LONG) return true;
   for (const int *need = c->needs; *need >= 0; need++)
-    if (is_long(*need)) return true;
+    if (is_long(e, *need)) return true;
   return false;
 }
 
-static bool is_long_epilogue(const LoopNest *nest) {
+static bool is_long_epilogue(const Emitter *e, const LoopNest *nest) {
   for (size_t i = 0; i < nest->ops.count; i++)
-    if (is_long(nest->ops.items[i].function->vector_chunk)) return true;
+    if (is_long(e, nest->ops.items[i].function->vector_chunk)) return true;
   return false;
 }
 
@@ -204,7 +205,7 @@ static const char *row_function(Emitter *e, const char *vector) {
 
 static Epilogue make_epilogue(Emitter *e, const Step *step) {
   if (!step->epilogue) return (Epilogue){"NULL", "NULL"};
-  bool apart = is_long_epilogue(step->epilogue), rows = apart && takes_rows(step->kernel);
+  bool apart = is_long_epilogue(e, step->epilogue), rows = apart && takes_rows(step->kernel);
   const char *vector = epilogue_function(e, step, apart && !rows);
   if (!rows) return (Epilogue){vector, "NULL"};
   return (Epilogue){"NULL", row_function(e, vector)};
@@ -277,5 +278,5 @@ void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth) {
   if (step->epilogue) add_operands(&task, &body, step->epilogue);
   str_addf(&body, "  %s(%s);\n", step->kernel->name, str_text(&call));
   Split split = {step->units, emit_most_parts(e, step)};
-  task_call(&task, out, step->kernel->name + strlen("ctc_"), str_text(&body), split, depth);
+  task_call(&task, out, kernel_short_name(step->kernel), str_text(&body), split, depth);
 }

@@ -7,7 +7,7 @@
 typedef struct {
   const NodeFacts *node;
   const OperatorSchema *schema;
-  bool strict; /* of ai.onnx: its table is complete, so that an unknown attribute is an error */
+  bool strict; /* of ai.onnx or a plugin: an unknown attribute is an error */
 } Check;
 
 static bool check_error(const NodeFacts *node, const char *format, ...)
@@ -38,11 +38,13 @@ static bool is_standard(const char *domain) {
 static bool unknown_operator(const NodeFacts *node) {
   const char *name = node->op_type, *domain = node->domain;
   const OperatorSchema *oldest = schema_oldest(domain, name);
-  if (!is_standard(domain)) return true; /* not ours to judge */
+  const OpDef *op = op_find_for(node->c, domain, name);
+  if (op && op->schema) oldest = op->schema;
+  if (!is_standard(domain) && !(op && op->schema)) return true; /* not ours to judge */
   if (oldest)
     return check_error(node, "%s came with opset %d of %s, but the model is of opset %d", name,
                        oldest->since, shown_domain(domain), node->version);
-  if (op_find(domain, name)) return true; /* ours, not the standard's */
+  if (op) return true; /* ours, not the standard's */
   check_error(node, "%s has no operator '%s'", shown_domain(domain), name);
   const char *near = NULL;
   if (errors_shown(node)) near = schema_suggest(node->c->arena, domain, name);
@@ -175,10 +177,11 @@ static const OperatorSchema *early_schema(const char *domain, const char *name) 
 
 bool check_node(const NodeFacts *node, Attr **attrs, int *count) {
   Check check = {.node = node,
-                 .schema = schema_find(node->domain, node->op_type, node->version),
+                 .schema = op_schema(node->c, node->domain, node->op_type, node->version),
                  .strict = is_standard(node->domain)};
   if (!check.schema) check.schema = early_schema(node->domain, node->op_type);
   if (!check.schema) return unknown_operator(node);
+  if (!schema_oldest(node->domain, node->op_type)) check.strict = true; /* a plugin's */
   warn_deprecated(&check);
   bool arity = check_arity(&check);
   return check_attributes(&check, attrs, count) && arity;

@@ -227,7 +227,7 @@ static Node *append(Layer *l, const char *domain, const char *op_type, int versi
   Node *node = graph_append(c, l->r->graph, domain, op_type, version, in.count, outputs);
   node->name = l->name;
   node->where = l->where;
-  node->op = op_find(domain, op_type);
+  node->op = op_find_for(c, domain, op_type);
   if (in.count) memcpy(node->inputs, in.items, (size_t)in.count * sizeof *in.items);
   return node;
 }

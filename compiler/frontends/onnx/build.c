@@ -108,7 +108,7 @@ static bool add_node(const Site *site, const char *domain, int version, Attr *at
   node->name = prefixed(site->reader, site->scope, text_or_empty(proto->name));
   if (!text_or_empty(proto->name)[0]) node->name = "";
   node->index = site->index;
-  node->op = op_find(domain, proto->op_type);
+  node->op = op_find_for(site->reader->c, domain, proto->op_type);
   node->attrs = attrs;
   node->attr_count = count;
   return connect(site, node);

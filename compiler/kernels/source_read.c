@@ -1,10 +1,10 @@
-/* kernels_read.c: from a file of runtime/ to its definitions.
+/* source_read.c: from a file of kernels to its definitions.
  *
  * The file is expanded as a template, with a hook that binds `$T` to the C type of `$t`. Then it is
  * cut into definitions: a comment, and up to the `;` or the function's closing brace that ends it;
  * #define lines; runs of #include lines. Comments that are followed by a blank line, and the one
  * that opens the file, belong to none and are dropped. */
-#include "kernels.h"
+#include "kernels/source.h"
 
 #include "backends/template.h"
 #include "base/file.h"
@@ -87,16 +87,16 @@ static const char *join_lines(Arena *arena, const Lines *lines) {
   return str_text(&text);
 }
 
-static bool expand_file(Runtime *runtime, const char *path, Str *out, TemplateLines *map) {
+static bool expand_file(Sources *sources, const char *path, Str *out, TemplateLines *map) {
   FileView view;
-  Arena *arena = runtime->arena;
-  if (!file_map(path, &view, &runtime->diag)) return false;
+  Arena *arena = sources->arena;
+  if (!file_map(path, &view, sources->diag)) return false;
   Lines lines =
       split_lines(arena, view.size ? arena_strndup(arena, (const char *)view.data, view.size) : "");
   move_comments_into_loops(&lines);
   Scope *scope = scope_create(arena, NULL);
   scope_on_word(scope, bind_c_type);
-  return template_expand(path, join_lines(arena, &lines), scope, out, map, &runtime->diag);
+  return template_expand(path, join_lines(arena, &lines), scope, out, map, sources->diag);
 }
 
 /* --- cutting --- */
@@ -242,24 +242,36 @@ static size_t find_symbol(const Tokens *tokens, const char *symbols) {
   return i;
 }
 
+static const char *upper_case(Arena *arena, const char *text) {
+  char *copy = arena_strdup(arena, text);
+  for (char *at = copy; *at; at++) *at = (char)toupper((unsigned char)*at);
+  return copy;
+}
+
+/* `prefix`, or `prefix_` and more. */
+static bool has_prefix(const char *name, const char *prefix) {
+  size_t length = strlen(prefix);
+  return begins_with(name, prefix) && (name[length] == '_' || name[length] == '\0');
+}
+
 /* Records a name that the chunk defines. */
-static bool add_name(Runtime *runtime, Chunk *chunk, const Token *token) {
-  const char *name = token->text;
-  if (!begins_with(name, "ctc_") && !begins_with(name, "CTC_"))
-    return diag_error(&runtime->diag, chunk_where(runtime, chunk, token->line),
-                      "'%s' does not begin with ctc_ or CTC_", name);
-  vec_push(runtime->arena, &chunk->names, name);
+static bool add_name(Sources *sources, Chunk *chunk, const Token *token) {
+  const char *name = token->text, *upper = upper_case(sources->arena, sources->prefix);
+  if (!has_prefix(name, sources->prefix) && !has_prefix(name, upper))
+    return diag_error(sources->diag, chunk_where(sources, chunk, token->line),
+                      "'%s' does not begin with %s_ or %s_", name, sources->prefix, upper);
+  vec_push(sources->arena, &chunk->names, name);
   return true;
 }
 
-static bool name_missing(Runtime *runtime, const Chunk *chunk) {
-  return diag_error(&runtime->diag, chunk_where(runtime, chunk, 0),
+static bool name_missing(Sources *sources, const Chunk *chunk) {
+  return diag_error(sources->diag, chunk_where(sources, chunk, 0),
                     "this definition cannot be read: neither function, typedef, enum, struct, "
                     "`static const` table nor #define");
 }
 
 /* Adds the macros that the #define lines of a chunk make. */
-static bool name_macros(Runtime *runtime, Chunk *chunk) {
+static bool name_macros(Sources *sources, Chunk *chunk) {
   const Tokens *tokens = &chunk->tokens;
   bool ok = true;
   for (size_t i = 0; i + 2 < tokens->count; i++) {
@@ -267,104 +279,105 @@ static bool name_macros(Runtime *runtime, Chunk *chunk) {
     bool again = false; /* in the other branch of an #if */
     for (size_t k = 0; k < chunk->names.count; k++)
       again = again || is_word(&tokens->items[i + 2], chunk->names.items[k]);
-    ok = (again || add_name(runtime, chunk, &tokens->items[i + 2])) && ok;
+    ok = (again || add_name(sources, chunk, &tokens->items[i + 2])) && ok;
   }
-  return ok && (chunk->names.count || name_missing(runtime, chunk));
+  return ok && (chunk->names.count || name_missing(sources, chunk));
 }
 
 /* The names behind `{` and each `,` of an enum. */
-static bool name_constants(Runtime *runtime, Chunk *chunk) {
+static bool name_constants(Sources *sources, Chunk *chunk) {
   bool expected = false, ok = true;
   for (size_t i = 0; i < chunk->tokens.count && ok; i++) {
     const Token *token = &chunk->tokens.items[i];
-    if (expected && token->kind == TOKEN_NAME) ok = add_name(runtime, chunk, token);
+    if (expected && token->kind == TOKEN_NAME) ok = add_name(sources, chunk, token);
     expected = is_symbol(token, '{') || is_symbol(token, ',');
   }
   return ok;
 }
 
 /* typedef, struct and enum definitions: the tag, the constants and the typedef's name. */
-static bool name_type(Runtime *runtime, Chunk *chunk) {
+static bool name_type(Sources *sources, Chunk *chunk) {
   Tokens *tokens = &chunk->tokens;
   const Token *first = tokens->items, *last = first + tokens->count - 1; /* the `;` */
   bool is_typedef = is_word(first, "typedef"), ok = true;
   const Token *tag = first + is_typedef + 1;
-  if (is_typedef && last[-1].kind == TOKEN_NAME) ok = add_name(runtime, chunk, last - 1);
+  if (is_typedef && last[-1].kind == TOKEN_NAME) ok = add_name(sources, chunk, last - 1);
   if (is_typedef && last[-1].kind != TOKEN_NAME) { /* function pointer, or array */
     size_t at = find_symbol(tokens, "([");
     at += at + 1 < tokens->count && is_symbol(&tokens->items[at + 1], '*') ? 2 : (size_t)-1;
     if (at >= tokens->count || tokens->items[at].kind != TOKEN_NAME)
-      return name_missing(runtime, chunk);
-    ok = add_name(runtime, chunk, &tokens->items[at]);
+      return name_missing(sources, chunk);
+    ok = add_name(sources, chunk, &tokens->items[at]);
   }
   bool has_body = find_symbol(tokens, "{") < tokens->count;
   bool is_tag = has_body && tag < last && tag->kind == TOKEN_NAME;
   if (is_tag && !(chunk->names.count && is_word(tag, chunk->names.items[0])))
-    ok = add_name(runtime, chunk, tag) && ok;
+    ok = add_name(sources, chunk, tag) && ok;
   if (has_body && (is_word(first, "enum") || is_word(first + 1, "enum")))
-    ok = name_constants(runtime, chunk) && ok;
+    ok = name_constants(sources, chunk) && ok;
   return ok;
 }
 
 /* A function, or a `static const` table. */
-static bool name_object(Runtime *runtime, Chunk *chunk) {
+static bool name_object(Sources *sources, Chunk *chunk) {
   const Tokens *tokens = &chunk->tokens;
   size_t at = find_symbol(tokens, "(=[;{");
   if (at == 0 || at == tokens->count || tokens->items[at - 1].kind != TOKEN_NAME)
-    return name_missing(runtime, chunk);
-  const char *where = chunk_where(runtime, chunk, tokens->items[at - 1].line);
+    return name_missing(sources, chunk);
+  const char *where = chunk_where(sources, chunk, tokens->items[at - 1].line);
   const char *name = tokens->items[at - 1].text;
   if (!is_word(&tokens->items[0], "static"))
-    return diag_error(&runtime->diag, where, "'%s' is not static", name);
-  if (!add_name(runtime, chunk, &tokens->items[at - 1])) return false;
+    return diag_error(sources->diag, where, "'%s' is not static", name);
+  if (!add_name(sources, chunk, &tokens->items[at - 1])) return false;
   if (is_symbol(&tokens->items[at], '(')) {
     if (!is_symbol(&tokens->items[tokens->count - 1], '}'))
-      return diag_error(&runtime->diag, where, "'%s' is declared without a body", name);
+      return diag_error(sources->diag, where, "'%s' is declared without a body", name);
     chunk->is_function = true;
-    return read_prototype(runtime, chunk, at - 1);
+    return read_prototype(sources, chunk, at - 1);
   }
   if (!is_word(&tokens->items[1], "const"))
-    return diag_error(&runtime->diag, where, "'%s' is a variable; only constants are allowed",
+    return diag_error(sources->diag, where, "'%s' is a variable; only constants are allowed",
                       name);
   return true;
 }
 
-static bool name_includes(Runtime *runtime, Chunk *chunk) {
-  if (!ends_with(chunk->file, "prelude.c"))
-    return diag_error(&runtime->diag, chunk_where(runtime, chunk, 0),
-                      "#include is for prelude.c only");
+static bool name_includes(Sources *sources, Chunk *chunk) {
+  if (sources->outer || !ends_with(chunk->file, "prelude.c")) {
+    diag_error(sources->diag, chunk_where(sources, chunk, 0), "#include is for prelude.c only");
+    return diag_hint(sources->diag, "what that includes (math.h, stdint.h, string.h …) is there");
+  }
   chunk->is_includes = true;
-  vec_push(runtime->arena, &chunk->names, "prelude");
+  vec_push(sources->arena, &chunk->names, "prelude");
   return true;
 }
 
-static bool find_names(Runtime *runtime, Chunk *chunk) {
+static bool find_names(Sources *sources, Chunk *chunk) {
   const Tokens *tokens = &chunk->tokens;
-  if (tokens->count < 2) return name_missing(runtime, chunk);
+  if (tokens->count < 2) return name_missing(sources, chunk);
   const Token *first = tokens->items;
-  if (is_symbol(first, '#') && is_word(first + 1, "include")) return name_includes(runtime, chunk);
-  if (is_symbol(first, '#')) return name_macros(runtime, chunk);
+  if (is_symbol(first, '#') && is_word(first + 1, "include")) return name_includes(sources, chunk);
+  if (is_symbol(first, '#')) return name_macros(sources, chunk);
   bool is_type = is_word(first, "typedef") || is_word(first, "enum") || is_word(first, "struct");
-  return is_type ? name_type(runtime, chunk) : name_object(runtime, chunk);
+  return is_type ? name_type(sources, chunk) : name_object(sources, chunk);
 }
 
 /* --- the whole file --- */
 
-static bool add_chunk(Runtime *runtime, const char *path, Place start, Place end,
+static bool add_chunk(Sources *sources, const char *path, Place start, Place end,
                       const TemplateLines *map) {
-  Chunk *chunk = ARENA_NEW(runtime->arena, Chunk);
+  Chunk *chunk = ARENA_NEW(sources->arena, Chunk);
   *chunk = (Chunk){.file = path, .lines = map->lines.items + start.line};
   chunk->line = chunk->lines[0];
-  chunk->text = arena_strndup(runtime->arena, start.at, (size_t)(end.at - start.at));
-  chunk->tokens = tokenize(runtime->arena, chunk->text);
-  vec_push(runtime->arena, &runtime->chunks, chunk);
-  return find_names(runtime, chunk);
+  chunk->text = arena_strndup(sources->arena, start.at, (size_t)(end.at - start.at));
+  chunk->tokens = tokenize(sources->arena, chunk->text);
+  vec_push(sources->arena, &sources->chunks, chunk);
+  return find_names(sources, chunk);
 }
 
-bool read_runtime_file(Runtime *runtime, const char *path) {
-  Str text = str_in(runtime->arena);
+bool sources_read(Sources *sources, const char *path) {
+  Str text = str_in(sources->arena);
   TemplateLines map = {0};
-  if (!expand_file(runtime, path, &text, &map)) return false;
+  if (!expand_file(sources, path, &text, &map)) return false;
   bool ok = true;
   Place place = {.at = str_text(&text)};
   while (*place.at) {
@@ -373,7 +386,7 @@ bool read_runtime_file(Runtime *runtime, const char *path) {
       skip_to_line_end(&place);
     } else if (*place.at != '/' || skip_comments(&place)) {
       skip_definition(&place);
-      ok = add_chunk(runtime, path, start, place, &map) && ok;
+      ok = add_chunk(sources, path, start, place, &map) && ok;
     }
   }
   return ok;

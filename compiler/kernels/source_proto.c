@@ -1,9 +1,9 @@
-/* kernels_proto.c: prototypes of the runtime's functions, by the rules of runtime/README.md.
+/* source_proto.c: prototypes of functions, by the rules of runtime/README.md.
  *
  * `static void` and `static int` functions are kernels: each parameter must be of a kind that ctc
  * can pass. Functions from numbers to a number are scalar functions. The others (`static inline
  * void`, those that return a struct …) only help. */
-#include "kernels.h"
+#include "kernels/source.h"
 
 #include <string.h>
 
@@ -97,13 +97,13 @@ static size_t param_end(const Tokens *tokens, size_t at) {
   return at;
 }
 
-static void read_params(Runtime *runtime, Function *function, size_t open) {
+static void read_params(Sources *sources, Function *function, size_t open) {
   const Tokens *tokens = &function->chunk->tokens;
   for (size_t at = open + 1, end; at < tokens->count; at = end + 1) {
     end = param_end(tokens, at);
-    Param param = read_param(runtime->arena, tokens, at, end);
+    Param param = read_param(sources->arena, tokens, at, end);
     bool none = param.name && !param.type && strcmp(param.name, "void") == 0;
-    if (!none) vec_push(runtime->arena, &function->params, param);
+    if (!none) vec_push(sources->arena, &function->params, param);
     if (end < tokens->count && is_symbol(&tokens->items[end], ')')) break;
   }
 }
@@ -154,10 +154,10 @@ static bool classify_implicit(Param *param) {
 }
 
 /* Decides the kind of a kernel's parameter. */
-static bool classify_param(Runtime *runtime, const Function *function, Param *param, int line) {
-  const char *where = chunk_where(runtime, function->chunk, line);
+static bool classify_param(Sources *sources, const Function *function, Param *param, int line) {
+  const char *where = chunk_where(sources, function->chunk, line);
   if (!param->name || !param->type)
-    return diag_error(&runtime->diag, where, "a parameter of kernel '%s' cannot be read",
+    return diag_error(sources->diag, where, "a parameter of kernel '%s' cannot be read",
                       function->name);
   const char *type = param->type;
   if (classify_implicit(param)) return true;
@@ -174,18 +174,18 @@ static bool classify_param(Runtime *runtime, const Function *function, Param *pa
     param->dtype = DT_I64;
     return true;
   }
-  diag_error(&runtime->diag, where, "parameter '%s' of kernel '%s' has type '%s%s%s'", param->name,
+  diag_error(sources->diag, where, "parameter '%s' of kernel '%s' has type '%s%s%s'", param->name,
              function->name, param->is_const ? "const " : "", type, param->is_pointer ? " *" : "");
-  diag_hint(&runtime->diag,
+  diag_hint(sources->diag,
             "kernels take tensors (const T *, T *), ctc_dim, const ctc_dim *, float "
             "and double; make it `static inline void` if it only helps");
   return false;
 }
 
-static bool classify_kernel(Runtime *runtime, Function *function, int line) {
+static bool classify_kernel(Sources *sources, Function *function, int line) {
   bool ok = true;
   for (size_t i = 0; i < function->params.count; i++)
-    ok = classify_param(runtime, function, &function->params.items[i], line) && ok;
+    ok = classify_param(sources, function, &function->params.items[i], line) && ok;
   return ok;
 }
 
@@ -203,19 +203,32 @@ static bool classify_scalar(Function *function) {
   return function->params.count > 0 && function->result != DT_NONE;
 }
 
-bool read_prototype(Runtime *runtime, Chunk *chunk, size_t name) {
-  Function *function = ARENA_NEW(runtime->arena, Function);
+bool read_prototype(Sources *sources, Chunk *chunk, size_t name) {
+  Function *function = ARENA_NEW(sources->arena, Function);
   bool is_inline = false;
   function->chunk = chunk;
   function->name = chunk->tokens.items[name].text;
-  function->result_type = read_result(runtime->arena, &chunk->tokens, name, &is_inline);
-  read_params(runtime, function, name + 1);
+  function->result_type = read_result(sources->arena, &chunk->tokens, name, &is_inline);
+  read_params(sources, function, name + 1);
   bool is_status = strcmp(function->result_type, "int") == 0;
   bool is_kernel = !is_inline && (is_status || strcmp(function->result_type, "void") == 0);
   function->returns = is_status ? RETURNS_STATUS : RETURNS_VOID;
-  if (is_kernel && !classify_kernel(runtime, function, chunk->tokens.items[name].line))
+  if (is_kernel && !classify_kernel(sources, function, chunk->tokens.items[name].line))
     return false;
   if (is_kernel || classify_scalar(function))
-    vec_push(runtime->arena, &runtime->functions, function);
+    vec_push(sources->arena, &sources->functions, function);
   return true;
+}
+
+const Chunk *vector_form(Sources *sources, const Function *function) {
+  static const char *const suffixes[][2] = {{"_f32", "_v"}, {"_bool", "_vb"}};
+  size_t length = strlen(function->name);
+  for (int i = 0; i < 2; i++) {
+    size_t suffix = strlen(suffixes[i][0]);
+    if (length <= suffix || strcmp(function->name + length - suffix, suffixes[i][0]) != 0) continue;
+    const char *name = arena_printf(sources->arena, "%.*s%s", (int)(length - suffix),
+                                    function->name, suffixes[i][1]);
+    return map_get(&sources->definitions, name);
+  }
+  return NULL;
 }

@@ -1,0 +1,393 @@
+/* functions.c: kernel.c of a plugin: its definitions join the library, and each parameter of its
+ * kernels is bound by its name to what the descriptor calls so.
+ *
+ * The kernel for element types (f32, i64) of the type variables is NAME_f32_i64. */
+#include "plugins/plugin.h"
+
+#include "kernels/source.h"
+
+#include <string.h>
+
+typedef struct {
+  PluginSet *set;
+  Plugin *plugin;
+  Arena *arena;
+  Diag *diag;
+  Sources sources;
+  const Function *function; /* the kernel at hand */
+} Loader;
+
+DType plugin_dtype(const PluginFunction *function, int type, DType dtype) {
+  return type < 0 ? dtype : function->dtypes[type];
+}
+
+static bool kernel_error(Loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool kernel_error(Loader *l, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const Chunk *chunk = l->function->chunk;
+  diag_verror(l->diag, chunk_where(&l->sources, chunk, chunk->tokens.items[0].line), format, args);
+  va_end(args);
+  return false;
+}
+
+/* --- what names mean --- */
+
+static bool find_tensor(const PluginTensor *tensors, size_t count, const char *name, int *index) {
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(tensors[i].name, name) == 0) {
+      *index = (int)i;
+      return true;
+    }
+  return false;
+}
+
+static bool find_scratch(const Plugin *p, const char *name, int *index) {
+  for (size_t i = 0; i < p->scratch.count; i++)
+    if (strcmp(p->scratch.items[i].name, name) == 0) {
+      *index = (int)i;
+      return true;
+    }
+  return false;
+}
+
+/* An attribute that is no integer. */
+static bool find_attr(const Plugin *p, const char *name, AttrKind kind, int *index) {
+  for (size_t i = 0; i < p->attrs.count; i++)
+    if (strcmp(p->attrs.items[i].name, name) == 0 && p->attrs.items[i].kind == kind) {
+      *index = (int)i;
+      return true;
+    }
+  return false;
+}
+
+static bool find_number(const Plugin *p, const char *name, int *index) {
+  for (size_t i = 0; i < p->names.count; i++)
+    if (strcmp(p->names.items[i].name, name) == 0 && !p->names.items[i].is_list) {
+      *index = (int)i;
+      return true;
+    }
+  return false;
+}
+
+static bool find_bind(const Plugin *p, const char *name, PluginBind *bind) {
+  bool found = true;
+  if (find_tensor(p->inputs.items, p->inputs.count, name, &bind->index))
+    bind->kind = BIND_INPUT;
+  else if (find_tensor(p->outputs.items, p->outputs.count, name, &bind->index))
+    bind->kind = BIND_OUTPUT;
+  else if (find_scratch(p, name, &bind->index))
+    bind->kind = BIND_SCRATCH;
+  else if (find_attr(p, name, ATTR_FLOAT, &bind->index))
+    bind->kind = BIND_REAL;
+  else if (find_attr(p, name, ATTR_INTS, &bind->index))
+    bind->kind = BIND_INTS;
+  else if (find_attr(p, name, ATTR_FLOATS, &bind->index))
+    bind->kind = BIND_FLOATS;
+  else if (find_number(p, name, &bind->index))
+    bind->kind = BIND_NUMBER;
+  else
+    found = false;
+  return found;
+}
+
+static bool unknown_parameter(Loader *l, const char *name) {
+  const Plugin *p = l->plugin;
+  Vec(const char *) names = {0};
+  for (size_t i = 0; i < p->inputs.count; i++)
+    vec_push(l->arena, &names, p->inputs.items[i].name);
+  for (size_t i = 0; i < p->outputs.count; i++)
+    vec_push(l->arena, &names, p->outputs.items[i].name);
+  for (size_t i = 0; i < p->scratch.count; i++)
+    vec_push(l->arena, &names, p->scratch.items[i].name);
+  for (size_t i = 0; i < p->attrs.count; i++)
+    vec_push(l->arena, &names, p->attrs.items[i].name);
+  for (size_t i = 0; i < p->names.count; i++)
+    vec_push(l->arena, &names, p->names.items[i].name);
+  kernel_error(l, "parameter '%s' of '%s' is nothing that layer.json names", name,
+               l->function->name);
+  const char *near = strlen(name) > 1 ? str_nearest(name, names.items, names.count) : NULL;
+  return near && diag_hint(l->diag, "did you mean '%s'?", near);
+}
+
+/* --- parameters --- */
+
+/* How the parameter of a kernel must be written for what it is bound to. */
+static const char *wanted_text(Loader *l, const PluginBind *bind, DType dtype) {
+  const char *type = dtype_info(dtype)->c_type;
+  switch (bind->kind) {
+  case BIND_INPUT: return arena_printf(l->arena, "const %s *", type);
+  case BIND_OUTPUT:
+  case BIND_SCRATCH: return arena_printf(l->arena, "%s *", type);
+  case BIND_NUMBER: return "ctc_dim ";
+  case BIND_REAL: return "float ";
+  case BIND_INTS: return "const ctc_dim *";
+  case BIND_FLOATS: return "const float *";
+  case BIND_NOTHING: break;
+  }
+  return "";
+}
+
+static DType bound_dtype(const Plugin *p, const PluginFunction *made, const PluginBind *bind) {
+  const PluginTensor *tensor;
+  switch (bind->kind) {
+  case BIND_INPUT:
+    tensor = &p->inputs.items[bind->index];
+    return plugin_dtype(made, tensor->type, tensor->dtype);
+  case BIND_OUTPUT:
+    tensor = &p->outputs.items[bind->index];
+    return plugin_dtype(made, tensor->type, tensor->dtype);
+  case BIND_SCRATCH:
+    return plugin_dtype(made, p->scratch.items[bind->index].type,
+                        p->scratch.items[bind->index].dtype);
+  case BIND_FLOATS: return DT_F32;
+  default: return DT_NONE;
+  }
+}
+
+/* Types are compared as C sees them: a bool is a uint8_t. */
+static bool same_c_type(const Param *param, DType dtype) {
+  if (strcmp(param->type, "ctc_bool") == 0) return dtype == DT_BOOL;
+  if (strcmp(param->type, "ctc_dim") == 0) return dtype == DT_I64;
+  return strcmp(param->type, dtype_info(dtype)->c_type) == 0;
+}
+
+static bool fits_kernel(const Param *param, const PluginBind *bind, DType dtype) {
+  switch (bind->kind) {
+  case BIND_INPUT:
+    /* const ctc_dim * may be meant as a tensor of int64 */
+    return (param->kind == PARAM_IN || (param->kind == PARAM_DIMS && dtype == DT_I64)) &&
+           same_c_type(param, dtype);
+  case BIND_FLOATS: return param->kind == PARAM_IN && same_c_type(param, dtype);
+  case BIND_OUTPUT:
+  case BIND_SCRATCH: return param->kind == PARAM_OUT && same_c_type(param, dtype);
+  case BIND_NUMBER: return param->kind == PARAM_DIM;
+  case BIND_REAL: return param->kind == PARAM_REAL;
+  case BIND_INTS: return param->kind == PARAM_DIMS;
+  case BIND_NOTHING: return true;
+  }
+  return false;
+}
+
+/* A function of numbers takes one element of each input, and attributes and sizes. */
+static bool fits_scalar(const Param *param, const PluginBind *bind, DType dtype) {
+  if (bind->kind == BIND_INPUT) return same_c_type(param, dtype);
+  if (bind->kind == BIND_NUMBER) return param->dtype != DT_BOOL;
+  return bind->kind == BIND_REAL && dtype_is_float(param->dtype);
+}
+
+static bool check_bind(Loader *l, const PluginFunction *made, const Param *param,
+                       const PluginBind *bind) {
+  DType dtype = bound_dtype(l->plugin, made, bind);
+  bool scalar = l->plugin->elementwise;
+  if (scalar ? fits_scalar(param, bind, dtype) : fits_kernel(param, bind, dtype)) return true;
+  if (scalar && bind->kind == BIND_INPUT)
+    return kernel_error(l, "parameter '%s' of '%s' must be '%s %s'", param->name,
+                        l->function->name, dtype_info(dtype)->c_type, param->name);
+  if (scalar)
+    return kernel_error(l, "parameter '%s' of '%s' cannot be given to a function of numbers",
+                        param->name, l->function->name);
+  return kernel_error(l, "parameter '%s' of '%s' must be '%s%s'", param->name, l->function->name,
+                      wanted_text(l, bind, dtype), param->name);
+}
+
+/* Parameters that the C backend fills in; those of epilogues are for ctc's own kernels. */
+static bool is_implicit(Loader *l, const Param *param, bool *ok) {
+  if (l->plugin->elementwise || param->kind < PARAM_EPILOGUE) return false;
+  if (param->kind != PARAM_FIRST && param->kind != PARAM_LAST)
+    *ok = kernel_error(l, "parameter '%s' of '%s' is for kernels of ctc only", param->name,
+                       l->function->name);
+  return true;
+}
+
+static bool bind_parameters(Loader *l, PluginFunction *made) {
+  const Function *f = l->function;
+  KernelParam *params = ARENA_ARRAY(l->arena, KernelParam, f->params.count + 1);
+  bool ok = true;
+  made->binds = ARENA_ARRAY(l->arena, PluginBind, f->params.count + 1);
+  for (size_t i = 0; i < f->params.count; i++) {
+    const Param *param = &f->params.items[i];
+    PluginBind *bind = &made->binds[i];
+    params[i] = (KernelParam){param->kind, param->dtype, param->name};
+    *bind = (PluginBind){.kind = BIND_NOTHING};
+    if (is_implicit(l, param, &ok)) continue;
+    if (!find_bind(l->plugin, param->name, bind)) {
+      ok = unknown_parameter(l, param->name);
+      continue;
+    }
+    ok = check_bind(l, made, param, bind) && ok;
+    if (bind->kind == BIND_INPUT && !l->plugin->elementwise) params[i].kind = PARAM_IN;
+  }
+  made->kernel.params = params;
+  made->kernel.param_count = (int)f->params.count;
+  return ok;
+}
+
+/* --- functions --- */
+
+static bool has_param(const Function *f, ParamKind kind) {
+  for (size_t i = 0; i < f->params.count; i++)
+    if (f->params.items[i].kind == kind) return true;
+  return false;
+}
+
+/* What the whole prototype must be like. */
+static bool check_prototype(Loader *l) {
+  const Function *f = l->function;
+  const Plugin *p = l->plugin;
+  bool first = has_param(f, PARAM_FIRST), last = has_param(f, PARAM_LAST);
+  if (p->elementwise && f->returns != RETURNS_NUMBER)
+    return kernel_error(l, "'%s' must be a function of numbers: the layer is elementwise",
+                        f->name);
+  if (p->elementwise && f->params.count > MAX_OPERANDS)
+    return kernel_error(l, "'%s' has more than %d parameters", f->name, MAX_OPERANDS);
+  if (p->elementwise) return true;
+  if (f->returns == RETURNS_NUMBER)
+    return kernel_error(l, "'%s' must be `static void` or `static int`", f->name);
+  if (first != last || first != (p->units != NULL))
+    return kernel_error(l,
+                        "'%s' must have the parameters 'first' and 'last' exactly if layer.json "
+                        "has 'units'",
+                        f->name);
+  return !(last && f->returns == RETURNS_STATUS) ||
+         kernel_error(l, "'%s' returns a status: its units cannot be shared among threads",
+                      f->name);
+}
+
+/* The type that a function of numbers returns is that of the output. */
+static bool check_result(Loader *l, const PluginFunction *made) {
+  const PluginTensor *output = &l->plugin->outputs.items[0];
+  DType wanted = plugin_dtype(made, output->type, output->dtype);
+  const Param result = {.type = l->function->result_type};
+  if (!l->plugin->elementwise || same_c_type(&result, wanted)) return true;
+  return kernel_error(l, "'%s' must return '%s', as output '%s' is %s", l->function->name,
+                      dtype_info(wanted)->c_type, output->name, dtype_info(wanted)->name);
+}
+
+static const Function *find_function(const Sources *sources, const char *name) {
+  for (size_t i = 0; i < sources->functions.count; i++)
+    if (strcmp(sources->functions.items[i]->name, name) == 0) return sources->functions.items[i];
+  return NULL;
+}
+
+static bool add_function(Loader *l, const DType *dtypes) {
+  Plugin *p = l->plugin;
+  Str name = str_in(l->arena);
+  PluginFunction made = {0};
+  str_add(&name, p->prefix);
+  for (size_t t = 0; t < p->types.count; t++) {
+    made.dtypes[t] = dtypes[t];
+    str_addf(&name, "_%s", dtype_info(dtypes[t])->short_name);
+  }
+  l->function = find_function(&l->sources, str_text(&name));
+  if (!l->function)
+    return diag_error(l->diag, l->sources.files.items[0], "there is no %s '%s'",
+                      p->elementwise ? "function of numbers" : "kernel", str_text(&name));
+  const Chunk *vector = p->elementwise ? vector_form(&l->sources, l->function) : NULL;
+  made.kernel = (Kernel){.name = l->function->name,
+                         .is_scalar = p->elementwise,
+                         .result = l->function->result,
+                         .returns_status = l->function->returns == RETURNS_STATUS,
+                         .chunk = l->function->chunk->index,
+                         .vector = vector ? vector->names.items[0] : NULL,
+                         .vector_chunk = vector ? vector->index : -1};
+  if (!check_prototype(l) || !bind_parameters(l, &made) || !check_result(l, &made)) return false;
+  vec_push(l->arena, &p->functions, made);
+  return true;
+}
+
+/* One function for each choice of element types. */
+static bool add_functions(Loader *l) {
+  enum { MOST = 64 };
+  const Plugin *p = l->plugin;
+  size_t total = 1;
+  bool ok = true;
+  for (size_t t = 0; t < p->types.count; t++) total *= p->types.items[t].dtypes.count;
+  if (total > MOST)
+    return diag_error(l->diag, json_where(&p->file, json_member(p->file.root, "dtypes")),
+                      "more than %d choices of element types", MOST);
+  for (size_t i = 0; i < total && ok; i++) {
+    DType dtypes[PLUGIN_TYPES] = {DT_NONE};
+    size_t left = i;
+    for (size_t t = 0; t < p->types.count; t++) {
+      dtypes[t] = p->types.items[t].dtypes.items[left % p->types.items[t].dtypes.count];
+      left /= p->types.items[t].dtypes.count;
+    }
+    ok = add_function(l, dtypes); /* the next ones would have the same errors */
+  }
+  return ok;
+}
+
+/* --- definitions --- */
+
+/* The names of the runtime's definitions. */
+static const Map *runtime_names(PluginSet *set) {
+  if (set->runtime.count) return &set->runtime;
+  set->runtime = map_in(set->arena);
+  for (int i = 0; i < runtime_chunk_count; i++)
+    for (const char *const *name = runtime_chunks[i].names; *name; name++)
+      map_set(&set->runtime, *name, (void *)((intptr_t)i + 1));
+  return &set->runtime;
+}
+
+static const int *chunk_needs(Arena *arena, const Chunk *chunk) {
+  size_t count = 0;
+  int *needs = ARENA_ARRAY(arena, int, chunk->uses.count + chunk->outer_uses.count + 1);
+  for (size_t i = 0; i < chunk->outer_uses.count; i++) needs[count++] = chunk->outer_uses.items[i];
+  for (size_t i = 0; i < chunk->uses.count; i++) needs[count++] = chunk->uses.items[i]->index;
+  needs[count] = -1;
+  return needs;
+}
+
+static const char *const *chunk_names(Arena *arena, const Chunk *chunk) {
+  const char **names = ARENA_ARRAY(arena, const char *, chunk->names.count + 1);
+  for (size_t i = 0; i < chunk->names.count; i++) names[i] = chunk->names.items[i];
+  return names;
+}
+
+/* Two plugins of different domains may not define the same name. */
+static bool claim_names(Loader *l, const Chunk *chunk) {
+  bool ok = true;
+  for (size_t i = 0; i < chunk->names.count; i++) {
+    const Plugin *other = map_get(&l->set->defined, chunk->names.items[i]);
+    if (other)
+      ok = diag_error(l->diag, chunk_where(&l->sources, chunk, 0),
+                      "'%s' is defined by the plugin in %s too", chunk->names.items[i],
+                      other->folder);
+    map_set(&l->set->defined, chunk->names.items[i], l->plugin);
+  }
+  return ok;
+}
+
+/* Numbers the definitions: those of the library are counted on from the runtime's. */
+static bool add_chunks(Loader *l) {
+  KernelLibrary *library = &l->set->library;
+  int first = kernel_chunk_count(library);
+  bool ok = true;
+  for (size_t i = 0; i < l->sources.ordered.count; i++)
+    l->sources.ordered.items[i]->index = first + (int)i;
+  for (size_t i = 0; i < l->sources.ordered.count; i++) {
+    const Chunk *chunk = l->sources.ordered.items[i];
+    RuntimeChunk made = {.names = chunk_names(l->arena, chunk),
+                         .text = chunk->text,
+                         .needs = chunk_needs(l->arena, chunk),
+                         .file = chunk->file,
+                         .line = chunk->line};
+    ok = claim_names(l, chunk) && ok;
+    vec_push(l->arena, &library->chunks, made);
+  }
+  return ok;
+}
+
+bool plugin_read_functions(PluginSet *set, Plugin *plugin) {
+  const char *path = arena_printf(set->arena, "%s/kernel.c", plugin->folder);
+  Loader l = {.set = set, .plugin = plugin, .arena = set->arena, .diag = set->diag};
+  l.sources = (Sources){.arena = set->arena,
+                        .diag = set->diag,
+                        .prefix = plugin->prefix,
+                        .outer = runtime_names(set),
+                        .definitions = map_in(set->arena)};
+  vec_push(set->arena, &l.sources.files, path);
+  if (!sources_read(&l.sources, path) || !sources_order(&l.sources)) return false;
+  return add_chunks(&l) && add_functions(&l);
+}

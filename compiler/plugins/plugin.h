@@ -1,0 +1,186 @@
+/* plugin.h: layers that are no part of ctc: folders with a descriptor and a kernel.
+ *
+ *   gdn/layer.json   inputs, outputs, attributes, shapes as expressions (schema/layer.schema.json)
+ *   gdn/kernel.c     functions gdn_f32, gdn_f64 … written like a file of runtime/
+ *   gdn/cases.json   inputs and expected outputs, for `ctc plugin check`
+ *
+ * A plugin becomes what built-in operators are: an OpDef, whose inference and lowering follow the
+ * descriptor, a row of the operator table, and kernels whose text is pasted into the emitted
+ * program. ctc itself cannot run them.
+ *
+ *   descriptor.c  layer.json as a Plugin     functions.c  kernel.c: functions and their arguments
+ *   expression.c  sizes and conditions       node.c       a node against the descriptor
+ *   load.c        where plugins are found    op.c         inference and lowering */
+#ifndef CTC_PLUGINS_PLUGIN_H
+#define CTC_PLUGINS_PLUGIN_H
+
+#include "io/json.h"
+#include "ops/op.h"
+#include "plugins/expression.h"
+
+enum { PLUGIN_TYPES = 4 }; /* type variables at most */
+
+typedef struct {
+  const char *name; /* "T" */
+  Vec(DType) dtypes;
+} PluginType;
+
+typedef struct {
+  const char *name;
+  const JsonValue *json; /* where it stands */
+  const char *type;      /* as it is written: "bool" */
+  AttrKind kind;
+  bool is_bool, required;
+  double minimum, maximum;
+  const JsonValue *choices; /* `enum`, or NULL */
+  Attr missing;             /* the default */
+  int value;                /* its place among the names; -1: a float, not for expressions */
+  int count;                /* likewise of a list's length; -1 */
+} PluginAttr;
+
+/* One entry of a shape. */
+typedef struct {
+  bool is_rest; /* "..." */
+  const Expression *value;
+  int binds; /* of an input: the name that it gives its value to; -1: none */
+} PluginDim;
+
+typedef struct {
+  const char *name;
+  const JsonValue *json;
+  int type;    /* a type variable; -1: always `dtype` */
+  DType dtype;
+  PluginDim *shape;
+  int rank; /* entries */
+  int rest; /* which of them is "..."; -1: none */
+  bool parameter, optional;
+} PluginTensor;
+
+typedef struct {
+  const char *name;
+  const JsonValue *json;
+  int type;
+  DType dtype;
+  const Expression *count;
+} PluginScratch;
+
+typedef struct {
+  int name;
+  const Expression *value;
+} PluginSize;
+
+typedef struct {
+  const Expression *condition;
+  const char *message;
+} PluginCheck;
+
+typedef enum {
+  BIND_INPUT,
+  BIND_OUTPUT,
+  BIND_SCRATCH,
+  BIND_NUMBER,  /* the value of a name */
+  BIND_REAL,    /* an attribute */
+  BIND_INTS,    /* likewise */
+  BIND_FLOATS,  /* likewise */
+  BIND_NOTHING, /* whoever calls the kernel fills it in */
+} PluginBindKind;
+
+/* What a parameter of a kernel is given. */
+typedef struct {
+  PluginBindKind kind;
+  int index;
+} PluginBind;
+
+/* The kernel for one choice of element types. */
+typedef struct {
+  DType dtypes[PLUGIN_TYPES];
+  Kernel kernel;
+  PluginBind *binds;
+} PluginFunction;
+
+typedef struct Plugin {
+  const char *folder, *name, *domain, *summary;
+  const char *prefix; /* of what kernel.c defines: the name in lower case */
+  int version;
+  JsonFile file; /* layer.json */
+  Vec(PluginType) types;
+  Vec(PluginAttr) attrs;
+  Vec(PluginTensor) inputs, outputs;
+  Vec(PluginScratch) scratch;
+  Vec(PluginSize) sizes;
+  Vec(PluginCheck) checks;
+  Vec(ExpressionName) names; /* that expressions may use */
+  int rest;                  /* the name of the product of "..."; -1: no shape has it */
+  int rest_short;            /* likewise "S", unless that is a dimension */
+  bool elementwise;
+  const Expression *units, *flops;                   /* NULL: not given */
+  const char *replaces_domain, *replaces_op;         /* NULL: nothing */
+  const Expression *replaces_condition;
+  Vec(PluginFunction) functions;
+  OpDef op;
+  OperatorSchema schema;
+} Plugin;
+
+/* The plugins of one compilation. */
+typedef struct {
+  Arena *arena;
+  Diag *diag;
+  Vec(Plugin *) plugins;
+  KernelLibrary library;
+  Map defined;                     /* name of a definition → Plugin */
+  Map runtime;                     /* name of a definition of the runtime → its number + 1 */
+  const struct JsonSchema *schema; /* of layer.json, once one was read */
+} PluginSet;
+
+PluginSet *plugins_create(Arena *arena, Diag *diag);
+/* Reads the plugin in `folder` and adds it; reports everything that is wrong with it and gives NULL
+ * then. */
+Plugin *plugin_load(PluginSet *set, const char *folder);
+/* Adds the plugins of `folders`, then those in the folder `ctc.plugins` beside the model (a path;
+ * NULL: none), then those in the folders of CTC_PLUGIN_PATH. Where several have the same operator,
+ * the first one counts. */
+MUST_CHECK bool plugins_find(PluginSet *set, const char *const *folders, size_t count,
+                             const char *model);
+/* The compilation's models may use them. */
+void plugins_use(PluginSet *set, Compilation *c);
+
+/* --- the parts of a plugin, for plugin_load --- */
+
+/* layer.json of plugin->folder. (descriptor.c) */
+MUST_CHECK bool plugin_read_descriptor(PluginSet *set, Plugin *plugin);
+/* kernel.c: plugin->functions; its definitions go to the library. (functions.c) */
+MUST_CHECK bool plugin_read_functions(PluginSet *set, Plugin *plugin);
+/* plugin->op and plugin->schema. (op.c) */
+void plugin_make_op(Arena *arena, Plugin *plugin);
+/* For the type of a tensor: "float32", of a variable that of the function. */
+DType plugin_dtype(const PluginFunction *function, int type, DType dtype);
+
+/* --- a node of a plugin's operator, or one that it replaces (node.c) --- */
+
+typedef struct {
+  Compilation *c;
+  const Plugin *plugin;
+  const Node *node;
+  ExpressionValue *values; /* of plugin->names */
+  Dim rest[MAX_RANK];      /* the dims that "..." stands for */
+  int rest_rank;           /* -1: no shape has it */
+} PluginNode;
+
+/* Attributes within their ranges, names bound, sizes computed. Reports and returns false if
+ * something does not fit. */
+MUST_CHECK bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node *node);
+/* Shapes of inputs and checks against the values; what depends on open sizes becomes a check at run
+ * time. */
+MUST_CHECK bool plugin_check(PluginNode *n);
+/* The function for the element types of the inputs. */
+const PluginFunction *plugin_function(const PluginNode *n);
+/* An expression's value, reported at the node where there is none. `what` says what it is. */
+Dim plugin_value(const PluginNode *n, const Expression *expression, const char *what);
+/* The shape of a tensor, into `shape`; its rank, or -1 after an error. */
+int plugin_shape(const PluginNode *n, const PluginTensor *tensor, Dim *shape);
+/* The attribute of the node, or the default. */
+const Attr *plugin_attr(const PluginNode *n, const PluginAttr *attr);
+/* The position of a string among the choices; -1: it is none of them. */
+int plugin_choice(const PluginAttr *attr, const char *text);
+
+#endif
