@@ -98,6 +98,10 @@ static const Expression *read_expression(Reader *r, const JsonValue *json) {
   ExpressionError error;
   ExpressionNames names = {r->plugin->names.items, r->plugin->names.count};
   bool number = json->kind == JSON_NUMBER;
+  if (number && !json->is_integer) {
+    json_error(r->file, json, "the number does not fit into 64 bits");
+    return NULL;
+  }
   const char *text =
       number ? arena_printf(r->arena, "%lld", (long long)json->integer) : json->string;
   const Expression *made =
