@@ -74,7 +74,7 @@ typedef struct Options {
   const char *stop_after;
   const char *const *disabled_passes;
   size_t disabled_pass_count;
-  const char *templates; /* --templates DIR, or NULL */
+  const char *templates;      /* --templates DIR, or NULL */
   const char *const *plugins; /* --plugin DIR */
   size_t plugin_count;
 } Options;

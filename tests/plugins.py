@@ -9,6 +9,7 @@ import copy
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import tempfile
 import numpy as np
 
 import ctc_model
+import errors
 from common import STRICT, checks_of, ctc, ctc_ok, library, model, onnxruntime_outputs, run_checks, same, save, value
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "plugin_errors"
@@ -549,6 +551,15 @@ def check_case(name, folder):
 
 def check_every_case_is_there(_):
     assert {path.stem for path in GOLDEN.glob("*.txt")} == {*WRONG, *USES}
+
+
+def check_documented(_):
+    """Each message that a case provokes is explained in docs/errors.md, but for what a plugin's own checks say."""
+    own = {check["message"] for check in WINDOW["checks"]}
+    known = errors.documented_messages()
+    for path in sorted(GOLDEN.glob("*.txt")):
+        for message in re.findall(r": error: (.*)$", path.read_text(), re.M):
+            assert message in own or any(pattern.match(message) for pattern in known), f"{path.name}: {message}"
 
 
 def check_given_twice(folder):

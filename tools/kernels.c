@@ -23,8 +23,7 @@ int main(int argc, char **argv) {
   }
   Arena *arena = arena_create();
   Diag diag = {.out = stderr};
-  Sources runtime = {
-      .arena = arena, .diag = &diag, .prefix = "ctc", .definitions = map_in(arena)};
+  Sources runtime = {.arena = arena, .diag = &diag, .prefix = "ctc", .definitions = map_in(arena)};
   for (int i = 3; i < argc; i++) vec_push(arena, &runtime.files, argv[i]);
   bool ok = build(&runtime, argv[2]);
   diag_finish(&diag);

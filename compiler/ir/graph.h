@@ -143,7 +143,7 @@ typedef struct Compilation {
   uint64_t model_hash;       /* FNV-1a of the model file's bytes */
   Vec(NodeCheck)
       assumptions; /* about sizes of inputs, made by inference; the program checks them first */
-  Vec(const OpDef *) plugin_ops;        /* operators that are no part of ctc (plugins/plugin.h) */
+  Vec(const OpDef *) plugin_ops;       /* operators that are no part of ctc (plugins/plugin.h) */
   const struct KernelLibrary *library; /* their definitions (ir/kernel.h); NULL: none */
 } Compilation;
 

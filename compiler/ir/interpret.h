@@ -28,7 +28,8 @@ MUST_CHECK bool interpret(const Program *program, const Tensor *const *inputs,
                           const Tensor **outputs, Arena *arena, RunResult *result,
                           StepObserver observer, void *context);
 
-/* The first step that ctc cannot run itself because it calls a plugin's kernel; NULL: there is none.
+/* The first step that ctc cannot run itself because it calls a plugin's kernel; NULL: there is
+ * none.
  */
 const Step *interpret_obstacle(const Program *program);
 /* Runs nothing: only the values of the symbols that follow from the inputs' shapes. */

@@ -69,10 +69,10 @@ typedef struct {
   /* Definitions elsewhere that may be used too: name → position + 1. NULL: none. */
   const Map *outer;
   Vec(const char *) files;
-  Vec(Chunk *) chunks;  /* as they were found */
-  Vec(Chunk *) ordered; /* so that each stands behind those it needs */
+  Vec(Chunk *) chunks;       /* as they were found */
+  Vec(Chunk *) ordered;      /* so that each stands behind those it needs */
   Vec(Function *) functions; /* sorted by name */
-  Map definitions; /* name → Chunk */
+  Map definitions;           /* name → Chunk */
 } Sources;
 
 /* "runtime/x.c:12": where token or line `offset` of a chunk was written. */

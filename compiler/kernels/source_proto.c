@@ -176,9 +176,8 @@ static bool classify_param(Sources *sources, const Function *function, Param *pa
   }
   diag_error(sources->diag, where, "parameter '%s' of kernel '%s' has type '%s%s%s'", param->name,
              function->name, param->is_const ? "const " : "", type, param->is_pointer ? " *" : "");
-  diag_hint(sources->diag,
-            "kernels take tensors (const T *, T *), ctc_dim, const ctc_dim *, float "
-            "and double; make it `static inline void` if it only helps");
+  diag_hint(sources->diag, "kernels take tensors (const T *, T *), ctc_dim, const ctc_dim *, float "
+                           "and double; make it `static inline void` if it only helps");
   return false;
 }
 

@@ -336,8 +336,7 @@ static bool name_object(Sources *sources, Chunk *chunk) {
     return read_prototype(sources, chunk, at - 1);
   }
   if (!is_word(&tokens->items[1], "const"))
-    return diag_error(sources->diag, where, "'%s' is a variable; only constants are allowed",
-                      name);
+    return diag_error(sources->diag, where, "'%s' is a variable; only constants are allowed", name);
   return true;
 }
 

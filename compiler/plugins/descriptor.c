@@ -161,8 +161,7 @@ static bool read_type(Reader *r, const JsonValue *object, int *type, DType *dtyp
     if (dtype_info((DType)i)->kind != KIND_OTHER)
       vec_push(r->arena, &names, dtype_info((DType)i)->name);
   json_error(r->file, json, "'%s' is neither an element type nor one of dtypes", json->string);
-  const char *near =
-      json->length > 1 ? str_nearest(json->string, names.items, names.count) : NULL;
+  const char *near = json->length > 1 ? str_nearest(json->string, names.items, names.count) : NULL;
   return near && diag_hint(r->file->diag, "did you mean '%s'?", near);
 }
 
@@ -378,7 +377,9 @@ static bool check_dims_known(Reader *r) {
   bool ok = true, rest = r->plugin->rest < 0;
   for (size_t i = 0; i < r->plugin->inputs.count; i++)
     rest = rest || (!r->plugin->inputs.items[i].optional && r->plugin->inputs.items[i].rest >= 0);
-  if (!rest) ok = json_error(r->file, r->places.items[r->plugin->rest], "only optional inputs say what \"...\" stands for");
+  if (!rest)
+    ok = json_error(r->file, r->places.items[r->plugin->rest],
+                    "only optional inputs say what \"...\" stands for");
   for (size_t name = r->first_dim; name < r->last_dim; name++) {
     bool known = false;
     for (size_t i = 0; i < r->plugin->inputs.count; i++) {

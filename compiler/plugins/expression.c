@@ -97,8 +97,7 @@ static const struct {
   const char *name;
   ExpressionKind kind;
   bool open; /* takes more than two */
-} functions[] = {
-    {"min", EX_MIN, true}, {"max", EX_MAX, true}, {"ceildiv", EX_CEILDIV, false}};
+} functions[] = {{"min", EX_MIN, true}, {"max", EX_MAX, true}, {"ceildiv", EX_CEILDIV, false}};
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
 /* f(a, b, c) is f(f(a, b), c). */
@@ -113,9 +112,8 @@ static const Expression *parse_call(Parser *p, int function, size_t start) {
   if (!value) return NULL;
   if (!take(p, ")")) return fail_at(p, p->at, "a ')' is missing");
   if (count < 2 || (count > 2 && !functions[function].open))
-    return fail_at(p, start,
-                   functions[function].open ? "it needs two values or more"
-                                            : "it needs two values");
+    return fail_at(
+        p, start, functions[function].open ? "it needs two values or more" : "it needs two values");
   return value;
 }
 
@@ -146,8 +144,7 @@ static const Expression *parse_known(Parser *p, int name, size_t start) {
 
 static const Expression *parse_name(Parser *p) {
   size_t start = p->at;
-  while (p->at < p->length &&
-         (isalnum((unsigned char)p->text[p->at]) || p->text[p->at] == '_'))
+  while (p->at < p->length && (isalnum((unsigned char)p->text[p->at]) || p->text[p->at] == '_'))
     p->at++;
   const char *name = arena_strndup(p->arena, p->text + start, p->at - start);
   for (int i = 0; i < FUNCTIONS; i++)

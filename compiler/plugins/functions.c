@@ -94,16 +94,13 @@ static bool find_bind(const Plugin *p, const char *name, PluginBind *bind) {
 static bool unknown_parameter(Loader *l, const char *name) {
   const Plugin *p = l->plugin;
   Vec(const char *) names = {0};
-  for (size_t i = 0; i < p->inputs.count; i++)
-    vec_push(l->arena, &names, p->inputs.items[i].name);
+  for (size_t i = 0; i < p->inputs.count; i++) vec_push(l->arena, &names, p->inputs.items[i].name);
   for (size_t i = 0; i < p->outputs.count; i++)
     vec_push(l->arena, &names, p->outputs.items[i].name);
   for (size_t i = 0; i < p->scratch.count; i++)
     vec_push(l->arena, &names, p->scratch.items[i].name);
-  for (size_t i = 0; i < p->attrs.count; i++)
-    vec_push(l->arena, &names, p->attrs.items[i].name);
-  for (size_t i = 0; i < p->names.count; i++)
-    vec_push(l->arena, &names, p->names.items[i].name);
+  for (size_t i = 0; i < p->attrs.count; i++) vec_push(l->arena, &names, p->attrs.items[i].name);
+  for (size_t i = 0; i < p->names.count; i++) vec_push(l->arena, &names, p->names.items[i].name);
   kernel_error(l, "parameter '%s' of '%s' is nothing that layer.json names", name,
                l->function->name);
   const char *near = strlen(name) > 1 ? str_nearest(name, names.items, names.count) : NULL;
@@ -182,8 +179,8 @@ static bool check_bind(Loader *l, const PluginFunction *made, const Param *param
   bool scalar = l->plugin->elementwise;
   if (scalar ? fits_scalar(param, bind, dtype) : fits_kernel(param, bind, dtype)) return true;
   if (scalar && bind->kind == BIND_INPUT)
-    return kernel_error(l, "parameter '%s' of '%s' must be '%s %s'", param->name,
-                        l->function->name, dtype_info(dtype)->c_type, param->name);
+    return kernel_error(l, "parameter '%s' of '%s' must be '%s %s'", param->name, l->function->name,
+                        dtype_info(dtype)->c_type, param->name);
   if (scalar)
     return kernel_error(l, "parameter '%s' of '%s' cannot be given to a function of numbers",
                         param->name, l->function->name);
@@ -237,8 +234,7 @@ static bool check_prototype(Loader *l) {
   const Plugin *p = l->plugin;
   bool first = has_param(f, PARAM_FIRST), last = has_param(f, PARAM_LAST);
   if (p->elementwise && f->returns != RETURNS_NUMBER)
-    return kernel_error(l, "'%s' must be a function of numbers: the layer is elementwise",
-                        f->name);
+    return kernel_error(l, "'%s' must be a function of numbers: the layer is elementwise", f->name);
   if (p->elementwise && f->params.count > MAX_OPERANDS)
     return kernel_error(l, "'%s' has more than %d parameters", f->name, MAX_OPERANDS);
   if (p->elementwise) return true;

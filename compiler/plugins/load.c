@@ -103,8 +103,7 @@ bool plugins_find(PluginSet *set, const char *const *folders, size_t count, cons
   bool ok = true;
   for (size_t i = 0; i < count; i++) ok = plugin_load(set, folders[i]) && ok;
   if (model) {
-    const char *beside =
-        arena_printf(set->arena, "%s/ctc.plugins", path_folder(set->arena, model));
+    const char *beside = arena_printf(set->arena, "%s/ctc.plugins", path_folder(set->arena, model));
     if (is_folder(beside)) ok = load_all(set, beside) && ok;
   }
   return (!path || load_path(set, path)) && ok;

@@ -22,8 +22,9 @@ static bool choice_error(const PluginNode *n, const PluginAttr *attr, const char
   Vec(const char *) names = {0};
   for (size_t i = 0; i < attr->choices->count; i++) {
     const JsonValue *choice = attr->choices->items[i];
-    const char *text = choice->kind == JSON_STRING ? choice->string
-                                                   : arena_printf(n->c->arena, "%g", choice->number);
+    const char *text = choice->kind == JSON_STRING
+                           ? choice->string
+                           : arena_printf(n->c->arena, "%g", choice->number);
     str_addf(&choices, "%s%s", i ? ", " : "", text);
     vec_push(n->c->arena, &names, text);
   }
@@ -64,8 +65,7 @@ static bool bind_attr(PluginNode *n, const PluginAttr *attr) {
   if (given->kind == ATTR_STRING) {
     int choice = plugin_choice(attr, given->s);
     values[attr->value].number = dim_const(pool, choice);
-    return choice >= 0 ||
-           choice_error(n, attr, arena_printf(n->c->arena, "'%s'", given->s));
+    return choice >= 0 || choice_error(n, attr, arena_printf(n->c->arena, "'%s'", given->s));
   }
   Dim *list = ARENA_ARRAY(n->c->arena, Dim, given->count + 1);
   for (size_t i = 0; i < given->count; i++) {
@@ -140,9 +140,8 @@ static bool bind_sizes(PluginNode *n) {
 }
 
 static bool too_many(const PluginNode *n, const char *sort, int count, size_t most) {
-  return (size_t)count > most &&
-         !node_error(n->c, n->node, "%d %ss, but %s has at most %zu", count, sort, n->plugin->name,
-                     most);
+  return (size_t)count > most && !node_error(n->c, n->node, "%d %ss, but %s has at most %zu", count,
+                                             sort, n->plugin->name, most);
 }
 
 bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node *node) {
@@ -152,8 +151,7 @@ bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node
   if (too_many(n, "input", node->input_count, plugin->inputs.count) ||
       too_many(n, "output", node->output_count, plugin->outputs.count))
     return false;
-  for (size_t i = 0; i < plugin->attrs.count; i++)
-    ok = bind_attr(n, &plugin->attrs.items[i]) && ok;
+  for (size_t i = 0; i < plugin->attrs.count; i++) ok = bind_attr(n, &plugin->attrs.items[i]) && ok;
   for (size_t i = 0; i < plugin->inputs.count; i++) {
     if (!node_in(node, (int)i) && !plugin->inputs.items[i].optional)
       return node_error(c, node, "input %zu ('%s') of %s is missing", i,
@@ -186,8 +184,8 @@ static Dim entry_value(const PluginNode *n, const PluginTensor *tensor, const Pl
 /* Dim `d` of input `i` is `expected`. */
 static bool require_dim(PluginNode *n, int i, int d, Dim expected) {
   const PluginTensor *tensor = &n->plugin->inputs.items[i];
-  const char *what = arena_printf(n->c->arena, "dim %d of input %d ('%s') and what %s says of it", d,
-                                  i, tensor->name, shape_text(n, tensor));
+  const char *what = arena_printf(n->c->arena, "dim %d of input %d ('%s') and what %s says of it",
+                                  d, i, tensor->name, shape_text(n, tensor));
   return infer_require_equal(n->c, n->node, node_in(n->node, i)->shape[d], expected, what);
 }
 

@@ -10,8 +10,7 @@ static uint64_t allowed_dtypes(const Plugin *p, const PluginTensor *tensor) {
   uint64_t allowed = 0;
   if (tensor->type < 0) return UINT64_C(1) << tensor->dtype;
   const PluginType *type = &p->types.items[tensor->type];
-  for (size_t i = 0; i < type->dtypes.count; i++)
-    allowed |= UINT64_C(1) << type->dtypes.items[i];
+  for (size_t i = 0; i < type->dtypes.count; i++) allowed |= UINT64_C(1) << type->dtypes.items[i];
   return allowed;
 }
 
@@ -20,8 +19,8 @@ static const SchemaParam *make_params(Arena *arena, const Plugin *p, const Plugi
   SchemaParam *params = ARENA_ARRAY(arena, SchemaParam, count + 1);
   for (size_t i = 0; i < count; i++) {
     const PluginTensor *tensor = &tensors[i];
-    const char *type = tensor->type < 0 ? dtype_info(tensor->dtype)->name
-                                        : p->types.items[tensor->type].name;
+    const char *type =
+        tensor->type < 0 ? dtype_info(tensor->dtype)->name : p->types.items[tensor->type].name;
     params[i] = (SchemaParam){.name = tensor->name,
                               .kind = tensor->optional ? ARITY_OPTIONAL : ARITY_SINGLE,
                               .dtypes = allowed_dtypes(p, tensor),
@@ -43,16 +42,15 @@ static const SchemaAttr *make_attrs(Arena *arena, const Plugin *p) {
 }
 
 static void make_schema(Arena *arena, Plugin *p) {
-  p->schema =
-      (OperatorSchema){.domain = p->domain,
-                       .name = p->name,
-                       .since = p->version,
-                       .inputs = make_params(arena, p, p->inputs.items, p->inputs.count),
-                       .outputs = make_params(arena, p, p->outputs.items, p->outputs.count),
-                       .attrs = make_attrs(arena, p),
-                       .input_count = (int)p->inputs.count,
-                       .output_count = (int)p->outputs.count,
-                       .attr_count = (int)p->attrs.count};
+  p->schema = (OperatorSchema){.domain = p->domain,
+                               .name = p->name,
+                               .since = p->version,
+                               .inputs = make_params(arena, p, p->inputs.items, p->inputs.count),
+                               .outputs = make_params(arena, p, p->outputs.items, p->outputs.count),
+                               .attrs = make_attrs(arena, p),
+                               .input_count = (int)p->inputs.count,
+                               .output_count = (int)p->outputs.count,
+                               .attr_count = (int)p->attrs.count};
 }
 
 /* --- inference --- */
@@ -185,8 +183,7 @@ static const Value *aligned(const PluginNode *n, const PluginTensor *input, cons
     int width = output->shape[d].is_rest ? n->rest_rank : 1;
     bool own = next < input->rank && same_entry(&input->shape[next], &output->shape[d]);
     for (int k = 0; k < width; k++, copy->rank++)
-      copy->shape[copy->rank] =
-          own ? out->shape[copy->rank] : dim_const(n->c->dims, 1);
+      copy->shape[copy->rank] = own ? out->shape[copy->rank] : dim_const(n->c->dims, 1);
     next += own;
   }
   return copy;
@@ -207,9 +204,9 @@ static bool lower_to_nest(Lower *l, const PluginNode *n, const PluginFunction *f
     const PluginBind *bind = &f->binds[i];
     DType dtype = f->kernel.params[i].dtype;
     if (bind->kind == BIND_INPUT)
-      args[i] = nest_load(l, nest,
-                          aligned(n, &n->plugin->inputs.items[bind->index],
-                                  node_in(n->node, bind->index)));
+      args[i] = nest_load(
+          l, nest,
+          aligned(n, &n->plugin->inputs.items[bind->index], node_in(n->node, bind->index)));
     else if (bind->kind == BIND_REAL)
       args[i] = operand_real(dtype, (double)bound_attr(n, bind)->f);
     else
@@ -322,8 +319,7 @@ static bool replaces_node(Compilation *c, const OpDef *op, const Node *node) {
 
 static uint64_t parameter_bits(const Plugin *p) {
   uint64_t bits = 0;
-  for (size_t i = 0; i < p->inputs.count; i++)
-    bits |= (uint64_t)p->inputs.items[i].parameter << i;
+  for (size_t i = 0; i < p->inputs.count; i++) bits |= (uint64_t)p->inputs.items[i].parameter << i;
   return bits;
 }
 

@@ -48,7 +48,7 @@ typedef struct {
 typedef struct {
   const char *name;
   const JsonValue *json;
-  int type;    /* a type variable; -1: always `dtype` */
+  int type; /* a type variable; -1: always `dtype` */
   DType dtype;
   PluginDim *shape;
   int rank; /* entries */
@@ -113,8 +113,8 @@ typedef struct Plugin {
   int rest;                  /* the name of the product of "..."; -1: no shape has it */
   int rest_short;            /* likewise "S", unless that is a dimension */
   bool elementwise;
-  const Expression *units, *flops;                   /* NULL: not given */
-  const char *replaces_domain, *replaces_op;         /* NULL: nothing */
+  const Expression *units, *flops;           /* NULL: not given */
+  const char *replaces_domain, *replaces_op; /* NULL: nothing */
   const Expression *replaces_condition;
   Vec(PluginFunction) functions;
   OpDef op;

@@ -1,4 +1,5 @@
-/* test_expression.c: the expressions of plugin descriptors: values, precedence, open sizes, errors. */
+/* test_expression.c: the expressions of plugin descriptors: values, precedence, open sizes, errors.
+ */
 #include "plugins/expression.h"
 
 #include "base/diag.h"
@@ -23,8 +24,9 @@ static Dim value_of(const char *text, const char **problem) {
   const Expression *made = parse(text, &error);
   if (!made) fail_msg("'%s': %s", text, error.message);
   Dim list[] = {dim_const(pool, 2), dim_const(pool, 3)};
-  ExpressionValue values[] = {
-      {.number = dim_input(pool, "N")}, {.number = dim_const(pool, -7)}, {.list = list, .count = 2}};
+  ExpressionValue values[] = {{.number = dim_input(pool, "N")},
+                              {.number = dim_const(pool, -7)},
+                              {.list = list, .count = 2}};
   return expression_value(pool, made, values, problem);
 }
 

@@ -490,7 +490,6 @@ static void bind_runtime(Emitter *e, Scope *scope) {
 
 /* --- files --- */
 
-
 static bool expand(Emitter *e, const char *name, const Scope *scope, Str *out) {
   const char *file, *text;
   return template_load(e->options->templates, name, e->arena, &file, &text, e->c->diag) &&
