@@ -490,6 +490,8 @@ WRONG = {
     "kernel-template": (GDN, kernel("$T *square =", "$U *square =")),
     "kernel-block-open": (GDN, GDN_KERNEL + "//$ for t in f32\n"),
     "kernel-runtime-name": (GDN, GDN_KERNEL.replace("ctc_sqrt_", "ctc_sqrrt_")),
+    "kernel-define": (GDN, GDN_KERNEL + "\n#define 3 4\n"),
+    "kernel-garbage": (GDN, "/ nothing of C\n"),
     "kernel-recursion": (GDN, kernel("return inverse ?", "return inverse > 1 ? gdn_scale_$t(x, norm, 0) : inverse ?")),
     "elementwise-two-outputs": (changed(lambda made: made["outputs"].append({"name": "z", "dtype": "T", "shape": ["..."]}), SWISH), SWISH_KERNEL),
     "elementwise-scratch": (elementwise("scratch", [{"name": "s", "dtype": "T", "count": 4}]), SWISH_KERNEL),

@@ -60,9 +60,10 @@ static void split_coefficients(DimPool *pool, Dim dim, int64_t divisor, bool flo
   TermList whole = {0}, others = {0};
   for (int i = 0; i < dim->term_count; i++) {
     Term part = dim->terms[i], left = part;
-    part.coefficient = floored || part.degree == 0 ? floor_div_i64(part.coefficient, divisor)
-                                                   : part.coefficient / divisor;
-    left.coefficient -= part.coefficient * divisor;
+    bool down = floored || part.degree == 0;
+    left.coefficient = part.coefficient % divisor;
+    if (down && left.coefficient < 0) left.coefficient += divisor;
+    part.coefficient = down ? floor_div_i64(part.coefficient, divisor) : part.coefficient / divisor;
     if (part.coefficient) vec_push(pool->arena, &whole, part);
     if (left.coefficient) vec_push(pool->arena, &others, left);
   }

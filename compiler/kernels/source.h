@@ -80,6 +80,8 @@ const char *chunk_where(Sources *sources, const Chunk *chunk, int offset);
 
 /* Adds the definitions of a file. False after an error. */
 MUST_CHECK bool sources_read(Sources *sources, const char *path);
+/* The same for its text. */
+MUST_CHECK bool sources_add(Sources *sources, const char *path, const char *text);
 /* Once all files are read: orders definitions and functions. */
 MUST_CHECK bool sources_order(Sources *sources);
 

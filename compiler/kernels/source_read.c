@@ -87,12 +87,10 @@ static const char *join_lines(Arena *arena, const Lines *lines) {
   return str_text(&text);
 }
 
-static bool expand_file(Sources *sources, const char *path, Str *out, TemplateLines *map) {
-  FileView view;
+static bool expand_file(Sources *sources, const char *path, const char *text, Str *out,
+                        TemplateLines *map) {
   Arena *arena = sources->arena;
-  if (!file_map(path, &view, sources->diag)) return false;
-  Lines lines =
-      split_lines(arena, view.size ? arena_strndup(arena, (const char *)view.data, view.size) : "");
+  Lines lines = split_lines(arena, text);
   move_comments_into_loops(&lines);
   Scope *scope = scope_create(arena, NULL);
   scope_on_word(scope, bind_c_type);
@@ -192,8 +190,9 @@ static void skip_definition(Place *place) {
 /* Passes comments; true if a definition follows them directly. The comment that opens the file
  * belongs to no definition. */
 static bool skip_comments(Place *place) {
-  bool opens_file = place->line == 0;
+  bool first = place->line == 0, opens_file = false;
   while (begins_with(place->at, "/*") || begins_with(place->at, "//")) {
+    opens_file = first;
     advance(place, opaque_length(place->at));
     skip_to_line_end(place);
   }
@@ -254,20 +253,21 @@ static bool has_prefix(const char *name, const char *prefix) {
   return begins_with(name, prefix) && (name[length] == '_' || name[length] == '\0');
 }
 
+static bool name_missing(Sources *sources, const Chunk *chunk) {
+  return diag_error(sources->diag, chunk_where(sources, chunk, 0),
+                    "this definition cannot be read: neither function, typedef, enum, struct, "
+                    "`static const` table nor #define");
+}
+
 /* Records a name that the chunk defines. */
 static bool add_name(Sources *sources, Chunk *chunk, const Token *token) {
   const char *name = token->text, *upper = upper_case(sources->arena, sources->prefix);
+  if (!name) return name_missing(sources, chunk);
   if (!has_prefix(name, sources->prefix) && !has_prefix(name, upper))
     return diag_error(sources->diag, chunk_where(sources, chunk, token->line),
                       "'%s' does not begin with %s_ or %s_", name, sources->prefix, upper);
   vec_push(sources->arena, &chunk->names, name);
   return true;
-}
-
-static bool name_missing(Sources *sources, const Chunk *chunk) {
-  return diag_error(sources->diag, chunk_where(sources, chunk, 0),
-                    "this definition cannot be read: neither function, typedef, enum, struct, "
-                    "`static const` table nor #define");
 }
 
 /* Adds the macros that the #define lines of a chunk make. */
@@ -373,12 +373,12 @@ static bool add_chunk(Sources *sources, const char *path, Place start, Place end
   return find_names(sources, chunk);
 }
 
-bool sources_read(Sources *sources, const char *path) {
-  Str text = str_in(sources->arena);
+bool sources_add(Sources *sources, const char *path, const char *text) {
+  Str expanded = str_in(sources->arena);
   TemplateLines map = {0};
-  if (!expand_file(sources, path, &text, &map)) return false;
+  if (!expand_file(sources, path, text, &expanded, &map)) return false;
   bool ok = true;
-  Place place = {.at = str_text(&text)};
+  Place place = {.at = str_text(&expanded)};
   while (*place.at) {
     Place start = place;
     if (at_blank_line(place.at)) {
@@ -389,4 +389,12 @@ bool sources_read(Sources *sources, const char *path) {
     }
   }
   return ok;
+}
+
+bool sources_read(Sources *sources, const char *path) {
+  FileView view;
+  if (!file_map(path, &view, sources->diag)) return false;
+  const char *text = (const char *)view.data;
+  return sources_add(sources, path,
+                     view.size ? arena_strndup(sources->arena, text, view.size) : "");
 }

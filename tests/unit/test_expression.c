@@ -63,6 +63,7 @@ static void test_open_sizes(void **state) {
   (void)state;
   expect("(4 * N + 8) / 4 - N", 2);
   expect("N - N", 0);
+  expect("(3 * N - 9223372036854775807) / 3 - N", -3074457345618258603);
   expect("N >= 0", 1);
   assert_ptr_equal(value_of("2 * N + N", &problem), value_of("N * 3", &problem));
   assert_false(dim_is_const(value_of("N % 2 == 0", &problem)));
