@@ -405,8 +405,8 @@ def check_status_codes(folder):
     net = library(conv_net(), folder)
     x, y = array(1, 3, 16, 16), np.empty((1, 10), np.float32)
     size = net.workspace_bytes([1])
-    memory = ctc_model.Memory(size + 64)
-    good = (x.ctypes.data, y.ctypes.data, [1], memory.address, size)
+    memory = ctc_model.aligned(size + 64)
+    good = (x.ctypes.data, y.ctypes.data, [1], memory.ctypes.data, size)
 
     def status(**change):
         arguments = dict(zip(["inputs", "outputs", "dims", "workspace", "size"], good)) | change
@@ -416,7 +416,7 @@ def check_status_codes(folder):
     assert status(inputs=None) == 1
     assert status(outputs=None) == 1
     assert status(workspace=None) == 1
-    assert status(workspace=memory.address + 4) == 1, "a misaligned workspace"
+    assert status(workspace=memory.ctypes.data + 4) == 1, "a misaligned workspace"
     assert status(inputs=x.ctypes.data + 1) == 1, "a misaligned input"
     assert status(dims=[-1]) == 2
     assert status(size=size - 1) == 4
