@@ -97,6 +97,33 @@ def ids(*shape, most=10):
     return torch.arange(int(np.prod(shape))).reshape(shape) * 7 % most
 
 
+# Of x [2, 4, 6], whose first dim is open the second time.
+FUNCTIONS = {
+    "stack": lambda x: torch.stack([x, x * 2], -1),
+    "tril": lambda x: torch.tril(x, -1),
+    "powers": lambda x: (x.abs() + 1) ** 1.5 // 0.3 + (x.abs() + 0.1).rsqrt(),
+    "argmax": lambda x: (x.argmax(1), x.argmax(2, keepdim=True)),
+    "cumsum": lambda x: x.cumsum(1),
+    "extremes": lambda x: torch.max(x, -x) + x.max() - x.amin((0, 2), keepdim=True),
+    "parts": lambda x: x.select(1, -1) + x.narrow(1, 1, 1)[:, 0] + x[:, None, 0, ..., None][:, 0, :, 0] + x[0, 1],
+    "steps": lambda x: x[:, :-1, 1::2],
+    "gathered": lambda x: x[:, torch.tensor([2, 0])],
+    "conversions": lambda x: ((x * 10).int().float() / 3, (x * 10).long() / 4, x.to(torch.float64) * 2, (x > 0).sum(1)),
+    "comparisons": lambda x: torch.where(x >= 0, x, 0.5 * x) + (x != 0).float() + ((x > 0) & (x < 1)).float() + x.clamp(max=0.2),
+    "einsum": lambda x: torch.einsum("bij,bkj->bik", x, x),
+    "matrices": lambda x: (x[0] @ x[0].t(), x.mT, x[0].T, x.permute(2, 0, 1)),
+    "norms": lambda x: F.layer_norm(x, (6,)) + F.normalize(x, p=1, dim=-1) + torch.softmax(x, -1),
+    "pad": lambda x: F.pad(x, (1, 1), mode="reflect"),
+    "expand": lambda x: x[:, :1].expand_as(x) + x.repeat(1, 1, 3)[..., 6:12],
+    "split": lambda x: torch.cat([x.split([1, 3], 1)[1], x.chunk(2, 1)[0]], 1),
+    "shapes": lambda x: (x.flatten(), x.unflatten(2, (2, 3)), x.sum(x.ndim - 1), x[:, :, :1].squeeze(2)),
+    "sizes": lambda x: x.reshape(x.shape[0], -1, x.shape[2] // 2).mean(1) * x.size(-1),
+    "created": lambda x: x + torch.arange(x.size(2)) * torch.full((x.size(0), 1, 1), 2.0) + torch.ones(x.size(0), 4, 1) + torch.ones_like(x),
+    "reduced": lambda x: x.logsumexp(1) + torch.add(x.prod(1), x.mean(), alpha=2.5),
+    "in-place": lambda x: x.add(1).mul_(2),
+}
+
+
 class Wrapped(nn.Module):
     """A function as a module."""
 
@@ -313,6 +340,7 @@ def twice():
 
 
 BATCH = {0: "N"}
+CALLS = {"function " + name: Case(Wrapped(call), (2, 4, 6), open_dims=[BATCH], onnx=NO_ONNX) for name, call in FUNCTIONS.items()}
 NETS = {
     "lenet": Case(lenet(), (2, 1, 28, 28), open_dims=[BATCH]),
     "compression": Case(compression(), (1, 3, 16, 24), open_dims=[{0: "N", 2: "H", 3: "W"}], onnx=NO_ONNX),
@@ -387,7 +415,7 @@ def resized(tensor, axes, size):
 
 def case_checks():
     checks = {}
-    for name, case in {**LAYERS, **NETS}.items():
+    for name, case in {**LAYERS, **CALLS, **NETS}.items():
         case.prepare()
         checks["json " + name] = lambda folder, case=case: through_json(case, folder)
         if case.onnx:

@@ -645,10 +645,9 @@ def item(m, x, index):
         return indexed(m, x, index, tensors)
     if any(isinstance(each, Size) for each in old):
         raise ExportError("an index that is an open size has no counterpart; a slice has")
-    cuts = {axis: each if isinstance(each, slice) else slice(each, each + 1 or None) for axis, each in enumerate(old)}
-    cut = slices(m, x, cuts)
-    gone = [axis for axis, each in enumerate(old) if isinstance(each, int)]
-    cut = m.layer("Squeeze", [cut], dim=gone) if gone else cut
+    for axis, each in reversed(list(enumerate(old))):
+        x = m.layer("Select", [x], dim=axis, index=each) if isinstance(each, int) else x
+    cut = slices(m, x, dict(enumerate(each for each in old if isinstance(each, slice))))
     left = [each for each in index if not isinstance(each, int)]
     new = [place for place, each in enumerate(left) if each is None]
     return m.onnx("Unsqueeze", cut, m.constant(new)) if new else cut

@@ -6,7 +6,7 @@ import inspect
 
 import torch
 from torch import fx, nn
-from torch.fx.node import map_arg
+from torch.fx.node import map_aggregate, map_arg
 
 from . import layers
 from .functions import FUNCTIONS
@@ -98,11 +98,42 @@ def locating(path, module):
         raise ExportError(f"{described(path, module)}: {reason}") from error
 
 
+# Functions that make tensors of sizes, and do not notice that those are no numbers yet.
+CREATORS = ("arange", "full", "ones", "zeros")
+
+
+def noticing(function):
+    """The function, which becomes a node of the graph if it is called with a value of the graph."""
+
+    def call(*args, **kwargs):
+        found = []
+        map_aggregate((args, kwargs), lambda value: found.append(value) if isinstance(value, fx.Proxy) else None)
+        if not found:
+            return function(*args, **kwargs)
+        return found[0].tracer.create_proxy("call_function", function, args, kwargs)
+
+    return call
+
+
+@contextlib.contextmanager
+def creators_noticing():
+    """torch.zeros and the like, as long as a forward is traced."""
+    plain = {name: getattr(torch, name) for name in CREATORS}
+    try:
+        for name, function in plain.items():
+            setattr(torch, name, noticing(function))
+        yield
+    finally:
+        for name, function in plain.items():
+            setattr(torch, name, function)
+
+
 def trace(module, arguments):
     """The fx graph of a module's forward for these arguments."""
     tracer = Tracer(arguments)
     try:
-        return tracer.trace(module)
+        with creators_noticing():
+            return tracer.trace(module)
     except ExportError:
         raise
     except Exception as error:
