@@ -821,6 +821,38 @@ def check_deterministic(folder):
     assert texts[0] == texts[1]
 
 
+# --- plugins ---
+
+def plugin_files(folder, *fields):
+    """A model of one layer of a plugin; its path, the plugin's folder, the weight."""
+    import plugins
+    place = folder / "swish"
+    place.mkdir(exist_ok=True)
+    (place / "layer.json").write_text(json.dumps(plugins.SWISH))
+    (place / "kernel.c").write_text(plugins.SWISH_KERNEL)
+    alpha = random(6)
+    layers = [{"type": "ScaledSwish", **dict(fields)}, {"type": "Neg"}]
+    return write(folder, {"inputs": [{"name": "x", "shape": ["N", 6, 4]}], "layers": layers}, {"0.alpha": alpha}), place, alpha
+
+
+def check_layer_of_a_plugin(folder):
+    x = random(2, 6, 4)
+    for fields, beta in (([("beta", 2.0)], 2), ([], 1.5)):
+        path, place, alpha = plugin_files(folder, *fields)
+        expected = -by_channel(alpha, x) * x * sigmoid(beta * x)
+        verify(path, {"x": x}, {"output": expected.astype(np.float32)}, "--plugin", place)
+
+
+def check_wrong_layers_of_a_plugin(folder):
+    for fields, message in ((("bata", 2.0), "unknown attribute 'bata', did you mean 'beta'?"), (("beta", "2"), "attribute 'beta' must be a float, not a string"),
+                            (("weights", {"alpha": "other"}), "weight 'other' is in no weight file")):
+        path, place, _ = plugin_files(folder, fields)
+        result = ctc("compile", path, "-o", folder / "net.c", "--plugin", place)
+        assert result.status == 1 and message in result.err, result.err
+    result = ctc("compile", path, "-o", folder / "net.c")
+    assert result.status == 1 and "there is no layer type 'ScaledSwish'" in result.err, result.err
+
+
 # --- damaged files ---
 
 def check_damaged_weights(folder):

@@ -1,8 +1,7 @@
 /* descriptor.c: layer.json as a Plugin: what the schema cannot say is checked here. */
 #include "plugins/plugin.h"
 
-#include "base/embedded.h"
-#include "io/json_schema.h"
+#include "io/schemas.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -570,14 +569,9 @@ static bool read_plugin(Reader *r, const JsonValue *root) {
 
 /* The compiled schema; there is one a set of plugins. */
 static const JsonSchema *layer_schema(PluginSet *set) {
-  const char *name = "layer.schema.json", *text = "";
-  if (set->schema) return set->schema;
-  for (int i = 0; i < embedded_schemas_count; i++)
-    if (strcmp(embedded_schemas[i].name, name) == 0) text = embedded_schemas[i].text;
-  JsonFile *schema = ARENA_NEW(set->arena, JsonFile);
-  if (json_parse(name, text, strlen(text), set->arena, set->diag, schema))
-    set->schema = json_schema_compile(schema);
-  CTC_ASSERT(set->schema != NULL);
+  if (!set->schema)
+    set->schema = schema_embedded("layer.schema.json", set->arena, set->diag,
+                                  ARENA_NEW(set->arena, JsonFile));
   return set->schema;
 }
 

@@ -114,6 +114,16 @@ Value *layer_weight(Layer *l, const char *parameter, int rank, const int64_t *di
   return value_create(l->r->c, name);
 }
 
+Value *layer_any_weight(Layer *l, const char *parameter, bool optional) {
+  const char *name = weight_name(l, parameter);
+  Value *value = weights_find(l->r, name);
+  if (value || optional) return value;
+  const char *near = weights_suggest(l->r, name);
+  layer_error(l, "weights", "weight '%s' is in no weight file", name);
+  if (near) diag_hint(l->r->c->diag, "did you mean '%s'?", near);
+  return value_create(l->r->c, name);
+}
+
 Value *layer_weight1(Layer *l, const char *name, int64_t size) {
   return layer_weight(l, name, 1, &size);
 }
@@ -232,16 +242,21 @@ static Node *append(Layer *l, const char *domain, const char *op_type, int versi
   return node;
 }
 
+int layer_newest(const char *domain) {
+  int newest = schema_newest(domain);
+  return newest ? newest : 1;
+}
+
 Value **layer_node(Layer *l, const char *domain, const char *op_type, int version, Values in,
                    Attrs attrs, int outputs) {
   JsonReader *r = l->r;
-  int newest = schema_newest(domain), count = attrs.count;
+  int count = attrs.count;
   Attr *all = copy_attrs(r->arena, attrs);
   Value **values = ARENA_ARRAY(r->arena, Value *, outputs + 1);
   for (int i = 0; i < outputs; i++)
     values[i] = value_create(r->c, arena_printf(r->arena, "%s/%s", l->name, op_type));
   while (in.count && !in.items[in.count - 1]) in.count--;
-  if (!version) version = newest ? newest : 1;
+  if (!version) version = layer_newest(domain);
   if (!check(l, domain, op_type, version, in, outputs, &all, &count)) {
     l->failed = true;
     return values;

@@ -34,6 +34,7 @@ typedef struct {
   int dims;                               /* spatial axes, for families that differ in it */
   const char *op;                         /* for families that differ in an operator */
   const FieldAttr *attrs;                 /* ended by a row without a field */
+  const OpDef *plugin;                    /* of layers of plugins */
 } LayerType;
 
 struct Layer {
@@ -50,10 +51,10 @@ struct Layer {
   int wanted;      /* outputs that have a name */
 };
 
-/* The row of a layer type, NULL if there is none. */
-const LayerType *layer_type_find(const char *type);
+/* The row of a layer type, of ctc or of a plugin; NULL if there is none. */
+const LayerType *layer_type_find(const JsonReader *r, const char *type);
 /* The layer type nearest to a misspelt one, or NULL. */
-const char *layer_type_suggest(Arena *arena, const char *type);
+const char *layer_type_suggest(const JsonReader *r, const char *type);
 
 /* ---- fields: what the layer says, else the default of the schema ---- */
 
@@ -77,6 +78,8 @@ void layer_error(Layer *l, const char *key, const char *format, ...)
 Value *layer_weight(Layer *l, const char *name, int rank, const int64_t *dims);
 Value *layer_weight1(Layer *l, const char *name, int64_t size);
 Value *layer_weight2(Layer *l, const char *name, int64_t rows, int64_t columns);
+/* The parameter of any shape; NULL if it is optional and not there. */
+Value *layer_any_weight(Layer *l, const char *name, bool optional);
 /* Constants: a list of integers; an integer; a number, or `count` of them, of the layer's dtype. */
 Value *layer_ints_value(Layer *l, const int64_t *values, int count);
 Value *layer_int_value(Layer *l, int64_t value);
@@ -115,6 +118,8 @@ Attr attr_ints(const char *name, const int64_t *values, int count);
 Value *layer_op(Layer *l, const char *op_type, Values inputs, Attrs attrs);
 /* The same with several outputs. */
 Value **layer_ops(Layer *l, const char *op_type, Values inputs, Attrs attrs, int outputs);
+/* The newest version of a domain that ctc knows. */
+int layer_newest(const char *domain);
 /* An operator of any domain and version (0: the newest). */
 Value **layer_node(Layer *l, const char *domain, const char *op_type, int version, Values inputs,
                    Attrs attrs, int outputs);
@@ -210,5 +215,6 @@ void build_encoder_layer(Layer *l);
 void build_onnx(Layer *l);
 void build_constant(Layer *l);
 void build_parameter(Layer *l);
+void build_plugin(Layer *l);
 
 #endif

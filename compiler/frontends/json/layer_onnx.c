@@ -111,11 +111,8 @@ static const JsonValue *as_number(Arena *arena, const JsonValue *value) {
 
 bool layer_attr(Layer *l, const char *domain, const char *op_type, int version, const char *name,
                 const JsonValue *value, Attr *attr) {
-  int newest = schema_newest(domain);
-  const OperatorSchema *schema = schema_find(domain, op_type,
-                                             version  ? version
-                                             : newest ? newest
-                                                      : 1);
+  if (!version) version = layer_newest(domain);
+  const OperatorSchema *schema = op_schema(l->r->c, domain, op_type, version);
   const SchemaAttr *known = schema ? schema_attr(schema, name) : NULL;
   value = as_number(l->r->arena, value);
   AttrKind kind = known ? known->kind : guess_kind(value);

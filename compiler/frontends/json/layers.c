@@ -2,6 +2,9 @@
  * Their fields are in schema/model.schema.json. */
 #include "layer.h"
 
+#include "ops/op.h"
+#include "ops/schema.h"
+
 /* Fields that are attributes of an operator. */
 static const FieldAttr dim_axis[] = {{"dim", "axis"}, {0}};
 static const FieldAttr alpha[] = {{"alpha", "alpha"}, {0}};
@@ -11,14 +14,14 @@ static const FieldAttr lambda[] = {{"lambd", "lambd"}, {0}};
 
 /* One operator; its inputs are those of the layer. */
 #define OPERATOR(type, op, least, most)                                                            \
-  { type, build_operator, least, most, 1, 0, op, NULL }
+  { type, build_operator, least, most, 1, 0, op, NULL, NULL }
 #define OPERATOR_WITH(type, op, most, attrs)                                                       \
-  { type, build_operator, 1, most, 1, 0, op, attrs }
+  { type, build_operator, 1, most, 1, 0, op, attrs, NULL }
 /* One input and one output. */
 #define UNARY(type, build)                                                                         \
-  { type, build, 1, 1, 1, 0, NULL, NULL }
+  { type, build, 1, 1, 1, 0, NULL, NULL, NULL }
 #define UNARY_OF(type, build, dims, op)                                                            \
-  { type, build, 1, 1, 1, dims, op, NULL }
+  { type, build, 1, 1, 1, dims, op, NULL, NULL }
 /* One type for each number of spatial axes. */
 #define FAMILY(type, build, op)                                                                    \
   UNARY_OF(type "1d", build, 1, op), UNARY_OF(type "2d", build, 2, op),                            \
@@ -28,7 +31,7 @@ static const LayerType types[] = {
     FAMILY("Conv", build_convolution, NULL),
     FAMILY("ConvTranspose", build_transposed_convolution, NULL),
     UNARY("Linear", build_linear),
-    {"Bilinear", build_bilinear, 2, 2, 1, 0, NULL, NULL},
+    {"Bilinear", build_bilinear, 2, 2, 1, 0, NULL, NULL, NULL},
     UNARY("Embedding", build_embedding),
     UNARY_OF("GDN", build_gdn, 2, "Div"),
     UNARY_OF("IGDN", build_gdn, 2, "Mul"),
@@ -91,11 +94,11 @@ static const LayerType types[] = {
     UNARY("Squeeze", build_squeeze),
     UNARY("Unsqueeze", build_unsqueeze),
     OPERATOR_WITH("Concat", "Concat", LAYER_VALUES, dim_axis),
-    {"Stack", build_stack, 1, LAYER_VALUES, 1, 0, NULL, NULL},
+    {"Stack", build_stack, 1, LAYER_VALUES, 1, 0, NULL, NULL, NULL},
     UNARY("Slice", build_slice),
     UNARY("Select", build_select),
-    {"Split", build_split, 1, 1, LAYER_VALUES, 0, NULL, NULL},
-    {"Chunk", build_chunk, 1, 1, LAYER_VALUES, 0, NULL, NULL},
+    {"Split", build_split, 1, 1, LAYER_VALUES, 0, NULL, NULL, NULL},
+    {"Chunk", build_chunk, 1, 1, LAYER_VALUES, 0, NULL, NULL, NULL},
     FAMILY("ZeroPad", build_pad, "constant"),
     FAMILY("ConstantPad", build_pad, "constant"),
     FAMILY("ReflectionPad", build_pad, "reflect"),
@@ -108,10 +111,10 @@ static const LayerType types[] = {
     UNARY("UpsamplingNearest2d", build_upsample),
     UNARY("UpsamplingBilinear2d", build_upsample),
 
-    {"LSTM", build_lstm, 1, 3, 3, 0, NULL, NULL},
-    {"GRU", build_gru, 1, 2, 2, 0, NULL, NULL},
-    {"RNN", build_rnn, 1, 2, 2, 0, NULL, NULL},
-    {"MultiheadAttention", build_multihead_attention, 1, 5, 2, 0, NULL, NULL},
+    {"LSTM", build_lstm, 1, 3, 3, 0, NULL, NULL, NULL},
+    {"GRU", build_gru, 1, 2, 2, 0, NULL, NULL, NULL},
+    {"RNN", build_rnn, 1, 2, 2, 0, NULL, NULL, NULL},
+    {"MultiheadAttention", build_multihead_attention, 1, 5, 2, 0, NULL, NULL, NULL},
     UNARY("TransformerEncoderLayer", build_encoder_layer),
 
     OPERATOR("Add", "Add", 2, 2),
@@ -149,23 +152,38 @@ static const LayerType types[] = {
     UNARY_OF("LogSumExp", build_reduction, 0, "ReduceLogSumExp"),
     UNARY_OF("ArgMax", build_arg_reduction, 0, "ArgMax"),
     UNARY_OF("ArgMin", build_arg_reduction, 0, "ArgMin"),
-    {"IndexSelect", build_operator, 2, 2, 1, 0, "Gather", dim_axis},
+    {"IndexSelect", build_operator, 2, 2, 1, 0, "Gather", dim_axis, NULL},
 
-    {"onnx", build_onnx, 0, LAYER_VALUES, LAYER_VALUES, 0, NULL, NULL},
-    {"constant", build_constant, 0, 0, 1, 0, NULL, NULL},
-    {"parameter", build_parameter, 0, 0, 1, 0, NULL, NULL},
+    {"onnx", build_onnx, 0, LAYER_VALUES, LAYER_VALUES, 0, NULL, NULL, NULL},
+    {"constant", build_constant, 0, 0, 1, 0, NULL, NULL, NULL},
+    {"parameter", build_parameter, 0, 0, 1, 0, NULL, NULL, NULL},
 };
 
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
-const LayerType *layer_type_find(const char *type) {
+static const LayerType *type_of_plugin(const JsonReader *r, const OpDef *op) {
+  LayerType *type = ARENA_NEW(r->arena, LayerType);
+  *type = (LayerType){.type = op->name,
+                      .build = build_plugin,
+                      .most_inputs = LAYER_VALUES,
+                      .outputs = op->schema->output_count,
+                      .plugin = op};
+  return type;
+}
+
+const LayerType *layer_type_find(const JsonReader *r, const char *type) {
   for (int i = 0; i < TYPE_COUNT; i++)
     if (strcmp(types[i].type, type) == 0) return &types[i];
+  for (size_t i = 0; i < r->c->plugin_ops.count; i++)
+    if (strcmp(r->c->plugin_ops.items[i]->name, type) == 0)
+      return type_of_plugin(r, r->c->plugin_ops.items[i]);
   return NULL;
 }
 
-const char *layer_type_suggest(Arena *arena, const char *type) {
-  const char **names = ARENA_ARRAY(arena, const char *, TYPE_COUNT);
+const char *layer_type_suggest(const JsonReader *r, const char *type) {
+  size_t plugins = r->c->plugin_ops.count;
+  const char **names = ARENA_ARRAY(r->arena, const char *, TYPE_COUNT + plugins);
   for (int i = 0; i < TYPE_COUNT; i++) names[i] = types[i].type;
-  return str_nearest(type, names, TYPE_COUNT);
+  for (size_t i = 0; i < plugins; i++) names[TYPE_COUNT + i] = r->c->plugin_ops.items[i]->name;
+  return str_nearest(type, names, TYPE_COUNT + plugins);
 }

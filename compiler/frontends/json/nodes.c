@@ -25,9 +25,9 @@ typedef struct {
 
 static bool check_type(JsonReader *r, const JsonValue *layer) {
   const JsonValue *type = json_member(layer, "type");
-  if (!type || type->kind != JSON_STRING || layer_type_find(type->string)) return true;
+  if (!type || type->kind != JSON_STRING || layer_type_find(r, type->string)) return true;
   json_error(&r->file, type, "there is no layer type '%s'", type->string);
-  const char *near = layer_type_suggest(r->arena, type->string);
+  const char *near = layer_type_suggest(r, type->string);
   if (near) diag_hint(r->c->diag, "did you mean '%s'?", near);
   return false;
 }
@@ -88,7 +88,7 @@ static bool collect(Items *all, const JsonValue *list) {
   all->producers = map_in(all->r->arena);
   for (size_t i = 0; i < list->count; i++) {
     all->items[i].json = list->items[i];
-    all->items[i].type = layer_type_find(json_member(list->items[i], "type")->string);
+    all->items[i].type = layer_type_find(all->r, json_member(list->items[i], "type")->string);
     read_names(all->r, &all->items[i], i);
     ok = define_names(all, i) && ok;
   }

@@ -1,10 +1,9 @@
 /* read.c: the model file as a whole: the schema, inputs, then weights and layers. */
 #include "json_model.h"
 
-#include "base/embedded.h"
 #include "base/file.h"
 #include "frontends/common/inputs.h"
-#include "io/json_schema.h"
+#include "io/schemas.h"
 #include "reader.h"
 
 #include <ctype.h>
@@ -21,19 +20,6 @@ bool json_model_is(const char *path) {
 }
 
 /* ---- the schema ---- */
-
-/* Part of ctc: an error in it is ours. */
-static JsonFile embedded_schema(Compilation *c, const char *name) {
-  JsonFile file;
-  bool ok = false;
-  for (int i = 0; i < embedded_schemas_count; i++) {
-    const EmbeddedText *schema = &embedded_schemas[i];
-    if (strcmp(schema->name, name) == 0)
-      ok = json_parse(name, schema->text, strlen(schema->text), c->arena, c->diag, &file);
-  }
-  CTC_ASSERT(ok);
-  return file;
-}
 
 /* Names, texts and paths are C strings behind this. */
 static bool check_zero_bytes(const JsonFile *file, const JsonValue *value) {
@@ -53,11 +39,10 @@ static bool check_zero_bytes(const JsonFile *file, const JsonValue *value) {
 
 /* Unknown types of layers do not keep the others from being built, for the errors in them. */
 static bool check_model(JsonReader *r, bool *types) {
-  JsonFile schema = embedded_schema(r->c, "model.schema.json");
-  r->layer_schemas = json_member(schema.root, "$defs");
-  const JsonSchema *compiled = json_schema_compile(&schema);
-  CTC_ASSERT(compiled);
-  bool ok = json_schema_check(compiled, &r->file, r->file.root);
+  JsonFile text;
+  const JsonSchema *schema = schema_embedded("model.schema.json", r->arena, r->c->diag, &text);
+  r->layer_schemas = json_member(text.root, "$defs");
+  bool ok = json_schema_check(schema, &r->file, r->file.root);
   *types = layer_types_check(r);
   return check_zero_bytes(&r->file, r->file.root) && ok;
 }

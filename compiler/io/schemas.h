@@ -1,0 +1,11 @@
+/* schemas.h: the schemas that are part of ctc: schema/….schema.json as they were when it was built.
+ */
+#ifndef CTC_IO_SCHEMAS_H
+#define CTC_IO_SCHEMAS_H
+
+#include "io/json_schema.h"
+
+/* The schema called `name` ("model.schema.json"), its text in *file. */
+const JsonSchema *schema_embedded(const char *name, Arena *arena, Diag *diag, JsonFile *file);
+
+#endif
