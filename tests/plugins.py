@@ -18,7 +18,7 @@ import numpy as np
 
 import ctc_model
 import errors
-from common import STRICT, checks_of, ctc, ctc_ok, library, model, onnxruntime_outputs, run_checks, same, save, value
+from common import STRICT, checks_of, compile_c, ctc, ctc_ok, library, model, onnxruntime_outputs, run_checks, same, save, value
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "plugin_errors"
 DOMAIN = "ctc.layers"
@@ -337,6 +337,23 @@ def check_replaces(folder):
 def swish_model():
     return using([node("ScaledSwish", ["x", "alpha"], ["y"])], [value("x", [2, 3, 4])], [value("y", [2, 3, 4])],
                  {"alpha": np.ones(3, np.float32)})
+
+
+def check_json_model(folder):
+    """A JSON model names a plugin's operator like one of ONNX; attributes have the kinds that the descriptor says."""
+    write(folder / "ctc.plugins", WINDOW, WINDOW_KERNEL)
+    layer = {"type": "onnx", "op": "Window", "domain": "my.own", "name": "y", "inputs": ["x", "shift"], "attributes": {"stride": 1, "weights": [2, 1]}}
+    inputs = [{"name": "x", "dtype": "float32", "shape": [3, "L"]}, {"name": "shift", "dtype": "int64", "shape": [3]}]
+    (folder / "net.json").write_text(json.dumps({"ctc": 1, "name": "net", "inputs": inputs, "nodes": [layer], "outputs": ["y"]}))
+    ctc_ok("compile", folder / "net.json", "-o", folder / "net.c")
+    compile_c(["gcc", "-O1", *STRICT, "-shared", "-fPIC", "net.c", "-o", "net.so", "-lm"], folder)
+    x, shift = random(3, 7), np.array([0, 1, 6])
+    expected = window(x, shift, None, [2.0, 1.0], (0, 0), 1, "sum").astype(np.float32)
+    same(ctc_model.load(folder / "net.so", "net").run([x, shift]), [expected])
+    layer["attributes"]["stride"] = 0
+    (folder / "net.json").write_text(json.dumps({"ctc": 1, "inputs": inputs, "nodes": [layer], "outputs": ["y"]}))
+    wrong = ctc("compile", folder / "net.json", "-o", folder / "net.c")
+    assert wrong.status == 1 and "/nodes/0: node 'y' (my.own.Window): error: attribute 'stride' must be at least 1, but is 0" in wrong.err, wrong.err
 
 
 @contextlib.contextmanager

@@ -242,9 +242,10 @@ static Node *append(Layer *l, const char *domain, const char *op_type, int versi
   return node;
 }
 
-int layer_newest(const char *domain) {
+int layer_newest(Layer *l, const char *domain, const char *op_type) {
   int newest = schema_newest(domain);
-  return newest ? newest : 1;
+  const OperatorSchema *own = newest ? NULL : op_schema(l->r->c, domain, op_type, INT32_MAX);
+  return newest ? newest : own ? own->since : 1;
 }
 
 Value **layer_node(Layer *l, const char *domain, const char *op_type, int version, Values in,
@@ -256,7 +257,7 @@ Value **layer_node(Layer *l, const char *domain, const char *op_type, int versio
   for (int i = 0; i < outputs; i++)
     values[i] = value_create(r->c, arena_printf(r->arena, "%s/%s", l->name, op_type));
   while (in.count && !in.items[in.count - 1]) in.count--;
-  if (!version) version = layer_newest(domain);
+  if (!version) version = layer_newest(l, domain, op_type);
   if (!check(l, domain, op_type, version, in, outputs, &all, &count)) {
     l->failed = true;
     return values;

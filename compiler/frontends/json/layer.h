@@ -118,8 +118,8 @@ Attr attr_ints(const char *name, const int64_t *values, int count);
 Value *layer_op(Layer *l, const char *op_type, Values inputs, Attrs attrs);
 /* The same with several outputs. */
 Value **layer_ops(Layer *l, const char *op_type, Values inputs, Attrs attrs, int outputs);
-/* The newest version of a domain that ctc knows. */
-int layer_newest(const char *domain);
+/* The version that a layer means that says none: the domain's newest, or that of a plugin. */
+int layer_newest(Layer *l, const char *domain, const char *op_type);
 /* An operator of any domain and version (0: the newest). */
 Value **layer_node(Layer *l, const char *domain, const char *op_type, int version, Values inputs,
                    Attrs attrs, int outputs);

@@ -111,7 +111,7 @@ static const JsonValue *as_number(Arena *arena, const JsonValue *value) {
 
 bool layer_attr(Layer *l, const char *domain, const char *op_type, int version, const char *name,
                 const JsonValue *value, Attr *attr) {
-  if (!version) version = layer_newest(domain);
+  if (!version) version = layer_newest(l, domain, op_type);
   const OperatorSchema *schema = op_schema(l->r->c, domain, op_type, version);
   const SchemaAttr *known = schema ? schema_attr(schema, name) : NULL;
   value = as_number(l->r->arena, value);
