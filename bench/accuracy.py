@@ -17,8 +17,8 @@ import time
 import numpy as np
 
 import programs
-from engines import ENGINES
 from models import ROOT, SETS, collect, prepare
+from worker import Worker, read_data
 
 
 
@@ -84,29 +84,20 @@ def largest_error(outputs, exact):
     return max(error(outputs[name], exact[name]) for name in floats)
 
 
-def ctc_outputs(args, variant, entry, path, inputs, expected):
+def ctc_outputs(args, variant, entry, path, data):
     made = programs.make(args, variant, path, entry.name, 1)
     if made.failed:
         raise RuntimeError(made.failed)
-    engine = ENGINES["ctc"](str(made.library), inputs, expected, 1)
-    loop = programs.loop_library(args.folder)
-    import ctypes
-
-    if ctypes.CDLL(str(loop)).bench_time(engine.kind, ctypes.c_void_p(ctypes.addressof(engine.call)), ctypes.c_int64(1), ctypes.c_int64(1), 0,
-                                         (ctypes.c_double * 1)()):
-        raise RuntimeError("the program failed")
-    return engine.outputs()
+    return Worker("ctc", str(made.library), data, 1, str(programs.loop_library(args.folder))).outputs()
 
 
 def measure(args, entry):
     path, data = prepare(entry, args.folder / "models")
-    with np.load(data) as arrays:
-        inputs = {k[3:]: arrays[k] for k in arrays.files if k.startswith("in:")}
-        expected = {k[4:]: arrays[k] for k in arrays.files if k.startswith("out:")}
+    inputs, expected = read_data(data)
     exact = float64_outputs(path, inputs)
     row = {"onnxruntime": largest_error(expected, exact)}
     for variant in args.variants:
-        row[variant.name] = largest_error(ctc_outputs(args, variant, entry, path, inputs, expected), exact)
+        row[variant.name] = largest_error(ctc_outputs(args, variant, entry, path, data), exact)
     return row
 
 
