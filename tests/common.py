@@ -195,6 +195,12 @@ def run_checks(checks):
     return count
 
 
+def expect_text(golden, got, script):
+    """The text is that of the file, which `script --renew` writes."""
+    assert golden.exists(), f"{golden.name} is missing: {script} --renew writes it"
+    assert got == golden.read_text(), f"expected\n{golden.read_text()}got\n{got}"
+
+
 def checks_of(module):
     """The functions of a module called check_…, in the order in which they stand."""
     return {

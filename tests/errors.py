@@ -15,7 +15,7 @@ import tempfile
 import numpy as np
 
 import wrong_json
-from common import ROOT, conv_net, ctc, model, save, value
+from common import ROOT, conv_net, ctc, expect_text, model, save, value
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "errors"
 X, Y = value("x", [2, 3]), value("y", [2, 3])
@@ -223,10 +223,7 @@ def run_case(name, folder):
 
 
 def check_case(name, folder):
-    got = run_case(name, folder)
-    golden = GOLDEN / f"{name}.txt"
-    assert golden.exists(), f"{golden.name} is missing: errors.py --renew writes it"
-    assert got == golden.read_text(), f"expected\n{golden.read_text()}got\n{got}"
+    expect_text(GOLDEN / f"{name}.txt", run_case(name, folder), "errors.py")
 
 
 def check_every_case_is_there(_):

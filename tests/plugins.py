@@ -18,7 +18,7 @@ import numpy as np
 
 import ctc_model
 import errors
-from common import STRICT, checks_of, compile_c, ctc, ctc_ok, library, model, onnxruntime_outputs, run_checks, same, save, value
+from common import STRICT, checks_of, compile_c, ctc, ctc_ok, expect_text, library, model, onnxruntime_outputs, run_checks, same, save, value
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "plugin_errors"
 DOMAIN = "ctc.layers"
@@ -562,10 +562,7 @@ def run_case(name, folder):
 
 
 def check_case(name, folder):
-    got = run_case(name, folder)
-    golden = GOLDEN / f"{name}.txt"
-    assert golden.exists(), f"{golden.name} is missing: plugins.py --renew writes it"
-    assert got == golden.read_text(), f"expected\n{golden.read_text()}got\n{got}"
+    expect_text(GOLDEN / f"{name}.txt", run_case(name, folder), "plugins.py")
 
 
 def check_every_case_is_there(_):
