@@ -21,14 +21,20 @@ static Node *create_node(Compilation *c, Graph *graph, int input_count, int outp
   return node;
 }
 
-Node *graph_append(Compilation *c, Graph *graph, const char *domain, const char *op_type,
-                   int version, int input_count, int output_count) {
+Node *node_create(Compilation *c, Graph *graph, const char *domain, const char *op_type,
+                  int version, int input_count, int output_count) {
   Node *node = create_node(c, graph, input_count, output_count);
   node->domain = domain;
   node->op_type = op_type;
   node->name = "";
   node->version = version;
   node->index = c->next_node_index++;
+  return node;
+}
+
+Node *graph_append(Compilation *c, Graph *graph, const char *domain, const char *op_type,
+                   int version, int input_count, int output_count) {
+  Node *node = node_create(c, graph, domain, op_type, version, input_count, output_count);
   vec_push(c->arena, &graph->nodes, node);
   return node;
 }

@@ -167,6 +167,9 @@ const char *value_type_text(Compilation *c, const Value *value);
 Graph *graph_create(Compilation *c, const char *name, Graph *parent);
 Node *graph_append(Compilation *c, Graph *graph, const char *domain, const char *op_type,
                    int version, int input_count, int output_count);
+/* The same, but for the graph's list of nodes: whoever rebuilds the list puts it in its place. */
+Node *node_create(Compilation *c, Graph *graph, const char *domain, const char *op_type,
+                  int version, int input_count, int output_count);
 /* A deep copy of a body with fresh values; values of outer graphs stay shared. Body inputs are
  * replaced by `inputs` if that is not NULL. */
 Graph *graph_clone(Compilation *c, const Graph *graph, Value *const *inputs);
@@ -192,6 +195,15 @@ const char *node_string(const Node *node, const char *name, const char *missing)
 const int64_t *node_ints(const Node *node, const char *name, size_t *count);
 const float *node_floats(const Node *node, const char *name, size_t *count);
 Graph *node_body(const Node *node, const char *name);
+
+/* What these point to is not copied. */
+Attr attr_int(const char *name, int64_t value);
+Attr attr_float(const char *name, double value);
+Attr attr_text(const char *name, const char *value);
+Attr attr_ints(const char *name, const int64_t *values, int count);
+/* Gives the node an attribute, in place of the one of that name. The old list stays as it is: other
+ * nodes may share it. */
+void node_set_attr(Compilation *c, Node *node, Attr attr);
 
 /* Input or output i, or NULL if omitted or beyond the end. */
 Value *node_in(const Node *node, int i);

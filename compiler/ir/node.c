@@ -48,6 +48,33 @@ Graph *node_body(const Node *node, const char *name) {
   return attr ? attr->graph : NULL;
 }
 
+Attr attr_int(const char *name, int64_t value) {
+  return (Attr){.name = name, .kind = ATTR_INT, .count = 1, .i = value};
+}
+
+Attr attr_float(const char *name, double value) {
+  return (Attr){.name = name, .kind = ATTR_FLOAT, .count = 1, .f = (float)value};
+}
+
+Attr attr_text(const char *name, const char *value) {
+  return (Attr){
+      .name = name, .kind = ATTR_STRING, .count = 1, .s = value, .s_length = strlen(value)};
+}
+
+Attr attr_ints(const char *name, const int64_t *values, int count) {
+  return (Attr){.name = name, .kind = ATTR_INTS, .count = (size_t)count, .ints = values};
+}
+
+void node_set_attr(Compilation *c, Node *node, Attr attr) {
+  Attr *attrs = ARENA_ARRAY(c->arena, Attr, node->attr_count + 1);
+  int count = 0;
+  for (int i = 0; i < node->attr_count; i++)
+    if (strcmp(node->attrs[i].name, attr.name) != 0) attrs[count++] = node->attrs[i];
+  attrs[count++] = attr;
+  node->attrs = attrs;
+  node->attr_count = count;
+}
+
 Value *node_in(const Node *node, int i) {
   return i >= 0 && i < node->input_count ? node->inputs[i] : NULL;
 }

@@ -59,8 +59,8 @@ bool product_wants_panels(const ProductSizes *sizes, const Matrices *b) {
 
 /* --- panels --- */
 
-static Dim panel_count(Lower *l, const ProductSizes *sizes) {
-  return dim_ceildiv(l->c->dims, sizes->n, dim_const(l->c->dims, PANEL));
+Dim panel_count(Lower *l, Dim columns) {
+  return dim_ceildiv(l->c->dims, columns, dim_const(l->c->dims, PANEL));
 }
 
 /* Calls the kernel that packs, on constants. */
@@ -131,7 +131,7 @@ static Buffer *packed_by_step(Lower *l, const ProductSizes *sizes, const Matrice
   arg_dim(l, step, inner);
   arg_dim(l, step, b->outer);
   arg_dim(l, step, b->inner);
-  step_units(step, dim_mul(l->c->dims, matrices, panel_count(l, sizes)));
+  step_units(step, dim_mul(l->c->dims, matrices, panel_count(l, sizes->n)));
   return packed;
 }
 
@@ -140,7 +140,7 @@ Panels lower_panels(Lower *l, const ProductSizes *sizes, const Matrices *b) {
   Dim one = dim_const(p, 1), zero = dim_const(p, 0);
   Dim outer = dim_is(b->outer, 0) ? one : sizes->outer;
   Dim inner = dim_is(b->inner, 0) ? one : sizes->inner;
-  Dim size = dim_mul(p, dim_muli(p, panel_count(l, sizes), PANEL), sizes->k);
+  Dim size = dim_mul(p, dim_muli(p, panel_count(l, sizes->n), PANEL), sizes->k);
   bool known = b->buffer->constant && dim_is_const(outer) && dim_is_const(inner);
   Panels panels = {
       .buffer = known ? packed_constant(l, sizes, b, outer, inner)
@@ -174,7 +174,7 @@ static void arg_sizes(Lower *l, Step *step, const ProductSizes *sizes, const Mat
 static Dim chunk_rows(Lower *l, const ProductSizes *sizes) {
   DimPool *p = l->c->dims;
   if (!dim_is_const(sizes->m)) return dim_const(p, OPEN_CHUNK);
-  Dim units = dim_mul(p, panel_count(l, sizes), dim_mul(p, sizes->outer, sizes->inner));
+  Dim units = dim_mul(p, panel_count(l, sizes->n), dim_mul(p, sizes->outer, sizes->inner));
   int64_t m = dim_value(sizes->m), most = CHUNK;
   if (dim_is_const(sizes->k) && dim_value(sizes->k) * most > CHUNK_FLOATS)
     most = CHUNK_FLOATS / dim_value(sizes->k);
@@ -201,7 +201,7 @@ static void set_results(Lower *l, Step *step, const ProductSizes *sizes, const M
 void lower_panel_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
                          const Panels *panels, const Matrices *y) {
   DimPool *p = l->c->dims;
-  Dim count = dim_mul(p, sizes->outer, sizes->inner), units = panel_count(l, sizes);
+  Dim count = dim_mul(p, sizes->outer, sizes->inner), units = panel_count(l, sizes->n);
   bool few = dim_is_const(sizes->m) && dim_value(sizes->m) <= GEMV_ROWS;
   bool single = dim_is(count, 1);
   Step *step = lower_kernel(l,

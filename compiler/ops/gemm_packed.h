@@ -37,6 +37,8 @@ bool product_wants_panels(const ProductSizes *sizes, const Matrices *b);
 void lower_product(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
                    const Matrices *y);
 
+/* Panels of `columns` columns. */
+Dim panel_count(Lower *l, Dim columns);
 /* Its parts. B in panels: while compiling if it is a constant, otherwise by a step. */
 Panels lower_panels(Lower *l, const ProductSizes *sizes, const Matrices *b);
 void lower_panel_product(Lower *l, const ProductSizes *sizes, const Matrices *a,

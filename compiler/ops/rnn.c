@@ -456,12 +456,9 @@ static Step *begin_step(Lower *l, const StepBuffers *b, const char *kernel) {
 
 /* reversed, step; units of work. */
 static void end_step(Lower *l, Step *step, const StepBuffers *b) {
-  enum { PANEL = 32 };
-  DimPool *p = l->c->dims;
   arg_int(l, step, b->r->first_reversed);
   arg_dim(l, step, b->step);
-  Dim panels = dim_ceildiv(p, b->r->hidden, dim_const(p, PANEL));
-  step_units(step, dim_muli(p, panels, b->r->directions));
+  step_units(step, dim_muli(l->c->dims, panel_count(l, b->r->hidden), b->r->directions));
   step->why = "a time step; R in panels";
 }
 

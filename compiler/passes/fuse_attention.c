@@ -139,8 +139,7 @@ static Value *keep_mask(Fuser *f, const Value *from, double if_true, double if_f
 /* A node with inputs in the graph of the fuser, to be put in front of the attention. */
 static Node *make_node(Fuser *f, const Node *like, const char *op_type, int inputs) {
   Node *node =
-      graph_append(f->c, f->graph, "", op_type, like->domain[0] ? 13 : like->version, inputs, 1);
-  f->graph->nodes.count--; /* its place comes later */
+      node_create(f->c, f->graph, "", op_type, like->domain[0] ? 13 : like->version, inputs, 1);
   node->op = op_find("", op_type);
   node->outputs[0] = value_create(f->c, like->outputs[0]->name);
   node->outputs[0]->producer = node;
@@ -411,10 +410,7 @@ static Value *turned_mask(Fuser *f, const Node *like, Value *mask) {
   }
   Node *node = make_node(f, like, "Transpose", 1);
   node->inputs[0] = mask;
-  node->attrs = ARENA_NEW(f->c->arena, Attr);
-  *node->attrs =
-      (Attr){.name = "perm", .kind = ATTR_INTS, .count = (size_t)mask->rank, .ints = list};
-  node->attr_count = 1;
+  node_set_attr(f->c, node, attr_ints("perm", list, mask->rank));
   value_set_type(f->c, node->outputs[0], DT_F32, mask->rank, shape);
   return keep_mask(f, mask, 1, 1, node->outputs[0]);
 }

@@ -272,8 +272,8 @@ static void forget_uses(Fuser *f, const Taken *taken) {
 static void become_norm(Fuser *f, const Norm *m, Node *node) {
   Arena *arena = f->c->arena;
   const Attr attrs[] = {
-      {.name = "axis", .kind = ATTR_INT, .count = 1, .i = m->axis},
-      {.name = "epsilon", .kind = ATTR_FLOAT, .count = 1, .f = (float)m->epsilon},
+      attr_int("axis", m->axis),
+      attr_float("epsilon", m->epsilon),
   };
   Value *inputs[] = {m->x, m->scale, m->bias};
   inherit_checks(f->c, &m->taken, node);

@@ -6,6 +6,7 @@
  * The table must be computed from constants by elementwise operators, and be used by Gathers only.
  * A constant that is the same for all rows stays as it is. */
 #include "passes/passes.h"
+#include "passes/match.h"
 #include "passes/uses.h"
 
 #include "ops/op.h"
@@ -26,10 +27,6 @@ typedef struct {
   Dim rows;         /* … the size of its axis … */
   int behind;       /* … and how many dims of the table follow that axis */
 } Gatherer;
-
-static bool is_gather(const Node *node) {
-  return node->domain[0] == '\0' && strcmp(node->op_type, "Gather") == 0;
-}
 
 /* The axis of the table in one of the values that it is computed from; negative: it has none. */
 static int own_axis(const Gatherer *g, const Value *value) {
@@ -75,9 +72,8 @@ static bool saves_rows(Compilation *c, const Gatherer *g) {
 /* A node like `like` on these inputs. */
 static Value *add_node(Gatherer *g, const Node *like, Value *const *inputs, Value *output,
                        const char *name) {
-  Node *node = graph_append(g->c, g->graph, like->domain, like->op_type, like->version,
-                            like->input_count, 1);
-  g->graph->nodes.count--; /* it goes where the Gather was */
+  Node *node =
+      node_create(g->c, g->graph, like->domain, like->op_type, like->version, like->input_count, 1);
   node->op = like->op;
   node->name = like->name;
   node->index = like->index;
@@ -92,20 +88,10 @@ static Value *add_node(Gatherer *g, const Node *like, Value *const *inputs, Valu
   return output;
 }
 
-/* The node's attributes with another axis. */
-static Attr *with_axis(Compilation *c, const Node *node, int axis, int *count) {
-  Attr *attrs = ARENA_ARRAY(c->arena, Attr, node->attr_count + 1);
-  *count = 0;
-  for (int i = 0; i < node->attr_count; i++)
-    if (strcmp(node->attrs[i].name, "axis") != 0) attrs[(*count)++] = node->attrs[i];
-  attrs[(*count)++] = (Attr){.name = "axis", .kind = ATTR_INT, .count = 1, .i = axis};
-  return attrs;
-}
-
 /* Rows of a constant. */
 static Value *gather_constant(Gatherer *g, Value *value) {
   Node like = *g->node;
-  like.attrs = with_axis(g->c, g->node, own_axis(g, value), &like.attr_count);
+  node_set_attr(g->c, &like, attr_int("axis", own_axis(g, value)));
   Value *const inputs[] = {value, g->node->inputs[1]};
   return add_node(g, &like, inputs, NULL, value->name);
 }
@@ -141,7 +127,7 @@ static Value *gathered(Gatherer *g, Value *value, Value *output) {
 
 static bool start(Gatherer *g, const Node *node) {
   const Value *table = node_in(node, 0);
-  if (!is_gather(node) || table->constant || !table->producer) return false;
+  if (!is_op(node, "Gather") || table->constant || !table->producer) return false;
   int axis = (int)node_int(node, "axis", 0);
   if (axis < 0) axis += table->rank;
   g->node = node;
@@ -172,7 +158,7 @@ static bool gather_in_graph(Gatherer *outer, Graph *graph) {
 static void count_gathers(const Graph *graph, int *gathers) {
   for (size_t i = 0; i < graph->nodes.count; i++) {
     const Node *node = graph->nodes.items[i];
-    if (is_gather(node)) gathers[node->inputs[0]->id]++;
+    if (is_op(node, "Gather")) gathers[node->inputs[0]->id]++;
     for (int k = 0; k < node->attr_count; k++)
       if (node->attrs[k].graph) count_gathers(node->attrs[k].graph, gathers);
   }

@@ -229,8 +229,7 @@ static Value *reorder(Layout *l, Value *value, bool to_blocked, Nodes *made) {
   Value *result = value_create(l->c, value->name);
   value_set_type(l->c, result, value->dtype, value->rank, value->shape);
   if (to_blocked) result->blocked = layout_of(l, value);
-  Node *node = graph_append(l->c, l->graph, INTERNAL_DOMAIN, "Reorder", 1, 1, 1);
-  l->graph->nodes.count--; /* it goes where it is needed */
+  Node *node = node_create(l->c, l->graph, INTERNAL_DOMAIN, "Reorder", 1, 1, 1);
   node->op = op_internal("Reorder");
   node->name = value->name;
   node->inputs[0] = value;

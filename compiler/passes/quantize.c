@@ -132,8 +132,7 @@ static Value *byte_zero(Quantize *q, const Levels *levels) {
 
 static Node *make_node(Quantize *q, const Node *from, const char *op, Value *const *inputs,
                        int input_count, Value *output) {
-  Node *node = graph_append(q->c, q->graph, INTERNAL_DOMAIN, op, 1, input_count, 1);
-  q->graph->nodes.count--; /* it goes to q->made */
+  Node *node = node_create(q->c, q->graph, INTERNAL_DOMAIN, op, 1, input_count, 1);
   node->op = op_internal(op);
   node->name = from->name;
   node->index = from->index;
@@ -143,11 +142,7 @@ static Node *make_node(Quantize *q, const Node *from, const char *op, Value *con
 }
 
 static void set_int(Quantize *q, Node *node, const char *name, int64_t number) {
-  Attr *attrs = ARENA_ARRAY(q->c->arena, Attr, node->attr_count + 1);
-  if (node->attr_count) memcpy(attrs, node->attrs, (size_t)node->attr_count * sizeof *attrs);
-  attrs[node->attr_count] = (Attr){.name = name, .kind = ATTR_INT, .count = 1, .i = number};
-  node->attrs = attrs;
-  node->attr_count++;
+  node_set_attr(q->c, node, attr_int(name, number));
 }
 
 static bool keep(Quantize *q, Node *node) {

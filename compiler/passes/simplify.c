@@ -9,7 +9,7 @@
 
 #include "ops/op.h"
 #include "ops/pad.h"
-#include "ops/spatial.h"
+#include "passes/match.h"
 
 #include <string.h>
 
@@ -22,10 +22,7 @@ typedef struct {
 /* --- nodes that change nothing --- */
 
 static bool same_type(const Value *a, const Value *b) {
-  if (a->dtype != b->dtype || a->rank != b->rank) return false;
-  for (int d = 0; d < a->rank; d++)
-    if (a->shape[d] != b->shape[d]) return false;
-  return true;
+  return a->dtype == b->dtype && same_shape(a, b);
 }
 
 static void note_kept(const Graph *graph, bool *kept) {
@@ -55,25 +52,9 @@ static bool changes_nothing(const Simplifier *s, const Node *node) {
 
 /* --- zeros around the input of a convolution --- */
 
-static bool is_conv(const Node *node) {
-  return node->domain[0] == '\0' && strcmp(node->op_type, "Conv") == 0;
-}
-
 static bool pads_are_written(const Node *node) {
   const char *mode = node_string(node, "auto_pad", "NOTSET");
   return mode[0] == '\0' || strcmp(mode, "NOTSET") == 0 || strcmp(mode, "VALID") == 0;
-}
-
-/* The node's attributes with these pads in place of its own. */
-static void set_pads(Compilation *c, Node *node, const int64_t *pads, size_t count) {
-  Attr *attrs = ARENA_ARRAY(c->arena, Attr, node->attr_count + 1);
-  int kept = 0;
-  for (int i = 0; i < node->attr_count; i++)
-    if (strcmp(node->attrs[i].name, "pads") != 0 && strcmp(node->attrs[i].name, "auto_pad") != 0)
-      attrs[kept++] = node->attrs[i];
-  attrs[kept++] = (Attr){.name = "pads", .kind = ATTR_INTS, .count = count, .ints = pads};
-  node->attrs = attrs;
-  node->attr_count = kept;
 }
 
 /* Takes the zeros that `pad` puts around the planes of its input into the pads of `conv`. */
@@ -90,7 +71,8 @@ static void take_padding(Compilation *c, Node *conv, const Node *pad) {
     pads[i] = before[i + 2] + (has_own ? own[i] : 0);
     pads[axes + i] = after[i + 2] + (has_own ? own[axes + i] : 0);
   }
-  set_pads(c, conv, pads, 2 * axes);
+  node_set_attr(c, conv, attr_text("auto_pad", "NOTSET"));
+  node_set_attr(c, conv, attr_ints("pads", pads, (int)(2 * axes)));
   conv->inputs[0] = pad->inputs[0];
 }
 
@@ -107,7 +89,7 @@ static void simplify_node(Simplifier *s, Node *node) {
     if (node->attrs[k].graph) simplify_graph(s, node->attrs[k].graph);
   if (changes_nothing(s, node)) s->instead[node->outputs[0]->id] = node->inputs[0];
   const Node *before = node_in(node, 0) ? node->inputs[0]->producer : NULL;
-  if (is_conv(node) && before) take_padding(s->c, node, before);
+  if (is_op(node, "Conv") && before) take_padding(s->c, node, before);
 }
 
 static void simplify_graph(Simplifier *s, Graph *graph) {

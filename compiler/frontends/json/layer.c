@@ -180,23 +180,6 @@ int layer_axis(Layer *l, const char *key, int64_t axis, int rank) {
 
 /* ---- nodes ---- */
 
-Attr attr_int(const char *name, int64_t value) {
-  return (Attr){.name = name, .kind = ATTR_INT, .count = 1, .i = value};
-}
-
-Attr attr_float(const char *name, double value) {
-  return (Attr){.name = name, .kind = ATTR_FLOAT, .count = 1, .f = (float)value};
-}
-
-Attr attr_text(const char *name, const char *value) {
-  return (Attr){
-      .name = name, .kind = ATTR_STRING, .count = 1, .s = value, .s_length = strlen(value)};
-}
-
-Attr attr_ints(const char *name, const int64_t *values, int count) {
-  return (Attr){.name = name, .kind = ATTR_INTS, .count = (size_t)count, .ints = values};
-}
-
 static Attr *copy_attrs(Arena *arena, Attrs attrs) {
   Attr *copy = ARENA_ARRAY(arena, Attr, attrs.count + 1);
   for (int i = 0; i < attrs.count; i++) {

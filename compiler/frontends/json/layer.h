@@ -108,13 +108,8 @@ typedef struct {
 #define WITH(...) ((Attrs){(Attr[]){__VA_ARGS__}, sizeof((Attr[]){__VA_ARGS__}) / sizeof(Attr)})
 #define NO_ATTRS ((Attrs){NULL, 0})
 
-/* What they point to is copied by layer_op. */
-Attr attr_int(const char *name, int64_t value);
-Attr attr_float(const char *name, double value);
-Attr attr_text(const char *name, const char *value);
-Attr attr_ints(const char *name, const int64_t *values, int count);
-
-/* A node of ai.onnx; its output. NULL inputs are omitted ones. */
+/* A node of ai.onnx; its output. NULL inputs are omitted ones, what attributes point to is copied.
+ */
 Value *layer_op(Layer *l, const char *op_type, Values inputs, Attrs attrs);
 /* The same with several outputs. */
 Value **layer_ops(Layer *l, const char *op_type, Values inputs, Attrs attrs, int outputs);
