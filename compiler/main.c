@@ -23,17 +23,17 @@ GROUPS(ops, cli_ops_options);
 static const OptionRow *const plain_groups[] = {cli_general_options, NULL};
 
 const Command cli_commands[] = {
-    {"compile", "MODEL.onnx", "write the model as one C program", .run = cli_compile_command,
+    {"compile", "MODEL", "write the model as one C program", .run = cli_compile_command,
      compile_groups, "ctc compile model.onnx -o model.c"},
-    {"build", "MODEL.onnx", "compile it and run the C compiler: a program or a shared library",
+    {"build", "MODEL", "compile it and run the C compiler: a program or a shared library",
      .run = cli_build_command, build_groups, "ctc build model.onnx -o model && ./model input.npy"},
-    {"run", "MODEL.onnx", "run the model inside ctc", .run = cli_run_command, run_groups,
+    {"run", "MODEL", "run the model inside ctc", .run = cli_run_command, run_groups,
      "ctc run model.onnx --inputs in.npz -o out.npz"},
-    {"verify", "MODEL.onnx", "compare the emitted C with the interpreter or a reference",
+    {"verify", "MODEL", "compare the emitted C with the interpreter or a reference",
      .run = cli_verify_command, verify_groups, "ctc verify model.onnx --reference ref.npz"},
-    {"bench", "MODEL.onnx", "time the emitted program, as a whole and step by step",
+    {"bench", "MODEL", "time the emitted program, as a whole and step by step",
      .run = cli_bench_command, bench_groups, "ctc bench model.onnx --cflags '-O2 -march=native'"},
-    {"inspect", "MODEL.onnx", "print what ctc makes of a model", .run = cli_inspect_command,
+    {"inspect", "MODEL", "print what ctc makes of a model", .run = cli_inspect_command,
      inspect_groups, "ctc inspect model.onnx --memory"},
     {"ops", "", "list the operators that ctc supports", .run = cli_ops_command, ops_groups,
      "ctc ops"},

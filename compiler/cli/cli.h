@@ -53,7 +53,7 @@ struct Cli {
 
 typedef struct {
   const char *name;
-  const char *arguments; /* "MODEL.onnx"; "" if there is none */
+  const char *arguments; /* "MODEL"; "" if there is none */
   const char *summary;   /* one line */
   int (*run)(Cli *cli);
   const OptionRow *const *groups; /* ended by NULL; each group ended by a row without a name */
