@@ -374,6 +374,42 @@ def check_bounded_dim(folder):
         raise AssertionError("a batch beyond the bound was accepted")
 
 
+def check_declared_sizes_in_loops(folder):
+    """What a body declares of sizes that only its run shows is taken, and checked in each iteration."""
+    from onnx import helper
+
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["on"]),
+            helper.make_node("Add", ["i", "one"], ["next"]),
+            helper.make_node("Unsqueeze", ["i", "zero"], ["from"]),
+            helper.make_node("Unsqueeze", ["next", "zero"], ["to"]),
+            helper.make_node("Slice", ["x", "from", "to"], ["part"]),
+            helper.make_node("Add", ["v", "part"], ["v2"]),
+            helper.make_node("Identity", ["v2"], ["row"]),
+        ],
+        "body",
+        [value("i", [], np.int64), value("go", [], bool), value("v", [1])],
+        [value("on", [], bool), value("v2", [1]), value("row", [1])],
+    )
+    made = model(
+        [helper.make_node("Loop", ["n", "", "start"], ["sum", "rows"], body=body)],
+        [value("x", ["N"]), value("n", [], np.int64)],
+        [value("sum", [1]), value("rows", ["n", 1])],
+        {"start": array(1), "one": np.array(1), "zero": np.array([0])},
+    )
+    net = library(made, folder)
+    x = array(5)
+    for n in (0, 3, 5):
+        same(net.run([x, np.array(n)]), onnxruntime_outputs(made, {"x": x, "n": np.array(n)}))
+    try:
+        net.run([x, np.array(6)])  # the sixth part is empty
+    except ctc_model.ModelError as error:
+        assert error.status == 2, error.status
+    else:
+        raise AssertionError("a size that is not the declared one was accepted")
+
+
 def check_data_dependent_size(folder):
     made = model(
         [("NonZero", ["x"], ["i"]), ("Transpose", ["i"], ["y"])],

@@ -23,8 +23,8 @@ typedef struct {
 } ElementLoad;
 
 /* What the model's file says of the type of a value. Not trusted: inference finds out by itself.
- * Only behind an error it stands in for a type that could not be inferred, so that the rest of the
- * model is checked in the same run. */
+ * Behind an error it stands in for a type that could not be inferred, so that the rest of the model
+ * is checked in the same run; in loops for sizes that only the run shows, which it then checks. */
 typedef struct {
   DType dtype;
   int rank;
@@ -161,6 +161,8 @@ bool value_const_ints(const Value *value, int64_t *out);
  * otherwise a data symbol that is loaded when the program runs (its range is [low, high], its bound
  * open). */
 Dim value_element(Compilation *c, Value *value, int64_t index, int64_t low, int64_t high);
+/* Whether the data symbol is an element of this value. */
+bool value_loads(const Value *value, const DimSymbol *symbol);
 /* "float32[1, 3, N]" */
 const char *value_type_text(Compilation *c, const Value *value);
 

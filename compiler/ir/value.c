@@ -112,6 +112,12 @@ static void load_content(Compilation *c, Value *value) {
   for (int64_t i = 0; i < value->content_count; i++) value->content[i] = load_element(c, value, i);
 }
 
+bool value_loads(const Value *value, const DimSymbol *symbol) {
+  for (size_t i = 0; i < value->loads.count; i++)
+    if (dim_symbol(value->loads.items[i].symbol) == symbol) return true;
+  return false;
+}
+
 Dim value_element(Compilation *c, Value *value, int64_t index, int64_t low, int64_t high) {
   CTC_ASSERT(index >= 0);
   if (!value->content && !value->constant) load_content(c, value);

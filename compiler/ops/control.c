@@ -180,6 +180,7 @@ typedef struct {
   Value *condition; /* initial condition, outside; NULL: true */
   Value *next;      /* body output: condition of the next iteration; NULL: true */
   Value *iteration_in, *condition_in; /* body inputs; NULL in Scan */
+  int first_symbol, first_value;      /* those from here on were made for the body */
   int carried_count, scan_in_count, scan_out_count;
   Carried *carried;
   ScanInput *scan_in;
@@ -230,6 +231,29 @@ static bool take_result_type(Compilation *c, const LoopPlan *plan, Carried *carr
   return true;
 }
 
+/* Whether a dim of a node's output is known before the node runs. */
+static bool known_before(const Value *out, Dim dim) {
+  const DimSymbol *symbol = dim_symbol(dim);
+  if (!symbol) return true;
+  for (int i = 0; i < out->producer->input_count; i++)
+    for (int d = 0; out->producer->inputs[i] && d < out->producer->inputs[i]->rank; d++)
+      if (dim_mentions(out->producer->inputs[i]->shape[d], symbol)) return true;
+  return false;
+}
+
+/* Whether the file declares dim `d` of an output of the body, as `wanted` if that is not NULL: then
+ * it stays as it is, and is checked in each iteration. *size: what is declared. */
+static bool hold_declared(Compilation *c, const Value *out, int d, Dim wanted, Dim *size) {
+  const DeclaredType *declared = out->declared;
+  if (!declared || declared->rank != out->rank || declared->dims[d] < 0 || !out->producer)
+    return false;
+  *size = dim_const(c->dims, declared->dims[d]);
+  return (!wanted || *size == wanted) && known_before(out, out->shape[d]) &&
+         !dim_is(dim_equal(c->dims, out->shape[d], *size), 0) &&
+         infer_require_equal(c, out->producer, out->shape[d], *size,
+                             "the size of a result of the loop's body and the declared one");
+}
+
 /* Finds dims that differ between the start of an iteration and its end. False on types that cannot
  * be carried. *changed: a dim was found that was not known to change, so the body has to be
  * inferred again. */
@@ -242,7 +266,10 @@ static bool find_changes(Compilation *c, const Node *node, LoopPlan *plan, bool 
       return node_error(c, node, "the body takes '%s' as %s and leaves it as %s", in->name,
                         value_type_text(c, in), value_type_text(c, out));
     for (int d = 0; d < in->rank && in->rank == out->rank; d++) {
-      if (in->shape[d] == out->shape[d] || carried->changing[d]) continue;
+      Dim size;
+      if (in->shape[d] == out->shape[d] || carried->changing[d] ||
+          hold_declared(c, out, d, in->shape[d], &size))
+        continue;
       carried->changing[d] =
           dim_data(c->dims, arena_printf(c->arena, "%s.%d", in->name, d), 0, INT64_MAX, NULL);
       *changed = true;
@@ -278,18 +305,30 @@ static Dim trips_of_factor(Compilation *c, const LoopPlan *plan, Dim left, Dim r
   return NULL;
 }
 
-/* Whether `dim` depends on anything that changes from iteration to iteration. */
-static bool varies(const LoopPlan *plan, Dim dim) {
-  if (dim_mentions(dim, dim_symbol(plan->iteration))) return true;
-  for (int i = 0; i < plan->carried_count; i++) {
-    const Carried *carried = &plan->carried[i];
-    if (carried->invariant) continue;
-    Dim s = scalar_content(carried->in);
-    if (s && dim_symbol(s) && dim_mentions(dim, dim_symbol(s))) return true;
-    for (int d = 0; d < carried->in->rank; d++)
-      if (carried->changing[d] && dim_mentions(dim, dim_symbol(carried->changing[d]))) return true;
+/* Whether the symbol is an element of a value from outside of the body. */
+static bool is_loaded_outside(const LoopPlan *plan, const Graph *graph, const DimSymbol *symbol) {
+  for (size_t i = 0; i < graph->nodes.count; i++) {
+    const Node *node = graph->nodes.items[i];
+    for (int k = 0; k < node->input_count; k++)
+      if (node->inputs[k] && node->inputs[k]->id < plan->first_value &&
+          value_loads(node->inputs[k], symbol))
+        return true;
+    for (int k = 0; k < node->attr_count; k++)
+      if (node->attrs[k].graph && is_loaded_outside(plan, node->attrs[k].graph, symbol))
+        return true;
   }
   return false;
+}
+
+static bool is_set_in_body(const DimSymbol *symbol, void *context) {
+  const LoopPlan *plan = context;
+  return symbol->index >= plan->first_symbol && symbol->kind == SYMBOL_DATA &&
+         !is_loaded_outside(plan, plan->body, symbol);
+}
+
+/* Whether `dim` depends on anything that may change from iteration to iteration. */
+static bool varies(LoopPlan *plan, Dim dim) {
+  return dim_any_symbol(dim, is_set_in_body, plan);
 }
 
 /* The initial condition, true as far as known? Its content, 1 if there is no condition. */
@@ -402,12 +441,17 @@ static bool type_scan_outputs(Compilation *c, const Node *node, LoopPlan *plan) 
     int from = 0, rank = scan->slice->rank + 1;
     if (rank > MAX_RANK)
       return node_error(c, node, "scan output %d has more than %d dims", i, MAX_RANK);
-    for (int d = 0; d < rank; d++)
-      shape[d] = d == scan->axis ? plan->trips : scan->slice->shape[from++];
-    for (int d = 0; d < rank; d++)
-      if (d != scan->axis && varies(plan, shape[d]))
+    for (int d = 0; d < rank; d++) {
+      if (d == scan->axis) {
+        shape[d] = plan->trips;
+        continue;
+      }
+      shape[d] = scan->slice->shape[from];
+      if (varies(plan, shape[d]) && !hold_declared(c, scan->slice, from, NULL, &shape[d]))
         return node_error(c, node, "scan output %d has a shape that differs between iterations: %s",
                           i, value_type_text(c, scan->slice));
+      from++;
+    }
     value_set_type(c, scan->whole, scan->slice->dtype, rank, shape);
   }
   return true;
@@ -432,6 +476,7 @@ typedef bool (*PlanFiller)(Compilation *c, const Node *node, LoopPlan *plan);
 /* A fresh copy of the body, with what is known already of changing dims. */
 static bool restart_plan(Compilation *c, const Node *node, LoopPlan *plan, PlanFiller fill) {
   const Carried *before = plan->carried;
+  plan->first_value = c->next_value_id;
   plan->body = graph_clone(c, node_body(node, "body"), NULL);
   if (!fill(c, node, plan)) return false;
   for (int i = 0; before && i < plan->carried_count; i++)
@@ -445,6 +490,7 @@ static bool infer_loop_plan(Compilation *c, Node *node, PlanFiller fill, int fir
   enum { MOST_ROUNDS = 8 };
   LoopPlan *plan = *result = ARENA_NEW(c->arena, LoopPlan);
   const char *name = node->name[0] ? node->name : "loop";
+  plan->first_symbol = (int)dim_symbol_count(c->dims);
   plan->iteration =
       dim_data(c->dims, arena_printf(c->arena, "%s.iteration", name), 0, INT64_MAX, NULL);
   bool changed = true;

@@ -215,6 +215,8 @@ static void splice_body(Compilation *c, Graph *graph, size_t at, Graph *body) {
   for (size_t i = 0; i < extra; i++) {
     items[at + i] = body->nodes.items[i];
     items[at + i]->graph = graph;
+    for (int k = 0; k < items[at + i]->attr_count; k++)
+      if (items[at + i]->attrs[k].graph) items[at + i]->attrs[k].graph->parent = graph;
   }
   memcpy(items + at + extra, graph->nodes.items + at + 1, tail * sizeof(Node *));
   graph->nodes.items = items;

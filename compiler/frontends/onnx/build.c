@@ -114,49 +114,6 @@ static bool add_node(const Site *site, const char *domain, int version, Attr *at
   return connect(site, node);
 }
 
-/* ---- Constant nodes ---- */
-
-static const Tensor *string_tensor(Arena *arena, const char *const *texts, int64_t count,
-                                   int rank) {
-  void *data;
-  Tensor *tensor = tensor_create(arena, DT_STRING, rank, &count, &data);
-  if (count) memcpy(data, texts, (size_t)count * sizeof *texts);
-  return tensor;
-}
-
-/* The tensor that an attribute of a Constant stands for. */
-static const Tensor *constant_tensor(Arena *arena, const Attr *attr) {
-  int64_t count = (int64_t)attr->count;
-  Tensor *tensor;
-  void *data;
-  switch (attr->kind) {
-  case ATTR_INT:
-    tensor = tensor_create(arena, DT_I64, 0, NULL, &data);
-    memcpy(data, &attr->i, sizeof attr->i);
-    return tensor;
-  case ATTR_FLOAT: return tensor_scalar_f32(arena, attr->f);
-  case ATTR_INTS: return tensor_i64(arena, attr->ints, count);
-  case ATTR_FLOATS:
-    tensor = tensor_create(arena, DT_F32, 1, &count, &data);
-    if (count) memcpy(data, attr->floats, attr->count * sizeof *attr->floats);
-    return tensor;
-  case ATTR_STRING: return string_tensor(arena, &attr->s, 1, 0);
-  case ATTR_STRINGS: return string_tensor(arena, attr->strings, count, 1);
-  default: return attr->tensor; /* ATTR_TENSOR, or a sparse one made dense */
-  }
-}
-
-static bool add_constant(const Site *site, const Attr *attrs, int count) {
-  Reader *r = site->reader;
-  const char *name = site->proto->n_output ? site->proto->output[0] : "";
-  const Tensor *tensor = count == 1 ? constant_tensor(r->arena, &attrs[0]) : NULL;
-  if (!tensor)
-    return site_error(site, "a Constant needs exactly one attribute that holds its value, not %d",
-                      count);
-  if (!*name) return true;
-  return define_output(site, name, value_constant(r->c, prefixed(r, site->scope, name), tensor));
-}
-
 /* After an error: outputs are defined all the same, so that their users are not reported too. */
 static bool add_placeholders(Reader *r, Scope *scope, const Onnx__NodeProto *node) {
   for (size_t i = 0; i < node->n_output; i++) {
@@ -198,7 +155,6 @@ static bool read_node(const Site *site) {
   int version = opset_version(r, site->scope, domain);
   bool ok = attributes_read(site, &attrs, &count);
   if (!ok || !check(site, domain, version, &attrs, &count)) return false;
-  if (!*domain && strcmp(op_type, "Constant") == 0) return add_constant(site, attrs, count);
   return add_node(site, domain, version, attrs, count);
 }
 
