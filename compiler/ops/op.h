@@ -22,6 +22,7 @@ enum {
   OP_PRODUCT = 16,     /* multiplies by weights, laid out while compiling if they are constants */
   OP_ELEMENTWISE = 32, /* of inputs broadcast together, each element by itself */
   OP_FOREIGN = 64,     /* its kernels are not compiled into ctc: only emitted programs run it */
+  OP_LAYER = 128,      /* a folder of layers/: a plugin of the same domain and name comes first */
 };
 
 struct OpDef {
@@ -56,7 +57,7 @@ struct OpDef {
 #define INTERNAL_DOMAIN "ctc"
 
 const OpDef *op_find(const char *domain, const char *op_type); /* NULL: not supported */
-/* Likewise, asking the compilation's plugins for those that ctc does not have. */
+/* Likewise, asking the compilation's plugins: after what ctc's sources define, before layers/. */
 const OpDef *op_find_for(const Compilation *c, const char *domain, const char *op_type);
 /* What is known of a node of opset `version`: the row of the operator table, or a plugin's. */
 const OperatorSchema *op_schema(const Compilation *c, const char *domain, const char *op_type,
@@ -64,7 +65,11 @@ const OperatorSchema *op_schema(const Compilation *c, const char *domain, const 
 /* An operator of the internal domain; asserts that it is there. */
 const OpDef *op_internal(const char *op_type);
 /* All operators, sorted by domain and name. */
-const OpDef *const *op_list(int *count);
+const OpDef *const *op_list(Arena *arena, int *count);
+/* The operator of a folder of layers/, or NULL. (plugins/layers.c) */
+const OpDef *layer_find(const char *domain, const char *op_type);
+/* That of folder number `number`; NULL behind the last one. */
+const OpDef *layer_at(int number);
 
 /* Infers types, shapes and contents of all nodes in order, folds constants, and replaces nodes by
  * the bodies that are known to run. Reports every error there is; false if there was one.

@@ -318,6 +318,7 @@ static bool collect_dims(Reader *r, const JsonValue *inputs, bool *has_rest) {
   bool ok = true;
   for (size_t i = 0; i < inputs->count; i++) {
     const JsonValue *shape = json_member(inputs->items[i], "shape");
+    if (flag_member(inputs->items[i], "any_shape")) continue;
     for (size_t d = 0; d < shape->count; d++) {
       const JsonValue *json = shape->items[d];
       *has_rest = *has_rest || is_rest(json);
@@ -359,37 +360,22 @@ static bool read_tensor(Reader *r, const JsonValue *json, bool is_input, PluginT
   *tensor = (PluginTensor){.name = name->string,
                            .json = json,
                            .parameter = flag_member(json, "parameter"),
-                           .optional = flag_member(json, "optional")};
+                           .optional = flag_member(json, "optional"),
+                           .any_shape = flag_member(json, "any_shape")};
   bool ok = take_name(r, name, tensor->name);
   ok = read_type(r, json, &tensor->type, &tensor->dtype) && ok;
-  return read_shape(r, json_member(json, "shape"), tensor, is_input) && ok;
+  return read_shape(r, json_member(json, "shape"), tensor, is_input && !tensor->any_shape) && ok;
 }
 
-static bool binds_name(const PluginTensor *tensor, int name) {
-  for (int d = 0; d < tensor->rank; d++)
-    if (tensor->shape[d].binds == name) return true;
-  return false;
-}
-
-/* A dimension must be known when optional inputs are left out. */
-static bool check_dims_known(Reader *r) {
-  bool ok = true, rest = r->plugin->rest < 0;
-  for (size_t i = 0; i < r->plugin->inputs.count; i++)
-    rest = rest || (!r->plugin->inputs.items[i].optional && r->plugin->inputs.items[i].rest >= 0);
-  if (!rest)
-    ok = json_error(r->file, r->places.items[r->plugin->rest],
-                    "only optional inputs say what \"...\" stands for");
-  for (size_t name = r->first_dim; name < r->last_dim; name++) {
-    bool known = false;
-    for (size_t i = 0; i < r->plugin->inputs.count; i++) {
-      const PluginTensor *input = &r->plugin->inputs.items[i];
-      known = known || (!input->optional && binds_name(input, (int)name));
-    }
-    if (!known)
-      ok = json_error(r->file, r->places.items[name], "only optional inputs say what '%s' is",
-                      r->plugin->names.items[name].name);
+/* "..." must be known when optional inputs are left out. */
+static bool check_rest_known(Reader *r) {
+  bool rest = r->plugin->rest < 0;
+  for (size_t i = 0; i < r->plugin->inputs.count; i++) {
+    const PluginTensor *input = &r->plugin->inputs.items[i];
+    rest = rest || (!input->optional && !input->any_shape && input->rest >= 0);
   }
-  return ok;
+  return rest || json_error(r->file, r->places.items[r->plugin->rest],
+                            "only optional inputs say what \"...\" stands for");
 }
 
 /* Names of dimensions, of the product of "...", and of sizes, in the order in which they are known.
@@ -512,6 +498,9 @@ static bool check_elementwise(Reader *r, const JsonValue *root) {
       ok = json_error(r->file, json_member(root, needless[i]), "an elementwise layer has no %s",
                       needless[i]);
   for (size_t i = 0; i < p->inputs.count; i++) {
+    if (p->inputs.items[i].any_shape)
+      ok = json_error(r->file, p->inputs.items[i].json,
+                      "an elementwise layer has no inputs of any shape");
     if (p->inputs.items[i].optional)
       ok = json_error(r->file, p->inputs.items[i].json,
                       "an elementwise layer has no optional inputs");
@@ -531,13 +520,15 @@ static const char *lower_case(Arena *arena, const char *text) {
 static bool check_identity(Reader *r, const JsonValue *root) {
   Plugin *p = r->plugin;
   const JsonValue *name = json_member(root, "name"), *domain = json_member(root, "domain");
+  if (p->descriptor_text) return true; /* of layers/: it is there already */
   if (strcmp(p->prefix, "ctc") == 0)
     return json_error(r->file, name, "the name '%s' is reserved", p->name);
   if (strcmp(p->domain, INTERNAL_DOMAIN) == 0 || strncmp(p->domain, "ai.onnx", 7) == 0) {
     json_error(r->file, domain ? domain : root, "the domain '%s' is reserved", p->domain);
     return diag_hint(r->file->diag, "to compute an operator of ONNX, use 'replaces'");
   }
-  if (!op_find(p->domain, p->name)) return true;
+  const OpDef *there = op_find(p->domain, p->name);
+  if (!there || there->flags & OP_LAYER) return true;
   json_error(r->file, name, "ctc has an operator %s of %s already", p->name, p->domain);
   return diag_hint(r->file->diag, "to compute it in another way, use 'replaces' and another name");
 }
@@ -563,7 +554,7 @@ static bool read_plugin(Reader *r, const JsonValue *root) {
   p->flops = read_member(r, cost, "flops", &ok);
   if (!ok) return false; /* what follows would only repeat it */
   ok = check_types_known(r, root);
-  ok = check_dims_known(r) && ok;
+  ok = check_rest_known(r) && ok;
   return check_elementwise(r, root) && ok;
 }
 
@@ -577,7 +568,10 @@ static const JsonSchema *layer_schema(PluginSet *set) {
 
 bool plugin_read_descriptor(PluginSet *set, Plugin *plugin) {
   const char *path = arena_printf(set->arena, "%s/layer.json", plugin->folder);
-  if (!json_read(path, set->arena, set->diag, &plugin->file)) return false;
+  const char *text = plugin->descriptor_text;
+  if (text ? !json_parse(path, text, strlen(text), set->arena, set->diag, &plugin->file)
+           : !json_read(path, set->arena, set->diag, &plugin->file))
+    return false;
   Reader r = {.set = set,
               .plugin = plugin,
               .arena = set->arena,

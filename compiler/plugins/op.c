@@ -327,7 +327,7 @@ void plugin_make_op(Arena *arena, Plugin *p) {
   make_schema(arena, p);
   p->op = (OpDef){.domain = p->domain,
                   .name = p->name,
-                  .flags = OP_FOREIGN,
+                  .flags = p->kernel_text ? OP_LAYER : OP_FOREIGN,
                   .infer = infer_plugin,
                   .lower = lower_plugin,
                   .blocked = p->elementwise ? blocked_use : NULL,

@@ -6,11 +6,13 @@
  *
  * A plugin becomes what built-in operators are: an OpDef, whose inference and lowering follow the
  * descriptor, a row of the operator table, and kernels whose text is pasted into the emitted
- * program. ctc itself cannot run them.
+ * program. ctc itself cannot run them, but for those of layers/: folders of the same kind that the
+ * build makes part of ctc.
  *
  *   descriptor.c  layer.json as a Plugin     functions.c  kernel.c: functions and their arguments
  *   expression.c  sizes and conditions       node.c       a node against the descriptor
- *   load.c        where plugins are found    op.c         inference and lowering */
+ *   load.c        where plugins are found    op.c         inference and lowering
+ *   layers.c      those of layers/ */
 #ifndef CTC_PLUGINS_PLUGIN_H
 #define CTC_PLUGINS_PLUGIN_H
 
@@ -54,6 +56,7 @@ typedef struct {
   int rank; /* entries */
   int rest; /* which of them is "..."; -1: none */
   bool parameter, optional;
+  bool any_shape; /* with as many elements */
 } PluginTensor;
 
 typedef struct {
@@ -100,7 +103,8 @@ typedef struct {
 
 typedef struct Plugin {
   const char *folder, *name, *domain, *summary;
-  const char *prefix; /* of what kernel.c defines: the name in lower case */
+  const char *descriptor_text, *kernel_text; /* of layers/; NULL: files of the folder */
+  const char *prefix;                        /* of what kernel.c defines: the name in lower case */
   int version;
   JsonFile file; /* layer.json */
   Vec(PluginType) types;
