@@ -1,11 +1,12 @@
 # Builds ctc and runs its tests. `make help` lists the targets.
 #
-# Sources are found by wildcard: a new file in compiler/, runtime/, templates/ or tests/unit/ needs no entry here.
+# Sources are found by wildcard: a new file in compiler/, runtime/, templates/ or tests/unit/, a new folder in layers/ needs no entry here.
 # Everything that is built goes to $(BUILD). What is generated there, in $(BUILD)/gen:
 #   onnx.pb-c.[ch]       protoc-c from schema/onnx.proto
 #   operator_table.c     tools/operator_table.c from schema/*_operators.json
-#   kernels_*.c,         tools/kernels*.c and compiler/kernels/ from runtime/*.c
+#   kernels_*.c,         tools/kernels*.c and compiler/kernels/ from runtime/*.c and layers/*/kernel.c
 #     kernel_table.c
+#   layers.c             tools/embed.c from layers/
 #   templates.c          tools/embed.c from templates/
 #   schemas.c            tools/embed.c from schema/*.schema.json
 #   ops.def              the DEFINE_…(Name lines of compiler/ops/
@@ -37,14 +38,17 @@ BENCH_STAMP  := $(BUILD)/bench-venv/installed
 SOURCES   := $(sort $(shell find compiler -name '*.c'))
 HEADERS   := $(sort $(shell find compiler -name '*.h' -o -name '*.def'))
 RUNTIME   := $(sort $(wildcard runtime/*.c))
+LAYERS    := $(sort $(wildcard layers/*/kernel.c))
 TEMPLATES := $(sort $(wildcard templates/*.[ch]))
 SCHEMAS   := $(sort $(wildcard schema/*.schema.json))
 TABLES    := $(sort $(wildcard schema/*_operators.json))
 UNIT      := $(sort $(wildcard tests/unit/test_*.c))
 TABLE_TOOL := $(wildcard tools/operator_table.c)
 
-KERNEL_FILES := $(RUNTIME:runtime/%.c=$(GEN)/kernels_%.c) $(GEN)/kernel_table.c
-GENERATED    := $(GEN)/onnx.pb-c.c $(GEN)/templates.c $(GEN)/schemas.c $(KERNEL_FILES) \
+KERNEL_FILES := $(RUNTIME:runtime/%.c=$(GEN)/kernels_%.c) $(LAYERS:layers/%/kernel.c=$(GEN)/kernels_layer_%.c) \
+                $(GEN)/kernel_table.c
+LAYER_FILES  := $(LAYERS) $(LAYERS:kernel.c=layer.json)
+GENERATED    := $(GEN)/onnx.pb-c.c $(GEN)/templates.c $(GEN)/schemas.c $(GEN)/layers.c $(KERNEL_FILES) \
                 $(if $(TABLE_TOOL),$(GEN)/operator_table.c)
 # Included by sources, so they must be there before the first one is compiled.
 GENERATED_HEADERS := $(GEN)/onnx.pb-c.h $(GEN)/ops.def
@@ -253,16 +257,21 @@ $(GEN)/operator_table.c: $(BUILD)/tools/operator_table $(TABLES)
 # One run writes all kernel files, and leaves alone those that would not change: the stamp says when it ran.
 $(KERNEL_FILES) $(GEN)/runtime_all.c: $(GEN)/kernels.stamp ;
 
-$(GEN)/kernels.stamp: $(BUILD)/tools/kernels $(RUNTIME) runtime
+$(GEN)/kernels.stamp: $(BUILD)/tools/kernels $(RUNTIME) $(LAYERS) runtime layers
 	@mkdir -p $(@D)
 	$(call show,write  )
-	$(Q)$< -o $(GEN) $(RUNTIME)
+	$(Q)$< -o $(GEN) $(RUNTIME) $(LAYERS)
 	@touch $@
 
 $(GEN)/templates.c: $(BUILD)/tools/embed $(TEMPLATES) templates
 	@mkdir -p $(@D)
 	$(call show,write  )
 	$(Q)$< templates $(TEMPLATES) > $@
+
+$(GEN)/layers.c: $(BUILD)/tools/embed $(LAYER_FILES) layers
+	@mkdir -p $(@D)
+	$(call show,write  )
+	$(Q)$< layers $(LAYER_FILES) > $@
 
 $(GEN)/schemas.c: $(BUILD)/tools/embed $(SCHEMAS) schema
 	@mkdir -p $(@D)

@@ -356,6 +356,170 @@ def check_json_model(folder):
     assert wrong.status == 1 and "/nodes/0: node 'y' (my.own.Window): error: attribute 'stride' must be at least 1, but is 0" in wrong.err, wrong.err
 
 
+# GDN as exporters write it: the root of a 1x1 convolution of the squares.
+def gdn_pattern(square, last, inverse, unit=(1, 1)):
+    return {
+        "nodes": [
+            {**square, "outputs": ["square"]},
+            {"op": "Conv", "inputs": ["square", "gamma", "beta"], "outputs": ["norm"]},
+            {"op": "Sqrt", "inputs": ["norm"], "outputs": ["root"]},
+            {"op": last, "inputs": ["x", "root"], "outputs": ["y"]},
+        ],
+        "shapes": {"gamma": ["C", "C", *unit]},
+        "attributes": {"inverse": inverse},
+    }
+
+
+MUL, POW = {"op": "Mul", "inputs": ["x", "x"]}, {"op": "Pow", "inputs": ["x", 2]}
+GDN_PATTERNS = [gdn_pattern(square, last, last == "Mul") for square in (MUL, POW) for last in ("Div", "Mul")] + [gdn_pattern(MUL, "Div", False, (1,))]
+FOLDED_GDN = dict(GDN, replaces=GDN_PATTERNS)
+
+
+def written_gdn(square=("Mul", ["x", "x"], ["q"]), conv=None, root=("Sqrt", ["n"], ["r"]), last=("Div", ["x", "r"], ["y"]), more=(), outputs=("y",),
+                shape=(2, 5, 4, 3), gamma=None, **constants):
+    """GDN in four nodes, and what is changed of it; an Abs in front and a Neg behind."""
+    beta, weights = gdn_parameters(shape[1], np.float32)
+    weights = weights.reshape(*weights.shape, *[1] * (len(shape) - 2)) if gamma is None else gamma
+    conv = conv or ("Conv", ["q", "g", "b"], ["n"], {"kernel_shape": [1] * (len(shape) - 2), "strides": [1] * (len(shape) - 2)})
+    nodes = [("Abs", ["input"], ["x"]), square, conv, root, last, *more, ("Neg", ["y"], ["output"])]
+    ports = [value(name, None) for name in ["output", *outputs[1:]]]
+    return model(nodes, [value("input", list(shape))], ports, {"b": beta, "g": weights, **constants})
+
+
+# What is recognised as it is written …
+WRITTEN = {
+    "mul": lambda: written_gdn(),
+    "pow": lambda: written_gdn(square=("Pow", ["x", "two"], ["q"]), two=np.float32(2)),
+    "inverse": lambda: written_gdn(last=("Mul", ["x", "r"], ["y"])),
+    "inverse, other order": lambda: written_gdn(last=("Mul", ["r", "x"], ["y"])),
+    "one dim": lambda: written_gdn(shape=(3, 4, 7)),
+    "all attributes": lambda: written_gdn(conv=("Conv", ["q", "g", "b"], ["n"], {
+        "kernel_shape": [1, 1], "strides": [1, 1], "dilations": [1, 1], "pads": [0] * 4, "group": 1, "auto_pad": "NOTSET"})),
+    "one channel": lambda: written_gdn(shape=(1, 1, 3, 2)),
+}
+# … and what is not.
+NEAR = {
+    "square has another use": lambda: written_gdn(more=[("Exp", ["q"], ["z"])], outputs=("y", "z")),
+    "root is an output": lambda: written_gdn(outputs=("y", "r")),
+    "strides": lambda: written_gdn(conv=("Conv", ["q", "g", "b"], ["m"], {"strides": [2, 2]}), root=("Resize", ["m", "", "", "size"], ["n"]),
+                                   last=("Div", ["x", "s"], ["y"]), more=[("Sqrt", ["n"], ["s"])], size=np.array([2, 5, 4, 3])),
+    "operands of Div": lambda: written_gdn(last=("Div", ["r", "x"], ["y"])),
+    "another power": lambda: written_gdn(square=("Pow", ["x", "three"], ["q"]), three=np.float32(3)),
+    "square of something else": lambda: written_gdn(square=("Mul", ["x", "input"], ["q"])),
+    "no bias": lambda: written_gdn(conv=("Conv", ["q", "g"], ["n"])),
+    "group": lambda: written_gdn(conv=("Conv", ["q", "g", "b"], ["n"], {"group": 5}), gamma=np.ones((5, 1, 1, 1), np.float32)),
+    "3x3": lambda: written_gdn(conv=("Conv", ["q", "g", "b"], ["n"], {"pads": [1] * 4}), gamma=np.ones((5, 5, 3, 3), np.float32)),
+    "another root": lambda: written_gdn(root=("Exp", ["n"], ["r"])),
+}
+
+
+def in_topological_order(made):
+    """Nodes that `more` added stand where their inputs are known."""
+    nodes, known = list(made.graph.node), {"", *(port.name for port in made.graph.input), *(x.name for x in made.graph.initializer)}
+    ordered = []
+    while nodes:
+        ready = next(node for node in nodes if set(node.input) <= known)
+        nodes.remove(ready)
+        known |= set(ready.output)
+        ordered.append(ready)
+    del made.graph.node[:]
+    made.graph.node.extend(ordered)
+    return made
+
+
+def check_patterns(folder):
+    """Several nodes become one of the plugin, in all forms that the descriptor lists; near misses stay as they are. Results are onnxruntime's."""
+    p = write(folder, FOLDED_GDN, GDN_KERNEL)
+    for i, (name, make) in enumerate([*WRITTEN.items(), *NEAR.items()]):
+        made = in_topological_order(make())
+        here = folder / f"{i}"
+        here.mkdir()
+        x = random(*(dim.dim_value for dim in made.graph.input[0].type.tensor_type.shape.dim))
+        same(library(made, here, options=["--plugin", p], flags=["-O1", *STRICT]).run([x]), onnxruntime_outputs(made, {"input": x}))
+        graph = ctc_ok("inspect", here / "net.onnx", "--plugin", p, "--dump-after=replace").out
+        assert ("GDN" in graph) == (name in WRITTEN), f"{name}: {graph}"
+        assert ("Sqrt" in graph) != (name in WRITTEN) or name == "another root", f"{name}: {graph}"
+
+
+ACTIVATION = {
+    "ctc": 1,
+    "name": "Gate",
+    "elementwise": True,
+    "dtypes": {"T": ["float32"]},
+    "attributes": [{"name": "slope", "type": "float"}, {"name": "shift", "type": "float", "default": 0.0}],
+    "inputs": [{"name": "x", "dtype": "T", "shape": ["..."]}],
+    "outputs": [{"name": "y", "dtype": "T", "shape": ["..."]}, ],
+    "replaces": [
+        {"nodes": [{"op": "Add", "inputs": ["x", "shift"], "outputs": ["a"]},
+                   {"op": "LeakyRelu", "inputs": ["a"], "outputs": ["b"], "attributes": {"alpha": {"attribute": "slope"}}},
+                   {"op": "Mul", "inputs": ["a", "b"], "outputs": ["y"]}]},
+        {"nodes": [{"op": "LeakyRelu", "inputs": ["x"], "outputs": ["b"], "attributes": {"alpha": 0.25}},
+                   {"op": "Mul", "inputs": ["b", "x"], "outputs": ["y"]}],
+         "attributes": {"slope": 0.25}},
+    ],
+}
+ACTIVATION_KERNEL = """/* kernel.c: a gate */
+
+static inline float gate_f32(float x, float slope, float shift) {
+  const float a = x + shift;
+  return a * (a < 0 ? slope * a : a);
+}
+"""
+
+
+def check_pattern_attributes(folder):
+    """Attributes of the layer from constants and from attributes of nodes; required ones; both orders of Add and Mul."""
+    p = write(folder, ACTIVATION, ACTIVATION_KERNEL)
+    shift, alpha = np.float32(0.75), {"alpha": 0.125}
+    forms = [
+        ([("Add", ["x", "s"], ["a"]), ("LeakyRelu", ["a"], ["b"], alpha), ("Mul", ["a", "b"], ["y"])], True),
+        ([("Add", ["s", "x"], ["a"]), ("LeakyRelu", ["a"], ["b"]), ("Mul", ["b", "a"], ["y"])], True),
+        ([("LeakyRelu", ["x"], ["b"], {"alpha": 0.25}), ("Mul", ["x", "b"], ["y"])], True),
+        ([("LeakyRelu", ["x"], ["b"], alpha), ("Mul", ["x", "b"], ["y"])], False),
+        ([("Add", ["x", "v"], ["a"]), ("LeakyRelu", ["a"], ["b"], alpha), ("Mul", ["a", "b"], ["y"])], False),
+        ([("Add", ["x", "s"], ["a"]), ("LeakyRelu", ["a"], ["b"], alpha), ("Mul", ["b", "x"], ["y"])], False),
+    ]
+    for i, (nodes, fits) in enumerate(forms):
+        made = model(nodes, [value("x", ["N", 3])], [value("y", ["N", 3])], {"s": shift, "v": random(3)})
+        here = folder / f"{i}"
+        here.mkdir()
+        x = random(4, 3)
+        same(library(made, here, options=["--plugin", p], flags=["-O1", *STRICT]).run([x]), onnxruntime_outputs(made, {"x": x}))
+        assert ("gate_f32(" in (here / "net.c").read_text()) == fits, nodes
+
+
+TWO = {
+    "ctc": 1,
+    "name": "Both",
+    "inputs": [{"name": "x", "dtype": "float32", "shape": ["N"]}],
+    "outputs": [{"name": "y", "dtype": "float32", "shape": ["N"]}, {"name": "root", "dtype": "float32", "shape": ["N"]}],
+    "replaces": {"nodes": [{"op": "Abs", "inputs": ["x"], "outputs": ["a"]}, {"op": "Sqrt", "inputs": ["a"], "outputs": ["root"]},
+                           {"op": "Exp", "inputs": ["root"], "outputs": ["y"]}]},
+}
+TWO_KERNEL = """/* kernel.c: two results */
+
+static void both(const float *x, float *y, float *root, ctc_dim N) {
+  for (ctc_dim i = 0; i < N; i++) {
+    root[i] = ctc_sqrt_f32(ctc_abs_f32(x[i]));
+    y[i] = ctc_exp_f32(root[i]);
+  }
+}
+"""
+
+
+def check_pattern_outputs(folder):
+    """A result between the nodes may be an output of the layer, if nobody needs it before the last node."""
+    p = write(folder, TWO, TWO_KERNEL)
+    chain = [("Abs", ["x"], ["a"]), ("Sqrt", ["a"], ["r"]), ("Exp", ["r"], ["e"])]
+    for i, (nodes, fits) in enumerate([(chain + [("Add", ["e", "r"], ["y"])], True), (chain[:2] + [("Neg", ["r"], ["n"]), chain[2], ("Add", ["e", "n"], ["y"])], False)]):
+        made = model(nodes, [value("x", [7])], [value("y", [7])])
+        here = folder / f"{i}"
+        here.mkdir()
+        x = random(7)
+        same(library(made, here, options=["--plugin", p], flags=["-O1", *STRICT]).run([x]), onnxruntime_outputs(made, {"x": x}))
+        assert ("both(" in (here / "net.c").read_text()) == fits, nodes
+
+
 @contextlib.contextmanager
 def plugin_path(text):
     os.environ["CTC_PLUGIN_PATH"] = text
@@ -455,6 +619,21 @@ def elementwise(*path):
     return changed(change, SWISH)
 
 
+ONE_PATTERN = dict(GDN, replaces=GDN_PATTERNS[0])
+
+
+def pattern(*path):
+    *way, last, new = path
+
+    def change(made):
+        at = made["replaces"]
+        for key in way:
+            at = at[key]
+        at[last] = new
+
+    return changed(change, ONE_PATTERN)
+
+
 def kernel(old, new):
     assert old in GDN_KERNEL, old
     return GDN_KERNEL.replace(old, new)
@@ -487,11 +666,31 @@ WRONG = {
     "expression-deep": (put("units", "(" * 100 + "N" + ")" * 100), GDN_KERNEL),
     "rest-twice": (put("outputs", 0, "shape", ["...", "C", "..."]), GDN_KERNEL),
     "rest-unknown": (changed(lambda made: made["inputs"][0].update(shape=["N", "C"])), GDN_KERNEL),
-    "dim-of-optional-input": (changed(lambda made: made["inputs"].append({"name": "z", "dtype": "T", "shape": ["Z"], "optional": True})), GDN_KERNEL),
+    "rest-of-optional-input": (changed(lambda made: made["inputs"][0].update(optional=True)), GDN_KERNEL),
+    "any-shape-binds-nothing": (changed(lambda made: made["inputs"].append({"name": "z", "dtype": "T", "shape": ["Z"], "any_shape": True})), GDN_KERNEL),
+    "elementwise-any-shape": (elementwise("inputs", 1, "any_shape", True), SWISH_KERNEL),
     "attribute-default-type": (put("attributes", 0, "default", 1), GDN_KERNEL),
     "attribute-default-range": (with_more("attributes", {"name": "eps", "type": "float", "default": -1, "minimum": 0}), GDN_KERNEL),
     "attribute-text-without-values": (with_more("attributes", {"name": "mode", "type": "string"}), GDN_KERNEL),
     "attribute-type": (put("attributes", 0, "type", "boolean"), GDN_KERNEL),
+    "pattern-nothing": (put("replaces", {}), GDN_KERNEL),
+    "pattern-op-and-nodes": (put("replaces", {"op": "Conv", "nodes": GDN_PATTERNS[0]["nodes"]}), GDN_KERNEL),
+    "pattern-value-unknown": (pattern("nodes", 1, "inputs", 0, "sqare"), GDN_KERNEL),
+    "pattern-order": (changed(lambda made: made["replaces"]["nodes"].reverse(), ONE_PATTERN), GDN_KERNEL),
+    "pattern-made-twice": (pattern("nodes", 2, "outputs", ["norm"]), GDN_KERNEL),
+    "pattern-makes-input": (pattern("nodes", 2, "outputs", ["beta"]), GDN_KERNEL),
+    "pattern-input-unused": (pattern("nodes", 1, "inputs", ["square", "gamma"]), GDN_KERNEL),
+    "pattern-output-unmade": (pattern("nodes", 3, "outputs", ["z"]), GDN_KERNEL),
+    "pattern-node-apart": (pattern("nodes", 3, "inputs", ["x", "norm"]), GDN_KERNEL),
+    "pattern-op": (pattern("nodes", 2, "op", "Sqroot"), GDN_KERNEL),
+    "pattern-attribute": (pattern("nodes", 1, "attributes", {"stride": [1, 1]}), GDN_KERNEL),
+    "pattern-bound-attribute": (pattern("nodes", 1, "attributes", {"group": {"attribute": "groups"}}), GDN_KERNEL),
+    "pattern-bound-kind": (pattern("nodes", 1, "attributes", {"strides": {"attribute": "inverse"}}), GDN_KERNEL),
+    "pattern-layer-attribute": (pattern("attributes", {"invers": True}), GDN_KERNEL),
+    "pattern-layer-value": (pattern("attributes", {"inverse": 1}), GDN_KERNEL),
+    "pattern-shape-input": (pattern("shapes", {"delta": ["C"]}), GDN_KERNEL),
+    "pattern-shape-rest": (pattern("shapes", {"gamma": ["C", "C", "..."]}), GDN_KERNEL),
+    "pattern-shape-name": (pattern("shapes", {"gamma": ["C", "D", 1, 1]}), GDN_KERNEL),
     "replaces-unknown": (put("replaces", {"op": "Konv"}), GDN_KERNEL),
     "several-errors": (changed(lambda made: (made["inputs"][0].update(dtype="V"), made["outputs"][0].update(shape=["N", "D"]), made.update(units="N +"))), GDN_KERNEL),
     "kernel-function-missing": (GDN, kernel("//$ for t in f32 f64\nstatic void", "//$ for t in f32\nstatic void")),

@@ -2,20 +2,21 @@
  *
  *   embed templates templates/model.c templates/model.h …
  *
- * prints the table `embedded_templates` of compiler/base/embedded.h, sorted by name. */
+ * prints the table `embedded_templates` of compiler/base/embedded.h, sorted by name: the path in
+ * the first folder ("model.c", "cdist/layer.json"). */
 #include "base/embedded.h"
 #include "base/file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char *base_name(const char *path) {
-  const char *slash = strrchr(path, '/');
+static const char *name_of(const char *path) {
+  const char *slash = strchr(path, '/');
   return slash ? slash + 1 : path;
 }
 
 static int compare_names(const void *a, const void *b) {
-  return strcmp(base_name(*(char *const *)a), base_name(*(char *const *)b));
+  return strcmp(name_of(*(char *const *)a), name_of(*(char *const *)b));
 }
 
 /* One C text a line; anything that is not plain ASCII as an octal escape. */
@@ -50,7 +51,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < count; i++) {
     FileView view;
     if (!file_map(files[i], &view, &diag)) return 1;
-    printf("    {\"%s\",\n", base_name(files[i]));
+    printf("    {\"%s\",\n", name_of(files[i]));
     print_text(&view);
     printf("},\n");
   }

@@ -1,18 +1,28 @@
-/* kernels.c: turns runtime/ into C that ctc is built with.
+/* kernels.c: turns runtime/ and the kernels of layers/ into C that ctc is built with.
  *
- *   kernels -o build/gen runtime/prelude.c runtime/softmax.c …
+ *   kernels -o build/gen runtime/prelude.c runtime/softmax.c … layers/cdist/kernel.c …
  *
- * writes kernels_softmax.c … (the kernels of each file, callable from inside ctc) and
- * kernel_table.c (what compiler/ir/kernel.h declares: descriptions and source texts). Files whose
- * content would not change are left alone. */
+ * writes kernels_softmax.c, kernels_layer_cdist.c … (the kernels of each file, callable from inside
+ * ctc) and kernel_table.c (what compiler/ir/kernel.h declares: descriptions and source texts).
+ * Files whose content would not change are left alone. */
 #include "kernels.h"
+
+#include "base/file.h"
 
 #include <string.h>
 
+const char *layer_of(Arena *arena, const char *file) {
+  bool kernel = strcmp(path_stem(arena, file), "kernel") == 0;
+  return kernel ? path_stem(arena, path_folder(arena, file)) : NULL;
+}
+
 static bool build(Sources *runtime, const char *folder) {
   bool ok = true;
-  for (size_t i = 0; i < runtime->files.count; i++)
+  for (size_t i = 0; i < runtime->files.count; i++) {
+    const char *layer = layer_of(runtime->arena, runtime->files.items[i]);
+    runtime->prefix = layer ? layer : "ctc";
     ok = sources_read(runtime, runtime->files.items[i]) && ok;
+  }
   return ok && sources_order(runtime) && write_kernel_files(runtime, folder);
 }
 
@@ -23,7 +33,7 @@ int main(int argc, char **argv) {
   }
   Arena *arena = arena_create();
   Diag diag = {.out = stderr};
-  Sources runtime = {.arena = arena, .diag = &diag, .prefix = "ctc", .definitions = map_in(arena)};
+  Sources runtime = {.arena = arena, .diag = &diag, .definitions = map_in(arena)};
   for (int i = 3; i < argc; i++) vec_push(arena, &runtime.files, argv[i]);
   bool ok = build(&runtime, argv[2]);
   diag_finish(&diag);

@@ -1,4 +1,5 @@
-/* kernels.h: the parts of the tool `kernels`, which reads runtime/ by compiler/kernels/source.h.
+/* kernels.h: the parts of the tool `kernels`, which reads runtime/ and layers/ by
+ * compiler/kernels/source.h.
  *
  *   kernels.c        command line
  *   kernels_write.c  prints the generated C */
@@ -6,6 +7,9 @@
 #define CTC_TOOLS_KERNELS_H
 
 #include "kernels/source.h"
+
+/* "cdist" of layers/cdist/kernel.c: what its names begin with. NULL for a file of runtime/. */
+const char *layer_of(Arena *arena, const char *file);
 
 MUST_CHECK bool write_kernel_files(Sources *runtime, const char *folder);
 

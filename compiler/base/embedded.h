@@ -12,5 +12,7 @@ extern const EmbeddedText embedded_templates[]; /* of templates/ */
 extern const int embedded_templates_count;
 extern const EmbeddedText embedded_schemas[]; /* schema/….schema.json */
 extern const int embedded_schemas_count;
+extern const EmbeddedText embedded_layers[]; /* layers/: "cdist/layer.json", "cdist/kernel.c" */
+extern const int embedded_layers_count;
 
 #endif

@@ -15,7 +15,7 @@ static const char *full_name(Arena *arena, const OpDef *op) {
   return op->domain ? arena_printf(arena, "%s.%s", op->domain, op->name) : op->name;
 }
 
-/* The opset versions that changed the operator: "1, 11, 22"; "" if no table describes it. */
+/* The opset versions that changed the operator: "1, 11, 22"; "" if nothing describes it. */
 static const char *versions(Arena *arena, const OpDef *op) {
   Str out = str_in(arena);
   for (int i = 0; i < operator_table_count; i++) {
@@ -23,6 +23,7 @@ static const char *versions(Arena *arena, const OpDef *op) {
     if (strcmp(row->domain, domain_of(op)) == 0 && strcmp(row->name, op->name) == 0)
       str_addf(&out, "%s%d", out.length ? ", " : "", row->since);
   }
+  if (!out.length && op->schema) str_addf(&out, "%d", op->schema->since);
   return str_text(&out);
 }
 
@@ -72,7 +73,7 @@ static void print_page(Cli *cli, const OpDef *const *ops, int count) {
 
 int cli_ops_command(Cli *cli) {
   int all, count = 0;
-  const OpDef *const *list = op_list(&all);
+  const OpDef *const *list = op_list(cli->arena, &all);
   const OpDef **ops = ARENA_ARRAY(cli->arena, const OpDef *, all + 1);
   for (int i = 0; i < all; i++)
     if (strcmp(domain_of(list[i]), INTERNAL_DOMAIN) != 0) ops[count++] = list[i];

@@ -46,15 +46,17 @@ typedef struct {
 static bool infer_elementwise(Compilation *c, Node *node);
 static bool lower_elementwise(Lower *l, const Node *node);
 
-#define DEFINE_ELEMENTWISE_IN(id, in_domain, in_name, ...)                                         \
+#define ELEMENTWISE(id, in_domain, in_name, in_flags, ...)                                         \
   const OpDef op_##id = {.domain = in_domain,                                                      \
                          .name = in_name,                                                          \
-                         .flags = OP_ELEMENTWISE,                                                  \
+                         .flags = OP_ELEMENTWISE | in_flags,                                       \
                          .infer = infer_elementwise,                                               \
                          .lower = lower_elementwise,                                               \
                          .blocked = blocked_pointwise,                                             \
                          .row = &(const Row){__VA_ARGS__}}
-#define DEFINE_ELEMENTWISE(id, ...) DEFINE_ELEMENTWISE_IN(id, NULL, #id, __VA_ARGS__)
+#define DEFINE_ELEMENTWISE_IN(id, domain, name, ...) ELEMENTWISE(id, domain, name, 0, __VA_ARGS__)
+#define DEFINE_ELEMENTWISE(id, ...) ELEMENTWISE(id, NULL, #id, 0, __VA_ARGS__)
+#define DEFINE_COMMUTATIVE(id, ...) ELEMENTWISE(id, NULL, #id, OP_COMMUTATIVE, __VA_ARGS__)
 
 /* --- functions that attributes choose --- */
 
@@ -82,24 +84,24 @@ static const char *choose_gelu(const Node *node) {
 DEFINE_ELEMENTWISE(Abs, .stem = "abs", .content = content_abs);
 DEFINE_ELEMENTWISE(Acos, .stem = "acos");
 DEFINE_ELEMENTWISE(Acosh, .stem = "acosh");
-DEFINE_ELEMENTWISE(Add, .stem = "add", .content = content_add);
-DEFINE_ELEMENTWISE(And, .stem = "and", .content = content_and);
+DEFINE_COMMUTATIVE(Add, .stem = "add", .content = content_add);
+DEFINE_COMMUTATIVE(And, .stem = "and", .content = content_and);
 DEFINE_ELEMENTWISE(Asin, .stem = "asin");
 DEFINE_ELEMENTWISE(Asinh, .stem = "asinh");
 DEFINE_ELEMENTWISE(Atan, .stem = "atan");
 DEFINE_ELEMENTWISE(Atanh, .stem = "atanh");
 DEFINE_ELEMENTWISE(BitShift, .choose = choose_shift);
-DEFINE_ELEMENTWISE(BitwiseAnd, .stem = "bitwiseand");
+DEFINE_COMMUTATIVE(BitwiseAnd, .stem = "bitwiseand");
 DEFINE_ELEMENTWISE(BitwiseNot, .stem = "bitwisenot");
-DEFINE_ELEMENTWISE(BitwiseOr, .stem = "bitwiseor");
-DEFINE_ELEMENTWISE(BitwiseXor, .stem = "bitwisexor");
+DEFINE_COMMUTATIVE(BitwiseOr, .stem = "bitwiseor");
+DEFINE_COMMUTATIVE(BitwiseXor, .stem = "bitwisexor");
 DEFINE_ELEMENTWISE(Ceil, .stem = "ceil", .content = content_ceil);
 DEFINE_ELEMENTWISE(Celu, .stem = "celu", .attrs = {{"alpha", 1.0f, 1.0f, 0}});
 DEFINE_ELEMENTWISE(Cos, .stem = "cos");
 DEFINE_ELEMENTWISE(Cosh, .stem = "cosh");
 DEFINE_ELEMENTWISE(Div, .stem = "div", .content = content_div);
 DEFINE_ELEMENTWISE(Elu, .stem = "elu", .attrs = {{"alpha", 1.0f, 1.0f, 0}});
-DEFINE_ELEMENTWISE(Equal, .stem = "equal", .result = RESULT_BOOL, .content = content_equal);
+DEFINE_COMMUTATIVE(Equal, .stem = "equal", .result = RESULT_BOOL, .content = content_equal);
 DEFINE_ELEMENTWISE(Erf, .stem = "erf");
 DEFINE_ELEMENTWISE(Exp, .stem = "exp");
 DEFINE_ELEMENTWISE(Floor, .stem = "floor", .content = content_floor);
@@ -117,15 +119,15 @@ DEFINE_ELEMENTWISE(Less, .stem = "less", .result = RESULT_BOOL, .content = conte
 DEFINE_ELEMENTWISE(LessOrEqual, .stem = "lessorequal", .result = RESULT_BOOL,
                    .content = content_lessorequal);
 DEFINE_ELEMENTWISE(Log, .stem = "log");
-DEFINE_ELEMENTWISE(Max, .stem = "max", .variadic = true, .content = content_max);
-DEFINE_ELEMENTWISE(Mean, .stem = "add", .variadic = true, .mean = true);
-DEFINE_ELEMENTWISE(Min, .stem = "min", .variadic = true, .content = content_min);
+DEFINE_COMMUTATIVE(Max, .stem = "max", .variadic = true, .content = content_max);
+DEFINE_COMMUTATIVE(Mean, .stem = "add", .variadic = true, .mean = true);
+DEFINE_COMMUTATIVE(Min, .stem = "min", .variadic = true, .content = content_min);
 DEFINE_ELEMENTWISE(Mish, .stem = "mish");
 DEFINE_ELEMENTWISE(Mod, .choose = choose_mod, .content = content_mod);
-DEFINE_ELEMENTWISE(Mul, .stem = "mul", .content = content_mul);
+DEFINE_COMMUTATIVE(Mul, .stem = "mul", .content = content_mul);
 DEFINE_ELEMENTWISE(Neg, .stem = "neg", .content = content_neg);
 DEFINE_ELEMENTWISE(Not, .stem = "not", .content = content_not);
-DEFINE_ELEMENTWISE(Or, .stem = "or", .content = content_or);
+DEFINE_COMMUTATIVE(Or, .stem = "or", .content = content_or);
 DEFINE_ELEMENTWISE(PRelu, .stem = "prelu", .channels = true);
 DEFINE_ELEMENTWISE(Reciprocal, .stem = "reciprocal");
 DEFINE_ELEMENTWISE(Relu, .stem = "relu", .content = content_relu);
@@ -143,13 +145,13 @@ DEFINE_ELEMENTWISE(Softplus, .stem = "softplus");
 DEFINE_ELEMENTWISE(Softsign, .stem = "softsign");
 DEFINE_ELEMENTWISE(Sqrt, .stem = "sqrt");
 DEFINE_ELEMENTWISE(Sub, .stem = "sub", .content = content_sub);
-DEFINE_ELEMENTWISE(Sum, .stem = "add", .variadic = true, .content = content_add);
+DEFINE_COMMUTATIVE(Sum, .stem = "add", .variadic = true, .content = content_add);
 DEFINE_ELEMENTWISE(Swish, .stem = "swish", .attrs = {{"alpha", 1.0f, 1.0f, 0}});
 DEFINE_ELEMENTWISE(Tan, .stem = "tan");
 DEFINE_ELEMENTWISE(Tanh, .stem = "tanh");
 DEFINE_ELEMENTWISE(ThresholdedRelu, .stem = "thresholdedrelu", .attrs = {{"alpha", 1.0f, 1.0f, 0}});
 DEFINE_ELEMENTWISE(Where, .stem = "where", .content = content_where);
-DEFINE_ELEMENTWISE(Xor, .stem = "xor", .content = content_xor);
+DEFINE_COMMUTATIVE(Xor, .stem = "xor", .content = content_xor);
 
 /* onnxruntime's own */
 DEFINE_ELEMENTWISE_IN(MicrosoftBiasGelu, "com.microsoft", "BiasGelu", .stem = "gelu",

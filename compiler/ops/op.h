@@ -15,13 +15,15 @@
 #include "ops/schema.h"
 
 enum {
-  OP_RANDOM = 1,       /* not folded: each run may give other values */
-  OP_BODY = 2,         /* has subgraphs (If, Loop, Scan): inference and lowering look into them */
-  OP_EARLY = 4,        /* onnxruntime's optimizer writes it into models of older opsets too */
-  OP_KEEPS = 8,        /* where input 0 and output 0 have the same type, they are the same data */
-  OP_PRODUCT = 16,     /* multiplies by weights, laid out while compiling if they are constants */
-  OP_ELEMENTWISE = 32, /* of inputs broadcast together, each element by itself */
-  OP_FOREIGN = 64,     /* its kernels are not compiled into ctc: only emitted programs run it */
+  OP_RANDOM = 1,        /* not folded: each run may give other values */
+  OP_BODY = 2,          /* has subgraphs (If, Loop, Scan): inference and lowering look into them */
+  OP_EARLY = 4,         /* onnxruntime's optimizer writes it into models of older opsets too */
+  OP_KEEPS = 8,         /* where input 0 and output 0 have the same type, they are the same data */
+  OP_PRODUCT = 16,      /* multiplies by weights, laid out while compiling if they are constants */
+  OP_ELEMENTWISE = 32,  /* of inputs broadcast together, each element by itself */
+  OP_FOREIGN = 64,      /* its kernels are not compiled into ctc: only emitted programs run it */
+  OP_LAYER = 128,       /* a folder of layers/: a plugin of the same domain and name comes first */
+  OP_COMMUTATIVE = 256, /* two inputs may trade places */
 };
 
 struct OpDef {
@@ -43,11 +45,12 @@ struct OpDef {
   /* Appends the steps if one of the node's values is blocked; NULL: `lower` knows both layouts. */
   bool (*lower_blocked)(Lower *lower, const Node *node);
   const void *row; /* data of operators that share their functions */
-  /* Of plugins: what the operator table says of others; and whether a node of another operator can
-   * be computed by this one, NULL: never. */
+  /* Of plugins: what the operator table says of others; and, NULL: never, whether a node of another
+   * operator, with nodes before it, can be computed by this one: then it becomes one of this
+   * operator, and the others lose their inputs. `uses` is by value id. */
   const OperatorSchema *schema;
   uint64_t parameters; /* bit i is set: input i is a weight of the layer */
-  bool (*replaces)(Compilation *c, const OpDef *op, const Node *node);
+  bool (*replaces)(Compilation *c, const OpDef *op, Node *node, const int *uses);
 };
 
 #define DEFINE_OP(id) const OpDef op_##id
@@ -56,7 +59,7 @@ struct OpDef {
 #define INTERNAL_DOMAIN "ctc"
 
 const OpDef *op_find(const char *domain, const char *op_type); /* NULL: not supported */
-/* Likewise, asking the compilation's plugins for those that ctc does not have. */
+/* Likewise, asking the compilation's plugins: after what ctc's sources define, before layers/. */
 const OpDef *op_find_for(const Compilation *c, const char *domain, const char *op_type);
 /* What is known of a node of opset `version`: the row of the operator table, or a plugin's. */
 const OperatorSchema *op_schema(const Compilation *c, const char *domain, const char *op_type,
@@ -64,7 +67,11 @@ const OperatorSchema *op_schema(const Compilation *c, const char *domain, const 
 /* An operator of the internal domain; asserts that it is there. */
 const OpDef *op_internal(const char *op_type);
 /* All operators, sorted by domain and name. */
-const OpDef *const *op_list(int *count);
+const OpDef *const *op_list(Arena *arena, int *count);
+/* The operator of a folder of layers/, or NULL. (plugins/layers.c) */
+const OpDef *layer_find(const char *domain, const char *op_type);
+/* That of folder number `number`; NULL behind the last one. */
+const OpDef *layer_at(int number);
 
 /* Infers types, shapes and contents of all nodes in order, folds constants, and replaces nodes by
  * the bodies that are known to run. Reports every error there is; false if there was one.

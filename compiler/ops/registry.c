@@ -1,5 +1,5 @@
-/* registry.c: all operators, from the DEFINE_… lines of compiler/ops/ that the build collects in
- * ops.def. */
+/* registry.c: all operators: those of the DEFINE_… lines of compiler/ops/, which the build collects
+ * in ops.def, and those of layers/. */
 #include "ops/op.h"
 
 #include <stdlib.h>
@@ -28,25 +28,28 @@ static int compare(const void *a, const void *b) {
   return order ? order : strcmp(left->name, right->name);
 }
 
-const OpDef *const *op_list(int *count) {
-  static bool sorted;
-  if (!sorted) qsort(table, OP_COUNT, sizeof *table, compare);
-  sorted = true;
-  *count = OP_COUNT;
-  return table;
+const OpDef *const *op_list(Arena *arena, int *count) {
+  Vec(const OpDef *) all = {0};
+  for (int i = 0; i < (int)OP_COUNT; i++) vec_push(arena, &all, table[i]);
+  for (int i = 0; layer_at(i); i++) vec_push(arena, &all, layer_at(i));
+  qsort(all.items, all.count, sizeof *all.items, compare);
+  *count = (int)all.count;
+  return all.items;
 }
 
 static const OpDef *find(const char *domain, const char *op_type) {
-  int count;
-  const OpDef *const *all = op_list(&count);
+  static bool sorted;
+  if (!sorted) qsort(table, OP_COUNT, sizeof *table, compare);
+  sorted = true;
   const OpDef wanted = {.domain = domain, .name = op_type}, *key = &wanted;
-  const OpDef *const *found = bsearch(&key, all, (size_t)count, sizeof *all, compare);
+  const OpDef *const *found = bsearch(&key, table, OP_COUNT, sizeof *table, compare);
   return found ? *found : NULL;
 }
 
 const OpDef *op_find(const char *domain, const char *op_type) {
-  bool internal = domain && strcmp(domain, INTERNAL_DOMAIN) == 0;
-  return internal ? NULL : find(domain, op_type);
+  if (domain && strcmp(domain, INTERNAL_DOMAIN) == 0) return NULL;
+  const OpDef *op = find(domain, op_type);
+  return op ? op : layer_find(domain, op_type);
 }
 
 const OpDef *op_internal(const char *op_type) {
@@ -57,9 +60,10 @@ const OpDef *op_internal(const char *op_type) {
 
 const OpDef *op_find_for(const Compilation *c, const char *domain, const char *op_type) {
   const OpDef *op = op_find(domain, op_type);
-  for (size_t i = 0; i < c->plugin_ops.count && !op; i++) {
+  if (op && !(op->flags & OP_LAYER)) return op;
+  for (size_t i = 0; i < c->plugin_ops.count; i++) {
     const OpDef *own = c->plugin_ops.items[i];
-    if (strcmp(own->domain, domain) == 0 && strcmp(own->name, op_type) == 0) op = own;
+    if (strcmp(own->domain, domain) == 0 && strcmp(own->name, op_type) == 0) return own;
   }
   return op;
 }

@@ -1,35 +1,38 @@
 /* replace.c: nodes of built-in operators that a plugin computes become nodes of the plugin's
  * operator:
  *
- *   Conv(x, w) with group = 1   =>   VendorConv(x, w)
- */
+ *   Conv(x, w) with group = 1            =>   VendorConv(x, w)
+ *   Div(x, Sqrt(Conv(Mul(x, x), g, b)))  =>   GDN(x, b, g)
+ *
+ * Plugins come in the order in which they were found: what one has taken is gone for the next. */
 #include "passes/passes.h"
 
 #include "ops/op.h"
+#include "passes/uses.h"
 
-static const OpDef *find_replacement(Compilation *c, const Node *node) {
-  for (size_t i = 0; i < c->plugin_ops.count; i++) {
-    const OpDef *op = c->plugin_ops.items[i];
-    if (op->replaces && op->replaces(c, op, node)) return op;
-  }
-  return NULL;
+/* By value id, as many as there are now. */
+static const int *count_uses(Compilation *c) {
+  int *uses = ARENA_ARRAY(c->arena, int, c->next_value_id + 1);
+  count_value_uses(c->graph, uses);
+  return uses;
 }
 
-static void replace_in_graph(Compilation *c, Graph *graph) {
+static void replace_in_graph(Compilation *c, const OpDef *op, Graph *graph, const int **uses) {
   for (size_t i = 0; i < graph->nodes.count; i++) {
     Node *node = graph->nodes.items[i];
     for (int k = 0; k < node->attr_count; k++)
-      if (node->attrs[k].graph) replace_in_graph(c, node->attrs[k].graph);
-    const OpDef *op = find_replacement(c, node);
-    if (!op) continue;
-    node->op = op;
-    node->domain = op->domain;
-    node->op_type = op->name;
-    node->version = op->schema->since;
+      if (node->attrs[k].graph) replace_in_graph(c, op, node->attrs[k].graph, uses);
+    if (op->replaces(c, op, node, *uses)) *uses = count_uses(c);
   }
 }
 
 bool pass_replace(Compilation *c) {
-  if (c->plugin_ops.count) replace_in_graph(c, c->graph);
+  for (size_t i = 0; i < c->plugin_ops.count; i++) {
+    const OpDef *op = c->plugin_ops.items[i];
+    if (!op->replaces) continue;
+    const int *uses = count_uses(c);
+    replace_in_graph(c, op, c->graph, &uses);
+    graph_remove_dead(c, c->graph);
+  }
   return true;
 }

@@ -1,21 +1,11 @@
 /* descriptor.c: layer.json as a Plugin: what the schema cannot say is checked here. */
-#include "plugins/plugin.h"
+#include "plugins/descriptor.h"
 
 #include "io/schemas.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
-
-typedef struct {
-  PluginSet *set;
-  Plugin *plugin;
-  Arena *arena;
-  const JsonFile *file;
-  Map taken;                     /* name → JsonValue where it was given */
-  Vec(const JsonValue *) places; /* likewise, one a name of plugin->names */
-  size_t first_dim, last_dim;    /* those of plugin->names that are bound by shapes */
-} Reader;
 
 /* --- values --- */
 
@@ -109,9 +99,8 @@ static const Expression *read_expression(Reader *r, const JsonValue *json) {
   return made;
 }
 
-/* That of a member; NULL with *ok unchanged if it is not there. */
-static const Expression *read_member(Reader *r, const JsonValue *object, const char *key,
-                                     bool *ok) {
+const Expression *read_expression_member(Reader *r, const JsonValue *object, const char *key,
+                                         bool *ok) {
   const JsonValue *json = object ? json_member(object, key) : NULL;
   const Expression *made = json ? read_expression(r, json) : NULL;
   if (json && !made) *ok = false;
@@ -221,15 +210,16 @@ static bool in_choices(const JsonValue *choices, const JsonValue *value) {
   return false;
 }
 
-/* One number or text of a default. */
-static bool check_default(Reader *r, const PluginAttr *attr, int type, const JsonValue *json) {
+/* One number or text of a value; `what` it is. */
+static bool check_element(Reader *r, const PluginAttr *attr, int type, const JsonValue *json,
+                          const char *what) {
   if (!fits_type(type, json))
-    return json_error(r->file, json, "the default of '%s' must be %s", attr->name,
+    return json_error(r->file, json, "%s of '%s' must be %s", what, attr->name,
                       attr_types[type].wanted);
   if (json->kind == JSON_NUMBER && (json->number < attr->minimum || json->number > attr->maximum))
-    return json_error(r->file, json, "the default of '%s' is outside of its range", attr->name);
+    return json_error(r->file, json, "%s of '%s' is outside of its range", what, attr->name);
   if (attr->choices && !in_choices(attr->choices, json))
-    return json_error(r->file, json, "the default of '%s' is none of its values", attr->name);
+    return json_error(r->file, json, "%s of '%s' is none of its values", what, attr->name);
   return true;
 }
 
@@ -245,26 +235,31 @@ static void set_list(Reader *r, Attr *attr, const JsonValue *json) {
   attr->count = json->count;
 }
 
-static bool read_default(Reader *r, PluginAttr *attr, int type) {
-  const JsonValue *json = json_member(attr->json, "default");
-  Attr *missing = &attr->missing;
+bool read_attr_value(Reader *r, const PluginAttr *attr, const JsonValue *json, const char *what,
+                     Attr *made) {
+  int type = attr_type(attr->type);
   bool ok = true;
-  *missing = (Attr){.name = attr->name, .kind = attr->kind, .count = 1};
-  attr->required = !json;
-  if (!json) return true;
+  *made = (Attr){.name = attr->name, .kind = attr->kind, .count = 1};
   if (is_list(attr->kind) != (json->kind == JSON_ARRAY))
-    return json_error(r->file, json, "the default of '%s' must be %s", attr->name,
+    return json_error(r->file, json, "%s of '%s' must be %s", what, attr->name,
                       attr_types[type].wanted);
-  if (!is_list(attr->kind)) ok = check_default(r, attr, type, json);
+  if (!is_list(attr->kind)) ok = check_element(r, attr, type, json, what);
   for (size_t i = 0; is_list(attr->kind) && i < json->count; i++)
-    ok = check_default(r, attr, type, json->items[i]) && ok;
+    ok = check_element(r, attr, type, json->items[i], what) && ok;
   if (!ok) return false;
-  if (is_list(attr->kind)) set_list(r, missing, json);
-  missing->i = json->kind == JSON_BOOL ? json->boolean : json->integer;
-  missing->f = (float)json->number;
-  missing->s = json->string;
-  missing->s_length = json->length;
+  if (is_list(attr->kind)) set_list(r, made, json);
+  made->i = json->kind == JSON_BOOL ? json->boolean : json->integer;
+  made->f = (float)json->number;
+  made->s = json->string;
+  made->s_length = json->length;
   return true;
+}
+
+static bool read_default(Reader *r, PluginAttr *attr) {
+  const JsonValue *json = json_member(attr->json, "default");
+  attr->required = !json;
+  attr->missing = (Attr){.name = attr->name, .kind = attr->kind, .count = 1};
+  return !json || read_attr_value(r, attr, json, "the default", &attr->missing);
 }
 
 /* A text reaches the kernel as a position among the choices. */
@@ -302,7 +297,7 @@ static bool read_attribute(Reader *r, const JsonValue *json) {
     attr.count = add_name(r, name, count, false);
   }
   ok = check_choices(r, &attr, type) && ok;
-  ok = read_default(r, &attr, type) && ok;
+  ok = read_default(r, &attr) && ok;
   vec_push(r->arena, &r->plugin->attrs, attr);
   return ok;
 }
@@ -318,6 +313,7 @@ static bool collect_dims(Reader *r, const JsonValue *inputs, bool *has_rest) {
   bool ok = true;
   for (size_t i = 0; i < inputs->count; i++) {
     const JsonValue *shape = json_member(inputs->items[i], "shape");
+    if (flag_member(inputs->items[i], "any_shape")) continue;
     for (size_t d = 0; d < shape->count; d++) {
       const JsonValue *json = shape->items[d];
       *has_rest = *has_rest || is_rest(json);
@@ -330,7 +326,7 @@ static bool collect_dims(Reader *r, const JsonValue *inputs, bool *has_rest) {
   return ok;
 }
 
-static bool read_shape(Reader *r, const JsonValue *json, PluginTensor *tensor, bool binds) {
+bool read_shape(Reader *r, const JsonValue *json, PluginTensor *tensor, bool binds) {
   bool ok = true;
   tensor->rank = (int)json->count;
   tensor->rest = -1;
@@ -359,37 +355,22 @@ static bool read_tensor(Reader *r, const JsonValue *json, bool is_input, PluginT
   *tensor = (PluginTensor){.name = name->string,
                            .json = json,
                            .parameter = flag_member(json, "parameter"),
-                           .optional = flag_member(json, "optional")};
+                           .optional = flag_member(json, "optional"),
+                           .any_shape = flag_member(json, "any_shape")};
   bool ok = take_name(r, name, tensor->name);
   ok = read_type(r, json, &tensor->type, &tensor->dtype) && ok;
-  return read_shape(r, json_member(json, "shape"), tensor, is_input) && ok;
+  return read_shape(r, json_member(json, "shape"), tensor, is_input && !tensor->any_shape) && ok;
 }
 
-static bool binds_name(const PluginTensor *tensor, int name) {
-  for (int d = 0; d < tensor->rank; d++)
-    if (tensor->shape[d].binds == name) return true;
-  return false;
-}
-
-/* A dimension must be known when optional inputs are left out. */
-static bool check_dims_known(Reader *r) {
-  bool ok = true, rest = r->plugin->rest < 0;
-  for (size_t i = 0; i < r->plugin->inputs.count; i++)
-    rest = rest || (!r->plugin->inputs.items[i].optional && r->plugin->inputs.items[i].rest >= 0);
-  if (!rest)
-    ok = json_error(r->file, r->places.items[r->plugin->rest],
-                    "only optional inputs say what \"...\" stands for");
-  for (size_t name = r->first_dim; name < r->last_dim; name++) {
-    bool known = false;
-    for (size_t i = 0; i < r->plugin->inputs.count; i++) {
-      const PluginTensor *input = &r->plugin->inputs.items[i];
-      known = known || (!input->optional && binds_name(input, (int)name));
-    }
-    if (!known)
-      ok = json_error(r->file, r->places.items[name], "only optional inputs say what '%s' is",
-                      r->plugin->names.items[name].name);
+/* "..." must be known when optional inputs are left out. */
+static bool check_rest_known(Reader *r) {
+  bool rest = r->plugin->rest < 0;
+  for (size_t i = 0; i < r->plugin->inputs.count; i++) {
+    const PluginTensor *input = &r->plugin->inputs.items[i];
+    rest = rest || (!input->optional && !input->any_shape && input->rest >= 0);
   }
-  return ok;
+  return rest || json_error(r->file, r->places.items[r->plugin->rest],
+                            "only optional inputs say what \"...\" stands for");
 }
 
 /* Names of dimensions, of the product of "...", and of sizes, in the order in which they are known.
@@ -406,7 +387,7 @@ static bool read_names(Reader *r, const JsonValue *root) {
   if (has_rest && !knows_name(r, "S")) p->rest_short = add_name(r, inputs, "S", false);
   for (size_t i = 0; i < list_count(sizes); i++) {
     const JsonValue *name = json_member(sizes->items[i], "name");
-    PluginSize size = {.value = read_member(r, sizes->items[i], "value", &ok)};
+    PluginSize size = {.value = read_expression_member(r, sizes->items[i], "value", &ok)};
     ok = take_name(r, name, name->string) && ok;
     size.name = add_name(r, name, name->string, false);
     vec_push(r->arena, &p->sizes, size);
@@ -439,7 +420,7 @@ static bool read_scratch(Reader *r, const JsonValue *root) {
     PluginScratch scratch = {.name = name->string, .json = json};
     ok = take_name(r, name, scratch.name) && ok;
     ok = read_type(r, json, &scratch.type, &scratch.dtype) && ok;
-    scratch.count = read_member(r, json, "count", &ok);
+    scratch.count = read_expression_member(r, json, "count", &ok);
     vec_push(r->arena, &r->plugin->scratch, scratch);
   }
   return ok;
@@ -449,26 +430,11 @@ static bool read_checks(Reader *r, const JsonValue *root) {
   const JsonValue *list = json_member(root, "checks");
   bool ok = true;
   for (size_t i = 0; i < list_count(list); i++) {
-    PluginCheck check = {.condition = read_member(r, list->items[i], "condition", &ok),
+    PluginCheck check = {.condition = read_expression_member(r, list->items[i], "condition", &ok),
                          .message = text_member(list->items[i], "message", "")};
     vec_push(r->arena, &r->plugin->checks, check);
   }
   return ok;
-}
-
-static bool read_replaces(Reader *r, const JsonValue *root) {
-  const JsonValue *json = json_member(root, "replaces");
-  bool ok = true;
-  if (!json) return true;
-  Plugin *p = r->plugin;
-  p->replaces_domain = text_member(json, "domain", "");
-  p->replaces_op = text_member(json, "op", "");
-  p->replaces_condition = read_member(r, json, "condition", &ok);
-  if (op_find(p->replaces_domain, p->replaces_op)) return ok;
-  const char *near = schema_suggest(r->arena, p->replaces_domain, p->replaces_op);
-  json_error(r->file, json_member(json, "op"), "ctc has no operator '%s' that could be replaced",
-             p->replaces_op);
-  return near && diag_hint(r->file->diag, "did you mean '%s'?", near);
 }
 
 /* --- elementwise layers --- */
@@ -512,6 +478,9 @@ static bool check_elementwise(Reader *r, const JsonValue *root) {
       ok = json_error(r->file, json_member(root, needless[i]), "an elementwise layer has no %s",
                       needless[i]);
   for (size_t i = 0; i < p->inputs.count; i++) {
+    if (p->inputs.items[i].any_shape)
+      ok = json_error(r->file, p->inputs.items[i].json,
+                      "an elementwise layer has no inputs of any shape");
     if (p->inputs.items[i].optional)
       ok = json_error(r->file, p->inputs.items[i].json,
                       "an elementwise layer has no optional inputs");
@@ -531,13 +500,15 @@ static const char *lower_case(Arena *arena, const char *text) {
 static bool check_identity(Reader *r, const JsonValue *root) {
   Plugin *p = r->plugin;
   const JsonValue *name = json_member(root, "name"), *domain = json_member(root, "domain");
+  if (p->descriptor_text) return true; /* of layers/: it is there already */
   if (strcmp(p->prefix, "ctc") == 0)
     return json_error(r->file, name, "the name '%s' is reserved", p->name);
   if (strcmp(p->domain, INTERNAL_DOMAIN) == 0 || strncmp(p->domain, "ai.onnx", 7) == 0) {
     json_error(r->file, domain ? domain : root, "the domain '%s' is reserved", p->domain);
     return diag_hint(r->file->diag, "to compute an operator of ONNX, use 'replaces'");
   }
-  if (!op_find(p->domain, p->name)) return true;
+  const OpDef *there = op_find(p->domain, p->name);
+  if (!there || there->flags & OP_LAYER) return true;
   json_error(r->file, name, "ctc has an operator %s of %s already", p->name, p->domain);
   return diag_hint(r->file->diag, "to compute it in another way, use 'replaces' and another name");
 }
@@ -558,12 +529,12 @@ static bool read_plugin(Reader *r, const JsonValue *root) {
   ok = read_tensors(r, root) && ok;
   ok = read_scratch(r, root) && ok;
   ok = read_checks(r, root) && ok;
-  ok = read_replaces(r, root) && ok;
-  p->units = read_member(r, root, "units", &ok);
-  p->flops = read_member(r, cost, "flops", &ok);
+  p->units = read_expression_member(r, root, "units", &ok);
+  p->flops = read_expression_member(r, cost, "flops", &ok);
   if (!ok) return false; /* what follows would only repeat it */
   ok = check_types_known(r, root);
-  ok = check_dims_known(r) && ok;
+  ok = check_rest_known(r) && ok;
+  ok = plugin_read_patterns(r, json_member(root, "replaces")) && ok;
   return check_elementwise(r, root) && ok;
 }
 
@@ -577,7 +548,10 @@ static const JsonSchema *layer_schema(PluginSet *set) {
 
 bool plugin_read_descriptor(PluginSet *set, Plugin *plugin) {
   const char *path = arena_printf(set->arena, "%s/layer.json", plugin->folder);
-  if (!json_read(path, set->arena, set->diag, &plugin->file)) return false;
+  const char *text = plugin->descriptor_text;
+  if (text ? !json_parse(path, text, strlen(text), set->arena, set->diag, &plugin->file)
+           : !json_read(path, set->arena, set->diag, &plugin->file))
+    return false;
   Reader r = {.set = set,
               .plugin = plugin,
               .arena = set->arena,

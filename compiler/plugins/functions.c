@@ -250,6 +250,15 @@ static bool check_prototype(Loader *l) {
                       f->name);
 }
 
+/* The row of a kernel of layers/, which was compiled into ctc. */
+static void use_compiled(Kernel *kernel) {
+  const Kernel *compiled = kernel_find(kernel->name);
+  CTC_ASSERT(compiled != NULL);
+  Kernel made = *compiled;
+  made.params = kernel->params;
+  *kernel = made;
+}
+
 /* The type that a function of numbers returns is that of the output. */
 static bool check_result(Loader *l, const PluginFunction *made) {
   const PluginTensor *output = &l->plugin->outputs.items[0];
@@ -288,6 +297,7 @@ static bool add_function(Loader *l, const DType *dtypes) {
                          .vector = vector ? vector->names.items[0] : NULL,
                          .vector_chunk = vector ? vector->index : -1};
   if (!check_prototype(l) || !bind_parameters(l, &made) || !check_result(l, &made)) return false;
+  if (p->kernel_text) use_compiled(&made.kernel);
   vec_push(l->arena, &p->functions, made);
   return true;
 }
@@ -341,6 +351,12 @@ static const char *const *chunk_names(Arena *arena, const Chunk *chunk) {
   return names;
 }
 
+/* Whether the plugin is used instead of a layer of ctc. */
+static bool takes_place(const Plugin *p) {
+  const OpDef *op = op_find(p->domain, p->name);
+  return op && op->flags & OP_LAYER;
+}
+
 /* Two plugins of different domains may not define the same name. */
 static bool claim_names(Loader *l, const Chunk *chunk) {
   bool ok = true;
@@ -351,6 +367,9 @@ static bool claim_names(Loader *l, const Chunk *chunk) {
                       "'%s' is defined by the plugin in %s too", chunk->names.items[i],
                       other->folder);
     map_set(&l->set->defined, chunk->names.items[i], l->plugin);
+    if (!other && map_get(runtime_names(l->set), chunk->names.items[i]) && !takes_place(l->plugin))
+      ok = diag_error(l->diag, chunk_where(&l->sources, chunk, 0),
+                      "'%s' is defined by a layer of ctc too", chunk->names.items[i]);
   }
   return ok;
 }
@@ -384,6 +403,7 @@ bool plugin_read_functions(PluginSet *set, Plugin *plugin) {
                         .outer = runtime_names(set),
                         .definitions = map_in(set->arena)};
   vec_push(set->arena, &l.sources.files, path);
-  if (!sources_read(&l.sources, path) || !sources_order(&l.sources)) return false;
-  return add_chunks(&l) && add_functions(&l);
+  const char *text = plugin->kernel_text;
+  if (text ? !sources_add(&l.sources, path, text) : !sources_read(&l.sources, path)) return false;
+  return sources_order(&l.sources) && (text || add_chunks(&l)) && add_functions(&l);
 }

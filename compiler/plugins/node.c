@@ -112,7 +112,7 @@ static const PluginDim *entry_of(const PluginTensor *tensor, int rank, int d) {
 static bool bind_shape(PluginNode *n, int i) {
   const PluginTensor *tensor = &n->plugin->inputs.items[i];
   const Value *value = node_in(n->node, i);
-  if (!value) return true;
+  if (!value || tensor->any_shape) return true;
   if (!rank_fits(tensor, value->rank))
     return node_error(n->c, n->node, "input %d ('%s') must have the shape %s", i, tensor->name,
                       shape_text(n, tensor));
@@ -125,6 +125,14 @@ static bool bind_shape(PluginNode *n, int i) {
     if (!n->values[entry->binds].number) n->values[entry->binds].number = value->shape[d];
   }
   return true;
+}
+
+/* A dimension that only an input has that was left out is 0. */
+static void bind_left_out(PluginNode *n, const PluginTensor *tensor) {
+  for (int d = 0; d < tensor->rank; d++) {
+    int name = tensor->shape[d].binds;
+    if (name >= 0 && !n->values[name].number) n->values[name].number = dim_const(n->c->dims, 0);
+  }
 }
 
 static bool bind_sizes(PluginNode *n) {
@@ -159,6 +167,8 @@ bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node
     ok = bind_shape(n, (int)i) && ok;
   }
   if (!ok) return false;
+  for (size_t i = 0; i < plugin->inputs.count; i++)
+    if (!node_in(node, (int)i)) bind_left_out(n, &plugin->inputs.items[i]);
   if (plugin->rest >= 0)
     n->values[plugin->rest].number = dim_product(c->dims, n->rest, (size_t)n->rest_rank);
   if (plugin->rest_short >= 0) n->values[plugin->rest_short] = n->values[plugin->rest];
@@ -189,10 +199,25 @@ static bool require_dim(PluginNode *n, int i, int d, Dim expected) {
   return infer_require_equal(n->c, n->node, node_in(n->node, i)->shape[d], expected, what);
 }
 
+/* Input `i`, which may have any shape, has as many elements as the descriptor's shape. */
+static bool check_count(PluginNode *n, int i) {
+  const PluginTensor *tensor = &n->plugin->inputs.items[i];
+  const Value *value = node_in(n->node, i);
+  DimPool *pool = n->c->dims;
+  Dim shape[MAX_RANK];
+  int rank = plugin_shape(n, tensor, shape);
+  if (rank < 0) return false;
+  return infer_require_equal(n->c, n->node, dim_product(pool, value->shape, (size_t)value->rank),
+                             dim_product(pool, shape, (size_t)rank),
+                             arena_printf(n->c->arena, "the elements of input %d ('%s') and of %s",
+                                          i, tensor->name, shape_text(n, tensor)));
+}
+
 static bool check_shape(PluginNode *n, int i) {
   const PluginTensor *tensor = &n->plugin->inputs.items[i];
   const Value *value = node_in(n->node, i);
   if (!value) return true;
+  if (tensor->any_shape) return check_count(n, i);
   if (tensor->rest >= 0 && value->rank - tensor->rank + 1 != n->rest_rank)
     return node_error(n->c, n->node,
                       "\"...\" stands for %d dims of input %d ('%s'), but for %d before",

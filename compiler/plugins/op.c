@@ -1,5 +1,4 @@
-/* op.c: a plugin as an operator: its row of the operator table, inference, lowering, and the nodes
- * of other operators that it replaces. */
+/* op.c: a plugin as an operator: its row of the operator table, inference, lowering. */
 #include "plugins/plugin.h"
 
 #include <string.h>
@@ -240,81 +239,6 @@ static bool lower_plugin(Lower *l, const Node *node) {
   return p->elementwise ? lower_to_nest(l, &n, f) : lower_to_kernel(l, &n, f);
 }
 
-/* --- nodes of other operators --- */
-
-static bool same_attr(const Attr *a, const Attr *b) {
-  if (a == b) return true;
-  if (a->kind != b->kind) return false;
-  if (a->kind == ATTR_STRING)
-    return a->s_length == b->s_length && memcmp(a->s, b->s, a->s_length) == 0;
-  if (a->kind == ATTR_INT) return a->i == b->i;
-  return a->kind == ATTR_FLOAT && a->f == b->f;
-}
-
-static const PluginAttr *find_attr(const Plugin *p, const char *name) {
-  for (size_t i = 0; i < p->attrs.count; i++)
-    if (strcmp(p->attrs.items[i].name, name) == 0) return &p->attrs.items[i];
-  return NULL;
-}
-
-/* Attributes that the plugin does not know must say what they say when they are left out. */
-static bool knows_attrs(const Plugin *p, const Node *node) {
-  const OperatorSchema *schema = schema_find(node->domain, node->op_type, node->version);
-  for (int i = 0; i < node->attr_count; i++) {
-    const Attr *attr = &node->attrs[i];
-    const PluginAttr *own = find_attr(p, attr->name);
-    if (own && own->kind == attr->kind) continue;
-    const SchemaAttr *known = !own && schema ? schema_attr(schema, attr->name) : NULL;
-    if (!known || !known->missing || !same_attr(attr, known->missing)) return false;
-  }
-  for (size_t i = 0; i < p->attrs.count; i++)
-    if (p->attrs.items[i].required && !node_attr(node, p->attrs.items[i].name)) return false;
-  return true;
-}
-
-/* Whether the kernel makes what inference found of the node's outputs. */
-static bool same_outputs(const PluginNode *n, const PluginFunction *f) {
-  Dim shape[MAX_RANK];
-  for (int i = 0; i < n->node->output_count; i++) {
-    const PluginTensor *tensor = &n->plugin->outputs.items[i];
-    const Value *value = node_out(n->node, i);
-    int rank = plugin_shape(n, tensor, shape);
-    if (!value) continue;
-    if (rank != value->rank || plugin_dtype(f, tensor->type, tensor->dtype) != value->dtype)
-      return false;
-    for (int d = 0; d < rank; d++)
-      if (shape[d] != value->shape[d]) return false;
-  }
-  return true;
-}
-
-/* All of it must be certain now: nothing is left to checks at run time. */
-static bool fits_node(Compilation *c, const Plugin *p, const Node *node) {
-  PluginNode n;
-  size_t checks = node->checks.count;
-  bool fits = knows_attrs(p, node) && plugin_bind(&n, c, p, node) && plugin_check(&n) &&
-              node->checks.count == checks;
-  ((Node *)(uintptr_t)node)->checks.count = checks;
-  if (!fits) return false;
-  if (p->replaces_condition) {
-    Dim condition = plugin_value(&n, p->replaces_condition, "the condition");
-    if (!condition || !dim_is_const(condition) || dim_is(condition, 0)) return false;
-  }
-  const PluginFunction *f = plugin_function(&n);
-  return f && same_outputs(&n, f);
-}
-
-static bool replaces_node(Compilation *c, const OpDef *op, const Node *node) {
-  const Plugin *p = op->row;
-  if (strcmp(p->replaces_op, node->op_type) != 0 || strcmp(p->replaces_domain, node->domain) != 0)
-    return false;
-  Diag silent = {0}, *told = c->diag;
-  c->diag = &silent;
-  bool fits = fits_node(c, p, node);
-  c->diag = told;
-  return fits;
-}
-
 /* --- the operator --- */
 
 static uint64_t parameter_bits(const Plugin *p) {
@@ -327,12 +251,12 @@ void plugin_make_op(Arena *arena, Plugin *p) {
   make_schema(arena, p);
   p->op = (OpDef){.domain = p->domain,
                   .name = p->name,
-                  .flags = OP_FOREIGN,
+                  .flags = p->kernel_text ? OP_LAYER : OP_FOREIGN,
                   .infer = infer_plugin,
                   .lower = lower_plugin,
                   .blocked = p->elementwise ? blocked_use : NULL,
                   .row = p,
                   .schema = &p->schema,
                   .parameters = parameter_bits(p),
-                  .replaces = p->replaces_op ? replaces_node : NULL};
+                  .replaces = p->patterns.count ? plugin_replaces : NULL};
 }

@@ -6,11 +6,13 @@
  *
  * A plugin becomes what built-in operators are: an OpDef, whose inference and lowering follow the
  * descriptor, a row of the operator table, and kernels whose text is pasted into the emitted
- * program. ctc itself cannot run them.
+ * program. ctc itself cannot run them, but for those of layers/: folders of the same kind that the
+ * build makes part of ctc.
  *
  *   descriptor.c  layer.json as a Plugin     functions.c  kernel.c: functions and their arguments
  *   expression.c  sizes and conditions       node.c       a node against the descriptor
- *   load.c        where plugins are found    op.c         inference and lowering */
+ *   load.c        where plugins are found    op.c         inference and lowering
+ *   layers.c      those of layers/           pattern_….c  nodes that it replaces */
 #ifndef CTC_PLUGINS_PLUGIN_H
 #define CTC_PLUGINS_PLUGIN_H
 
@@ -54,6 +56,7 @@ typedef struct {
   int rank; /* entries */
   int rest; /* which of them is "..."; -1: none */
   bool parameter, optional;
+  bool any_shape; /* with as many elements */
 } PluginTensor;
 
 typedef struct {
@@ -85,6 +88,54 @@ typedef enum {
   BIND_NOTHING, /* whoever calls the kernel fills it in */
 } PluginBindKind;
 
+typedef enum {
+  SLOT_INPUT,  /* of the layer */
+  SLOT_VALUE,  /* a result of another node of the pattern */
+  SLOT_ATTR,   /* a constant: the value of an attribute of the layer */
+  SLOT_NUMBER, /* a constant: a number */
+  SLOT_NONE,   /* left out */
+} PatternSlotKind;
+
+/* An input of a node of a pattern. */
+typedef struct {
+  PatternSlotKind kind;
+  int index;
+  double number;
+} PatternSlot;
+
+/* What an attribute of a node of a pattern must be. */
+typedef struct {
+  const char *name;
+  const JsonValue *value; /* NULL: that of an attribute of the layer … */
+  int attr;               /* … this one */
+} PatternAttr;
+
+typedef struct {
+  const char *domain, *op;
+  const JsonValue *json;
+  Vec(PatternSlot) inputs;
+  Vec(int) outputs; /* values of the pattern; -1: nobody uses it */
+  Vec(PatternAttr) attrs;
+  bool same_attrs;  /* attributes that the layer has too are the layer's */
+  bool commutative; /* its two inputs may trade places */
+} PatternNode;
+
+/* A result of a node. */
+typedef struct {
+  const char *name;
+  int node, position; /* which one makes it, as which output */
+  int output;         /* of the layer; -1: none */
+} PatternValue;
+
+/* Nodes whose work the layer does. The last one makes the layer's output 0. */
+typedef struct {
+  Vec(PatternNode) nodes;
+  Vec(PatternValue) values;
+  const Attr **attrs;          /* that the layer gets; NULL: not said */
+  const PluginTensor **shapes; /* of inputs, where they are others in the nodes; NULL: the same */
+  const Expression *condition; /* NULL: none */
+} PluginPattern;
+
 /* What a parameter of a kernel is given. */
 typedef struct {
   PluginBindKind kind;
@@ -100,7 +151,8 @@ typedef struct {
 
 typedef struct Plugin {
   const char *folder, *name, *domain, *summary;
-  const char *prefix; /* of what kernel.c defines: the name in lower case */
+  const char *descriptor_text, *kernel_text; /* of layers/; NULL: files of the folder */
+  const char *prefix;                        /* of what kernel.c defines: the name in lower case */
   int version;
   JsonFile file; /* layer.json */
   Vec(PluginType) types;
@@ -113,9 +165,8 @@ typedef struct Plugin {
   int rest;                  /* the name of the product of "..."; -1: no shape has it */
   int rest_short;            /* likewise "S", unless that is a dimension */
   bool elementwise;
-  const Expression *units, *flops;           /* NULL: not given */
-  const char *replaces_domain, *replaces_op; /* NULL: nothing */
-  const Expression *replaces_condition;
+  const Expression *units, *flops; /* NULL: not given */
+  Vec(PluginPattern) patterns;     /* `replaces` */
   Vec(PluginFunction) functions;
   OpDef op;
   OperatorSchema schema;
@@ -148,6 +199,11 @@ void plugins_use(PluginSet *set, Compilation *c);
 
 /* layer.json of plugin->folder. (descriptor.c) */
 MUST_CHECK bool plugin_read_descriptor(PluginSet *set, Plugin *plugin);
+/* `replaces`: plugin->patterns. (pattern_read.c) */
+struct Reader;
+MUST_CHECK bool plugin_read_patterns(struct Reader *reader, const JsonValue *replaces);
+/* OpDef.replaces of a plugin. (pattern_match.c) */
+bool plugin_replaces(Compilation *c, const OpDef *op, Node *node, const int *uses);
 /* kernel.c: plugin->functions; its definitions go to the library. (functions.c) */
 MUST_CHECK bool plugin_read_functions(PluginSet *set, Plugin *plugin);
 /* plugin->op and plugin->schema. (op.c) */
