@@ -2,6 +2,7 @@
  *
  *   gdn/layer.json   inputs, outputs, attributes, shapes as expressions (schema/layer.schema.json)
  *   gdn/kernel.c     functions gdn_f32, gdn_f64 … written like a file of runtime/
+ *   gdn/gradient.c   its derivatives, if there are any
  *   gdn/cases.json   inputs and expected outputs, for `ctc plugin check`
  *
  * A plugin becomes what built-in operators are: an OpDef, whose inference and lowering follow the
@@ -10,7 +11,9 @@
  *
  *   descriptor.c  layer.json as a Plugin     functions.c  kernel.c: functions and their arguments
  *   expression.c  sizes and conditions       node.c       a node against the descriptor
- *   load.c        where plugins are found    op.c         inference and lowering */
+ *   load.c        where plugins are found    op.c         inference and lowering
+ *   gradient.c    operators of derivatives   cases.c      cases.json
+ *   trial.c       a kernel's arguments where all sizes are known */
 #ifndef CTC_PLUGINS_PLUGIN_H
 #define CTC_PLUGINS_PLUGIN_H
 
@@ -101,6 +104,7 @@ typedef struct {
 typedef struct Plugin {
   const char *folder, *name, *domain, *summary;
   const char *prefix; /* of what kernel.c defines: the name in lower case */
+  const char *stem;   /* of its functions' names: "gdn" of gdn_f32, "gdn_gradient" */
   int version;
   JsonFile file; /* layer.json */
   Vec(PluginType) types;
@@ -117,6 +121,7 @@ typedef struct Plugin {
   const char *replaces_domain, *replaces_op; /* NULL: nothing */
   const Expression *replaces_condition;
   Vec(PluginFunction) functions;
+  Vec(struct Plugin *) gradients; /* see plugin_make_gradients */
   OpDef op;
   OperatorSchema schema;
 } Plugin;
@@ -148,10 +153,18 @@ void plugins_use(PluginSet *set, Compilation *c);
 
 /* layer.json of plugin->folder. (descriptor.c) */
 MUST_CHECK bool plugin_read_descriptor(PluginSet *set, Plugin *plugin);
-/* kernel.c: plugin->functions; its definitions go to the library. (functions.c) */
+/* kernel.c and, if there is one, gradient.c: the functions of the plugin and of its gradients;
+ * their definitions go to the library. (functions.c) */
 MUST_CHECK bool plugin_read_functions(PluginSet *set, Plugin *plugin);
 /* plugin->op and plugin->schema. (op.c) */
 void plugin_make_op(Arena *arena, Plugin *plugin);
+/* plugin->gradients: operators without functions that compute derivatives. Of a kernel it is one:
+ * its inputs are those of the layer, its outputs `y` and their gradients `grad_y`; its outputs are
+ * gradients `grad_x` of those inputs of which `has` is true. Of an elementwise layer it is one for
+ * each such input, which has the layer's inputs and gives the partial derivative of each element.
+ * (gradient.c) */
+void plugin_make_gradients(Arena *arena, Plugin *plugin, bool (*has)(void *context, int input),
+                           void *context);
 /* For the type of a tensor: "float32", of a variable that of the function. */
 DType plugin_dtype(const PluginFunction *function, int type, DType dtype);
 
@@ -169,6 +182,11 @@ typedef struct {
 /* Attributes within their ranges, names bound, sizes computed. Reports and returns false if
  * something does not fit. */
 MUST_CHECK bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node *node);
+/* Two parts of it, for those who choose the dimensions: the attributes, and, once the dimensions
+ * and n->rest have values, the sizes. */
+MUST_CHECK bool plugin_bind_attrs(PluginNode *n, Compilation *c, const Plugin *plugin,
+                                  const Node *node);
+MUST_CHECK bool plugin_bind_sizes(PluginNode *n);
 /* Shapes of inputs and checks against the values; what depends on open sizes becomes a check at run
  * time. */
 MUST_CHECK bool plugin_check(PluginNode *n);
