@@ -317,19 +317,37 @@ static bool read_result(Checked *k, FILE *file, Call *call) {
   return true;
 }
 
-/* The lines of the sanitizers' report that say what and where. */
-static const char *essence(Checked *k, const char *path, const char *folder) {
-  static const char *const wanted[] = {"runtime error:", "ERROR: AddressSanitizer", "located "};
+/* What a line of the sanitizers' report says, without addresses: the sort of error, where the
+ * memory was allocated, the functions of the plugin. NULL: nothing of interest. */
+static const char *essential(Checked *k, char *line) {
+  static const char *const starts[] = {"AddressSanitizer: ", "located ", " in "};
+  line[strcspn(line, "\n")] = '\0';
+  if (strstr(line, "runtime error:")) return line;
+  for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+    char *start = strstr(line, starts[i]);
+    if (!start || strstr(line, "SUMMARY") || strstr(line, "by thread") ||
+        strstr(line, "DEADLYSIGNAL"))
+      continue;
+    if (i < 2) start[strcspn(start, "[")] = '\0';
+    if (i == 0) {
+      start += strlen(starts[i]);
+      start[strcspn(start, " ")] = '\0';
+    }
+    const char *file = arena_printf(k->arena, " %s/", k->plugin->folder);
+    return i < 2 || strstr(start, file) ? start : NULL;
+  }
+  return NULL;
+}
+
+static const char *essence(Checked *k, const char *path) {
   enum { MOST = 6 };
   FILE *file = fopen(path, "r");
   Str out = str_in(k->arena);
   char line[1024];
   for (int found = 0; file && found < MOST && fgets(line, sizeof line, file);) {
-    bool keep = strstr(line, folder) && strstr(line, "    #");
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-      keep = keep || strstr(line, wanted[i]);
-    if (!keep) continue;
-    str_add(&out, line + strspn(line, " ="));
+    const char *text = essential(k, line);
+    if (!text) continue;
+    str_addf(&out, "%s\n", text + strspn(text, " "));
     found++;
   }
   if (file) fclose(file);
@@ -350,7 +368,7 @@ static size_t run_from(Checked *k, Call *calls, size_t count, size_t first) {
   if (file) fclose(file);
   if (done < count) {
     calls[done].fault = FAULT_CRASH;
-    calls[done].log = essence(k, log, k->plugin->folder);
+    calls[done].log = essence(k, log);
   }
   return done;
 }

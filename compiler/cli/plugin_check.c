@@ -78,8 +78,9 @@ static bool report_output(Checked *k, const PluginCase *given, const char *name,
                       name, trial_text(k->arena, &a), trial_text(k->arena, &b));
   }
   if (!result.wrong) return true;
-  diag_error(diag, given->where, "%s: element %" PRId64 " of output '%s' is %.9g, expected is %.9g",
-             given->name, result.worst, name, result.got, result.wanted);
+  int digits = wanted->dtype == DT_F64 ? 15 : 7;
+  diag_error(diag, given->where, "%s: element %" PRId64 " of output '%s' is %.*g, expected is %.*g",
+             given->name, result.worst, name, digits, result.got, digits, result.wanted);
   return diag_note(diag, "%" PRId64 " of %" PRId64 " elements are out of tolerance", result.wrong,
                    wanted->count);
 }

@@ -128,6 +128,13 @@ static bool is_small(const TrialCall *call) {
   return true;
 }
 
+/* The kernel of another operator is never called where it does not replace that one's nodes. */
+static bool meets_condition(const Plugin *p, const Trial *trial) {
+  const Expression *condition = p->replaces_condition;
+  Dim value = condition ? plugin_value(&trial->bound, condition, "the condition") : NULL;
+  return !condition || (value && dim_is_const(value) && !dim_is(value, 0));
+}
+
 /* One attempt at a call of `f` that the descriptor allows. */
 static bool attempt(Checked *k, const PluginFunction *f, Trial *trial, Call *call) {
   Diag silent = {0};
@@ -146,7 +153,8 @@ static bool attempt(Checked *k, const PluginFunction *f, Trial *trial, Call *cal
   if (!plugin_bind_sizes(&trial->bound)) return false;
   for (size_t i = 0; i < p->inputs.count; i++)
     if (!choose_input(k, trial, f, (int)i, &inputs[i])) return false;
-  if (!trial_inputs(trial, inputs) || !call_of(k, trial, call)) return false;
+  if (!trial_inputs(trial, inputs) || !meets_condition(p, trial) || !call_of(k, trial, call))
+    return false;
   call->attrs = attrs;
   call->attr_count = attr_count;
   trial->c.diag = &k->cli->diag;
