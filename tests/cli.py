@@ -13,8 +13,9 @@ import numpy as np
 
 from common import CTC, conv_net, ctc, ctc_ok, model, onnxruntime_outputs, same, save, value
 
-COMMANDS = ["compile", "build", "run", "verify", "bench", "inspect", "ops", "completion", "man"]
-PLAIN = ["ops", "completion", "man"]
+COMMANDS = ["compile", "build", "run", "verify", "bench", "inspect", "ops", "plugin new", "plugin check", "plugin list",
+            "completion", "man"]
+PLAIN = ["ops", "plugin new", "plugin check", "plugin list", "completion", "man"]
 
 
 def inputs_file(folder, batch=2):
@@ -27,8 +28,9 @@ def check_usage(folder):
     result = ctc()
     assert result.status == 2 and all(name in result.err + result.out for name in COMMANDS)
     assert re.match(r"ctc \d+\.\d+", ctc_ok("--version").out)
+    assert "plugin check" in ctc_ok("plugin", "--help").out and ctc("plugin").status == 2
     for command in COMMANDS:
-        text = ctc_ok(command, "--help").out
+        text = ctc_ok(*command.split(), "--help").out
         assert "usage: ctc " + command in text
         if command not in PLAIN:
             assert any(option in text for option in ("--output", "--stage", "--reference", "--seconds"))
@@ -339,7 +341,7 @@ def check_completion(folder):
     scripts = {shell: ctc_ok("completion", shell).out for shell in ("bash", "zsh", "fish")}
     for shell, text in scripts.items():
         (folder / shell).write_text(text)
-        assert all(command in text for command in COMMANDS) and "every-step" in text
+        assert all(word in text for command in COMMANDS for word in command.split()) and "every-step" in text
         if shutil.which(shell):
             done = subprocess.run([shell, "-n", folder / shell], capture_output=True, text=True)
             assert done.returncode == 0 and not done.stderr, done.stderr
@@ -354,13 +356,17 @@ def check_completion(folder):
     assert complete("compile", "--stop-after", "pl") == ["plan"]
     assert complete("completion", "z") == ["zsh"]
     assert complete("inspect", "ba") == ["bash"]
+    assert complete("plu") == ["plugin"]
+    assert complete("plugin", "''") == ["new", "check", "list"]
+    assert complete("plugin", "check", "--se") == ["--seed"]
+    assert complete("plugin", "new", "--el") == ["--elementwise"]
 
 
 def check_man(folder):
     """Every option is in the manual page, and the page has no mistake that groff knows of."""
     page = ctc_ok("man").out
     for command in COMMANDS:
-        for option in re.findall(r"--[a-z-]+", ctc_ok(command, "--help").out.split("options:")[1].split("example:")[0]):
+        for option in re.findall(r"--[a-z-]+", ctc_ok(*command.split(), "--help").out.split("options:")[1].split("example:")[0]):
             assert option.replace("-", "\\-") in page, f"{command} {option}"
     if shutil.which("groff"):
         done = subprocess.run(["groff", "-man", "-ww", "-Tascii"], input=page, capture_output=True, text=True)

@@ -20,7 +20,7 @@ GENERATED_HEADERS = {"onnx.pb-c.h": "frontends", "ops.def": "ops"}
 MAIN_LEVEL = len(LEVELS)
 
 # Templates of files that stand beside emitted programs: they use what they need.
-PROGRAMS = {"main.c", "machine.c"}
+PROGRAMS = {"main.c", "machine.c", "plugin_check.c"}
 
 # Emitted programs may use these and nothing else.
 RUNTIME_HEADERS = {"<float.h>", "<math.h>", "<stddef.h>", "<stdint.h>", "<string.h>"}

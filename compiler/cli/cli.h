@@ -41,8 +41,10 @@ struct Cli {
   const char *output;
   const char *reference, *inputs_file, *cc, *cflags, *target, *stage;
   double rtol, atol, seconds, rows;
-  int run_threads; /* of the emitted program */
+  int run_threads;    /* of the emitted program */
+  double seed, calls; /* of `plugin check` */
   bool shared, memory, help, quiet, keep, dynamic, json, markdown, every_step, cpu_time;
+  bool elementwise;
   Vec(const char *) input_files; /* -i name=file */
   Vec(const char *) arguments;   /* what is not an option */
   Vec(const char *) dump_after, disabled, plugins;
@@ -52,8 +54,8 @@ struct Cli {
 };
 
 typedef struct {
-  const char *name;
-  const char *arguments; /* "MODEL"; "" if there is none */
+  const char *name;      /* "compile"; "plugin new": one of a family of commands */
+  const char *arguments; /* "MODEL.onnx"; "DIR…": one or more; "" if there is none */
   const char *summary;   /* one line */
   int (*run)(Cli *cli);
   const OptionRow *const *groups; /* ended by NULL; each group ended by a row without a name */
@@ -68,12 +70,19 @@ extern const int cli_command_count;
 extern const OptionRow cli_general_options[], cli_model_options[], cli_emit_options[],
     cli_optimize_options[], cli_output_options[], cli_ops_options[], cli_pass_options[],
     cli_data_options[], cli_verify_options[], cli_bench_options[], cli_build_options[],
-    cli_cc_options[], cli_run_threads_options[], cli_inspect_options[];
+    cli_cc_options[], cli_run_threads_options[], cli_inspect_options[], cli_plugin_options[],
+    cli_new_options[], cli_check_options[];
 
 /* Parses argv behind the subcommand into `cli`. False (after a message) on a usage error. */
 MUST_CHECK bool cli_parse(Cli *cli, const Command *command, int argc, char **argv);
 /* The words of a row, the names of the passes put in. */
 const char *cli_words(Arena *arena, const char *words);
+/* "plugin" of "plugin new"; NULL of a command that is one word. */
+const char *cli_family(Arena *arena, const Command *command);
+/* Whether it is the first row of its family. */
+bool cli_begins_family(Arena *arena, const Command *command);
+/* The last words of a family's names: "list check new". */
+const char *cli_family_words(Arena *arena, const char *family);
 void cli_help(FILE *out, const Command *command);
 void cli_usage(FILE *out);
 
@@ -113,5 +122,8 @@ int cli_inspect_command(Cli *cli);
 int cli_ops_command(Cli *cli);
 int cli_completion_command(Cli *cli);
 int cli_man_command(Cli *cli);
+int cli_plugin_list_command(Cli *cli);
+int cli_plugin_check_command(Cli *cli);
+int cli_plugin_new_command(Cli *cli);
 
 #endif

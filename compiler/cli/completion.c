@@ -46,17 +46,29 @@ static void print_quoted(const char *text, const char *special) {
 
 /* --- bash --- */
 
+/* The first word of the commands, each family once. */
 static void bash_name(Cli *cli, const Command *command) {
-  (void)cli;
-  printf("%s ", command->name);
+  const char *family = cli_family(cli->arena, command);
+  if (!family || cli_begins_family(cli->arena, command))
+    printf("%s ", family ? family : command->name);
+}
+
+/* The second word of a family. */
+static void bash_family(Cli *cli, const Command *command) {
+  if (!cli_begins_family(cli->arena, command)) return;
+  const char *family = cli_family(cli->arena, command);
+  printf("  if [ $command = %s ]; then\n    command=\"%s ${COMP_WORDS[2]}\"\n", family, family);
+  printf("    if [ \"$COMP_CWORD\" -eq 2 ]; then\n      COMPREPLY=($(compgen -W \"%s\" -- "
+         "\"$cur\"))\n      return\n    fi\n  fi\n",
+         cli_family_words(cli->arena, family));
 }
 
 /* A case that says what comes behind the option. */
 static void bash_value(Cli *cli, const Command *command, const OptionRow *row) {
   ValueKind kind = kind_of(row);
   if (kind == VALUE_NONE) return;
-  printf("  %s:%s", command->name, row->name);
-  if (row->short_name) printf("|%s:%s", command->name, row->short_name);
+  printf("  \"%s:%s\"", command->name, row->name);
+  if (row->short_name) printf("|\"%s:%s\"", command->name, row->short_name);
   switch (kind) {
   case VALUE_WORDS: printf(") words=\"%s\" ;;\n", cli_words(cli->arena, row->words)); break;
   case VALUE_FOLDER: puts(") COMPREPLY=($(compgen -d -- \"$cur\")); return ;;"); break;
@@ -76,10 +88,10 @@ static void bash_option(Cli *cli, const Command *command, const OptionRow *row) 
 }
 
 static void bash_options(Cli *cli, const Command *command) {
-  printf("  %s:-*) words=\"", command->name);
+  printf("  \"%s\":-*) words=\"", command->name);
   each_option(cli, command, bash_option);
   puts("\" ;;");
-  if (command->words) printf("  %s:*) words=\"%s\" ;;\n", command->name, command->words);
+  if (command->words) printf("  \"%s\":*) words=\"%s\" ;;\n", command->name, command->words);
 }
 
 static void print_bash(Cli *cli) {
@@ -88,7 +100,9 @@ static void print_bash(Cli *cli) {
   puts("  local command=${COMP_WORDS[1]}\n  COMPREPLY=()");
   printf("  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"");
   each_command(cli, bash_name);
-  puts("--help --version\" -- \"$cur\"))\n    return\n  fi\n  case $command:$prev in");
+  puts("--help --version\" -- \"$cur\"))\n    return\n  fi");
+  each_command(cli, bash_family);
+  puts("  case $command:$prev in");
   each_command(cli, bash_values);
   puts("  esac\n  [ -n \"$words\" ] || case $command:$cur in");
   each_command(cli, bash_options);
@@ -101,10 +115,25 @@ static void print_bash(Cli *cli) {
 /* --- zsh --- */
 
 static void zsh_name(Cli *cli, const Command *command) {
-  (void)cli;
-  printf("    '%s:", command->name);
+  const char *family = cli_family(cli->arena, command);
+  if (family && !cli_begins_family(cli->arena, command)) return;
+  printf("    '%s:", family ? family : command->name);
+  if (family) {
+    printf("%s'\n", cli_family_words(cli->arena, family));
+    return;
+  }
   print_quoted(command->summary, ":");
   puts("'");
+}
+
+static void zsh_family(Cli *cli, const Command *command) {
+  if (!cli_begins_family(cli->arena, command)) return;
+  const char *family = cli_family(cli->arena, command);
+  printf("  if [[ $command == %s ]]; then\n    if (( CURRENT == 2 )); then\n      compadd %s\n",
+         family, cli_family_words(cli->arena, family));
+  printf("      return\n    fi\n    command=\"%s $words[2]\"\n    shift words\n    (( CURRENT-- "
+         "))\n  fi\n",
+         family);
 }
 
 static void zsh_spec(Cli *cli, const OptionRow *row, const char *name) {
@@ -128,7 +157,7 @@ static void zsh_option(Cli *cli, const Command *command, const OptionRow *row) {
 }
 
 static void zsh_options(Cli *cli, const Command *command) {
-  printf("  %s)\n    _arguments \\\n", command->name);
+  printf("  '%s')\n    _arguments \\\n", command->name);
   each_option(cli, command, zsh_option);
   if (command->words)
     printf("      ':%s:(%s)' ;;\n", command->arguments, command->words);
@@ -142,25 +171,49 @@ static void print_zsh(Cli *cli) {
   puts("  local command=$words[2]\n  local -a commands\n  commands=(");
   each_command(cli, zsh_name);
   puts("  )\n  if (( CURRENT == 2 )); then\n    _describe command commands\n    return\n  fi");
-  puts("  shift words\n  (( CURRENT-- ))\n  case $command in");
+  puts("  shift words\n  (( CURRENT-- ))");
+  each_command(cli, zsh_family);
+  puts("  case $command in");
   each_command(cli, zsh_options);
   puts("  esac\n}\n_ctc \"$@\"");
 }
 
 /* --- fish --- */
 
+/* Whether the command line begins with the command, as fish asks it. */
+static const char *fish_condition(Cli *cli, const Command *command) {
+  const char *family = cli_family(cli->arena, command);
+  if (!family) return arena_printf(cli->arena, "__fish_seen_subcommand_from %s", command->name);
+  return arena_printf(cli->arena,
+                      "__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s", family,
+                      command->name + strlen(family) + 1);
+}
+
+/* The first word of a family, and its second words. */
+static void fish_family(Cli *cli, const Command *command, const char *family) {
+  const char *words = cli_family_words(cli->arena, family);
+  if (cli_begins_family(cli->arena, command))
+    printf("complete -c ctc -n __fish_use_subcommand -f -a %s -d '%s'\n", family, words);
+  printf("complete -c ctc -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from "
+         "%s' -f -a %s",
+         family, words, command->name + strlen(family) + 1);
+}
+
 static void fish_name(Cli *cli, const Command *command) {
-  (void)cli;
-  printf("complete -c ctc -n __fish_use_subcommand -f -a %s -d '", command->name);
+  const char *family = cli_family(cli->arena, command);
+  if (family)
+    fish_family(cli, command, family);
+  else
+    printf("complete -c ctc -n __fish_use_subcommand -f -a %s", command->name);
+  printf(" -d '");
   print_escaped(command->summary, "'\\");
   puts("'");
   if (command->words)
-    printf("complete -c ctc -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", command->name,
-           command->words);
+    printf("complete -c ctc -n '%s' -f -a '%s'\n", fish_condition(cli, command), command->words);
 }
 
 static void fish_option(Cli *cli, const Command *command, const OptionRow *row) {
-  printf("complete -c ctc -n '__fish_seen_subcommand_from %s' -l %s", command->name, row->name + 2);
+  printf("complete -c ctc -n '%s' -l %s", fish_condition(cli, command), row->name + 2);
   if (row->short_name) printf(" -s %s", row->short_name + 1);
   switch (kind_of(row)) {
   case VALUE_NONE: break;

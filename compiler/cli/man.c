@@ -5,11 +5,16 @@
 
 #include <string.h>
 
-/* Text as roff: minus signs stay minus signs, and a line does not start with a request. */
+/* Text as roff, which is ASCII: minus signs stay minus signs, and a line does not start with a
+ * request. */
 static void print_text(const char *text) {
+  static const char dots[] = "…";
   if (*text == '.' || *text == '\'') fputs("\\&", stdout);
   for (; *text; text++) {
-    if (*text == '-')
+    if (strncmp(text, dots, sizeof dots - 1) == 0) {
+      fputs("...", stdout);
+      text += sizeof dots - 2;
+    } else if (*text == '-')
       fputs("\\-", stdout);
     else if (*text == '\\')
       fputs("\\e", stdout);
@@ -37,7 +42,8 @@ static void print_option(const OptionRow *row) {
 }
 
 static void print_command(const Command *command) {
-  printf(".SS ctc %s%s%s\n", command->name, *command->arguments ? " " : "", command->arguments);
+  printf(".SS ctc %s ", command->name);
+  print_line("", command->arguments);
   print_line("", command->summary);
   for (int g = 0; command->groups[g]; g++)
     for (const OptionRow *row = command->groups[g]; row->name; row++)

@@ -168,6 +168,10 @@ const OptionRow cli_model_options[] = {
     {"--set", NULL, "INPUT=VALUE", CALL(handle_set), "make an input a constant; repeatable"},
     {"--threads", NULL, "N", CALL(handle_threads),
      "plan for up to N threads (4); 1: a program without anything of threads"},
+    {0},
+};
+
+const OptionRow cli_plugin_options[] = {
     {"--plugin", NULL, "DIR", CALL(handle_plugin),
      "a layer of one's own: a folder with layer.json and kernel.c; repeatable"},
     {0},
@@ -278,6 +282,18 @@ const OptionRow cli_ops_options[] = {
     {0},
 };
 
+const OptionRow cli_new_options[] = {
+    {"--elementwise", NULL, NULL, FLAG(elementwise),
+     "a layer that computes each element by itself: a function of numbers"},
+    {0},
+};
+
+const OptionRow cli_check_options[] = {
+    {"--seed", NULL, "N", REAL(seed), "what the random calls start from (another one each time)"},
+    {"--calls", NULL, "N", REAL(calls), "random calls of each function (200)"},
+    {0},
+};
+
 const char *cli_words(Arena *arena, const char *words) {
   int count;
   if (!words || strcmp(words, PASSES) != 0) return words;
@@ -385,9 +401,34 @@ void cli_help(FILE *out, const Command *command) {
   if (command->example) fprintf(out, "\nexample:\n  %s\n", command->example);
 }
 
+/* --- families of commands --- */
+
+const char *cli_family(Arena *arena, const Command *command) {
+  size_t length = strcspn(command->name, " ");
+  return command->name[length] ? arena_strndup(arena, command->name, length) : NULL;
+}
+
+static bool in_family(const Command *command, const char *family) {
+  size_t length = strlen(family);
+  return strncmp(command->name, family, length) == 0 && command->name[length] == ' ';
+}
+
+bool cli_begins_family(Arena *arena, const Command *command) {
+  const char *family = cli_family(arena, command);
+  return family && (command == cli_commands || !in_family(command - 1, family));
+}
+
+const char *cli_family_words(Arena *arena, const char *family) {
+  Str words = str_in(arena);
+  for (int i = 0; i < cli_command_count; i++)
+    if (in_family(&cli_commands[i], family))
+      str_addf(&words, "%s%s", words.length ? " " : "", cli_commands[i].name + strlen(family) + 1);
+  return str_text(&words);
+}
+
 void cli_usage(FILE *out) {
   fputs("usage: ctc COMMAND [OPTION]… [ARGUMENT]…\n\ncommands:\n", out);
   for (int i = 0; i < cli_command_count; i++)
-    fprintf(out, "  %-10s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    fprintf(out, "  %-12s %s\n", cli_commands[i].name, cli_commands[i].summary);
   fputs("\n`ctc COMMAND --help` tells more; `ctc --version` the version.\n", out);
 }

@@ -78,8 +78,7 @@ static int wait_for(pid_t child) {
   return ended == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Runs argv; its messages go to `log` (a file). The exit status, or -1. */
-static int run_process(const char *const *argv, const char *log) {
+int toolchain_run(const char *const *argv, const char *log) {
   fflush(NULL);
   pid_t child = fork();
   if (child == 0) {
@@ -121,7 +120,7 @@ bool toolchain_compile(Cli *cli, const char *source, const char *extra, const ch
   argv[count] = NULL;
   const char *log = arena_printf(cli->arena, "%s.log", output);
   cli_progress(cli, "compiling %s with %s", source, argv[0]);
-  int status = run_process(argv, log);
+  int status = toolchain_run(argv, log);
   cli_progress(cli, "%s", "");
   if (status == 127)
     diag_error(&cli->diag, "ctc", "cannot run the C compiler '%s'", argv[0]);

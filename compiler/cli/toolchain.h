@@ -13,4 +13,8 @@ void toolchain_done(Cli *cli, const char *folder);
 MUST_CHECK bool toolchain_compile(Cli *cli, const char *source, const char *extra,
                                   const char *output, bool shared);
 
+/* Runs `argv`, ended by NULL; what it writes to stderr goes to the file `log`. The exit status; -1:
+ * it was ended by a signal, or could not be started. */
+int toolchain_run(const char *const *argv, const char *log);
+
 #endif

@@ -1,6 +1,8 @@
 /* tensor.c: constant tensors: making them, reading elements as numbers, alignment. */
 #include "ir/tensor.h"
 
+#include "ir/kernel.h"
+
 #include <string.h>
 
 enum { DATA_ALIGN = 64 };
@@ -56,6 +58,22 @@ Tensor *tensor_i64(Arena *arena, const int64_t *values, int64_t count) {
   void *data;
   Tensor *tensor = tensor_create(arena, DT_I64, 1, &count, &data);
   if (count) memcpy(data, values, (size_t)count * sizeof *values);
+  return tensor;
+}
+
+Tensor *tensor_from_reals(Arena *arena, DType dtype, int rank, const int64_t *dims,
+                          const double *values) {
+  void *data;
+  Tensor *tensor = tensor_create(arena, dtype, rank, dims, &data);
+  const char *name = arena_printf(arena, "ctc_cast_f64_%s", dtype_info(dtype)->short_name);
+  const Kernel *cast = dtype == DT_F64 ? NULL : kernel_find(name);
+  const void *in = values;
+  const int64_t step = 1;
+  CTC_ASSERT(cast || dtype == DT_F64);
+  if (cast)
+    cast->map(data, &in, &step, tensor->count);
+  else if (tensor->count)
+    memcpy(data, values, (size_t)tensor->count * sizeof *values);
   return tensor;
 }
 

@@ -26,6 +26,10 @@ typedef struct {
  * does not overflow. */
 Tensor *tensor_create(Arena *arena, DType dtype, int rank, const int64_t *dims, void **data);
 Tensor *tensor_scalar_f32(Arena *arena, float value);
+/* One number an element, as the cast of the runtime makes it from a double. They must be within the
+ * range of integer dtypes. */
+Tensor *tensor_from_reals(Arena *arena, DType dtype, int rank, const int64_t *dims,
+                          const double *values);
 Tensor *tensor_i64(Arena *arena, const int64_t *values, int64_t count); /* rank 1 */
 /* Product of dims in *count; false if it overflows or a dim is negative. */
 MUST_CHECK bool tensor_count(const int64_t *dims, int rank, int64_t *count);

@@ -517,7 +517,7 @@ static bool read_plugin(Reader *r, const JsonValue *root) {
   Plugin *p = r->plugin;
   const JsonValue *attrs = json_member(root, "attributes"), *cost = json_member(root, "cost");
   p->name = text_member(root, "name", "");
-  p->prefix = lower_case(r->arena, p->name);
+  p->prefix = p->stem = lower_case(r->arena, p->name);
   p->domain = text_member(root, "domain", "ctc.layers");
   p->summary = text_member(root, "summary", "");
   p->version = (int)number_member(root, "version", 1);

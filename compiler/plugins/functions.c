@@ -1,12 +1,14 @@
 /* functions.c: kernel.c of a plugin: its definitions join the library, and each parameter of its
  * kernels is bound by its name to what the descriptor calls so.
  *
- * The kernel for element types (f32, i64) of the type variables is NAME_f32_i64. */
+ * The kernel for element types (f32, i64) of the type variables is NAME_f32_i64. That of its
+ * gradient, in gradient.c, is NAME_gradient_f32_i64; of elementwise layers NAME_grad_x_f32_i64. */
 #include "plugins/plugin.h"
 
 #include "kernels/source.h"
 
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
   PluginSet *set;
@@ -14,6 +16,7 @@ typedef struct {
   Arena *arena;
   Diag *diag;
   Sources sources;
+  const char *file;         /* where its functions should be: kernel.c or gradient.c */
   const Function *function; /* the kernel at hand */
 } Loader;
 
@@ -261,10 +264,11 @@ static void use_compiled(Kernel *kernel) {
 
 /* The type that a function of numbers returns is that of the output. */
 static bool check_result(Loader *l, const PluginFunction *made) {
+  if (!l->plugin->elementwise) return true;
   const PluginTensor *output = &l->plugin->outputs.items[0];
   DType wanted = plugin_dtype(made, output->type, output->dtype);
   const Param result = {.type = l->function->result_type};
-  if (!l->plugin->elementwise || same_c_type(&result, wanted)) return true;
+  if (same_c_type(&result, wanted)) return true;
   return kernel_error(l, "'%s' must return '%s', as output '%s' is %s", l->function->name,
                       dtype_info(wanted)->c_type, output->name, dtype_info(wanted)->name);
 }
@@ -275,19 +279,24 @@ static const Function *find_function(const Sources *sources, const char *name) {
   return NULL;
 }
 
+/* "gdn_f32" */
+static const char *function_name(Loader *l, const char *stem, const DType *dtypes) {
+  Str name = str_in(l->arena);
+  str_add(&name, stem);
+  for (size_t t = 0; t < l->plugin->types.count; t++)
+    str_addf(&name, "_%s", dtype_info(dtypes[t])->short_name);
+  return str_text(&name);
+}
+
 static bool add_function(Loader *l, const DType *dtypes) {
   Plugin *p = l->plugin;
-  Str name = str_in(l->arena);
+  const char *name = function_name(l, p->stem, dtypes);
   PluginFunction made = {0};
-  str_add(&name, p->prefix);
-  for (size_t t = 0; t < p->types.count; t++) {
-    made.dtypes[t] = dtypes[t];
-    str_addf(&name, "_%s", dtype_info(dtypes[t])->short_name);
-  }
-  l->function = find_function(&l->sources, str_text(&name));
+  memcpy(made.dtypes, dtypes, sizeof made.dtypes);
+  l->function = find_function(&l->sources, name);
   if (!l->function)
-    return diag_error(l->diag, l->sources.files.items[0], "there is no %s '%s'",
-                      p->elementwise ? "function of numbers" : "kernel", str_text(&name));
+    return diag_error(l->diag, l->file, "there is no %s '%s'",
+                      p->elementwise ? "function of numbers" : "kernel", name);
   const Chunk *vector = p->elementwise ? vector_form(&l->sources, l->function) : NULL;
   made.kernel = (Kernel){.name = l->function->name,
                          .is_scalar = p->elementwise,
@@ -394,9 +403,49 @@ static bool add_chunks(Loader *l) {
   return ok;
 }
 
+/* --- gradients --- */
+
+/* Whether gradient.c has the derivative by an input, of the first choice of element types. */
+static bool has_derivative(void *context, int input) {
+  Loader *l = context;
+  const Plugin *p = l->plugin;
+  const char *gradient = arena_printf(l->arena, "grad_%s", p->inputs.items[input].name);
+  DType dtypes[PLUGIN_TYPES] = {DT_NONE};
+  for (size_t t = 0; t < p->types.count; t++) dtypes[t] = p->types.items[t].dtypes.items[0];
+  const char *stem =
+      arena_printf(l->arena, "%s_%s", p->prefix, p->elementwise ? gradient : "gradient");
+  const Function *function = find_function(&l->sources, function_name(l, stem, dtypes));
+  if (p->elementwise || !function) return function != NULL;
+  for (size_t i = 0; i < function->params.count; i++)
+    if (strcmp(function->params.items[i].name, gradient) == 0) return true;
+  return false;
+}
+
+static bool add_gradients(Loader *l) {
+  Plugin *layer = l->plugin;
+  bool ok = true;
+  plugin_make_gradients(l->arena, layer, has_derivative, l);
+  const Plugin *first = layer->gradients.count ? layer->gradients.items[0] : NULL;
+  if (!first)
+    return diag_error(l->diag, l->file, "it has no derivative, such as '%s_grad_%s_…'",
+                      layer->prefix, layer->inputs.items[0].name);
+  for (size_t i = 0; i < layer->gradients.count; i++) {
+    l->plugin = layer->gradients.items[i];
+    ok = add_functions(l) && ok;
+    plugin_make_op(l->arena, l->plugin);
+  }
+  if (ok && !first->outputs.count)
+    ok = diag_error(l->diag, l->file, "'%s' has no parameter such as 'grad_%s'",
+                    first->functions.items[0].kernel.name, layer->inputs.items[0].name);
+  l->plugin = layer;
+  return ok;
+}
+
 bool plugin_read_functions(PluginSet *set, Plugin *plugin) {
   const char *path = arena_printf(set->arena, "%s/kernel.c", plugin->folder);
-  Loader l = {.set = set, .plugin = plugin, .arena = set->arena, .diag = set->diag};
+  const char *gradient = arena_printf(set->arena, "%s/gradient.c", plugin->folder);
+  bool has_gradient = !plugin->kernel_text && access(gradient, F_OK) == 0;
+  Loader l = {.set = set, .plugin = plugin, .arena = set->arena, .diag = set->diag, .file = path};
   l.sources = (Sources){.arena = set->arena,
                         .diag = set->diag,
                         .prefix = plugin->prefix,
@@ -404,6 +453,10 @@ bool plugin_read_functions(PluginSet *set, Plugin *plugin) {
                         .definitions = map_in(set->arena)};
   vec_push(set->arena, &l.sources.files, path);
   const char *text = plugin->kernel_text;
+  if (has_gradient) vec_push(set->arena, &l.sources.files, gradient);
   if (text ? !sources_add(&l.sources, path, text) : !sources_read(&l.sources, path)) return false;
-  return sources_order(&l.sources) && (text || add_chunks(&l)) && add_functions(&l);
+  if (has_gradient && !sources_read(&l.sources, gradient)) return false;
+  if (!sources_order(&l.sources) || !(text || add_chunks(&l)) || !add_functions(&l)) return false;
+  l.file = gradient;
+  return !has_gradient || add_gradients(&l);
 }

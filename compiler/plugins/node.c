@@ -135,7 +135,10 @@ static void bind_left_out(PluginNode *n, const PluginTensor *tensor) {
   }
 }
 
-static bool bind_sizes(PluginNode *n) {
+bool plugin_bind_sizes(PluginNode *n) {
+  if (n->plugin->rest >= 0)
+    n->values[n->plugin->rest].number = dim_product(n->c->dims, n->rest, (size_t)n->rest_rank);
+  if (n->plugin->rest_short >= 0) n->values[n->plugin->rest_short] = n->values[n->plugin->rest];
   const Plugin *p = n->plugin;
   for (size_t i = 0; i < p->sizes.count; i++) {
     const PluginSize *size = &p->sizes.items[i];
@@ -152,14 +155,19 @@ static bool too_many(const PluginNode *n, const char *sort, int count, size_t mo
                                              sort, n->plugin->name, most);
 }
 
-bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node *node) {
+bool plugin_bind_attrs(PluginNode *n, Compilation *c, const Plugin *plugin, const Node *node) {
+  bool ok = true;
   *n = (PluginNode){.c = c, .plugin = plugin, .node = node, .rest_rank = -1};
   n->values = ARENA_ARRAY(c->arena, ExpressionValue, plugin->names.count + 1);
-  bool ok = true;
+  for (size_t i = 0; i < plugin->attrs.count; i++) ok = bind_attr(n, &plugin->attrs.items[i]) && ok;
+  return ok;
+}
+
+bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node *node) {
+  bool ok = plugin_bind_attrs(n, c, plugin, node);
   if (too_many(n, "input", node->input_count, plugin->inputs.count) ||
       too_many(n, "output", node->output_count, plugin->outputs.count))
     return false;
-  for (size_t i = 0; i < plugin->attrs.count; i++) ok = bind_attr(n, &plugin->attrs.items[i]) && ok;
   for (size_t i = 0; i < plugin->inputs.count; i++) {
     if (!node_in(node, (int)i) && !plugin->inputs.items[i].optional)
       return node_error(c, node, "input %zu ('%s') of %s is missing", i,
@@ -169,10 +177,7 @@ bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node
   if (!ok) return false;
   for (size_t i = 0; i < plugin->inputs.count; i++)
     if (!node_in(node, (int)i)) bind_left_out(n, &plugin->inputs.items[i]);
-  if (plugin->rest >= 0)
-    n->values[plugin->rest].number = dim_product(c->dims, n->rest, (size_t)n->rest_rank);
-  if (plugin->rest_short >= 0) n->values[plugin->rest_short] = n->values[plugin->rest];
-  return bind_sizes(n);
+  return plugin_bind_sizes(n);
 }
 
 /* --- values --- */

@@ -2,6 +2,7 @@
  *
  *   gdn/layer.json   inputs, outputs, attributes, shapes as expressions (schema/layer.schema.json)
  *   gdn/kernel.c     functions gdn_f32, gdn_f64 … written like a file of runtime/
+ *   gdn/gradient.c   its derivatives, if there are any
  *   gdn/cases.json   inputs and expected outputs, for `ctc plugin check`
  *
  * A plugin becomes what built-in operators are: an OpDef, whose inference and lowering follow the
@@ -12,7 +13,9 @@
  *   descriptor.c  layer.json as a Plugin     functions.c  kernel.c: functions and their arguments
  *   expression.c  sizes and conditions       node.c       a node against the descriptor
  *   load.c        where plugins are found    op.c         inference and lowering
- *   layers.c      those of layers/           pattern_….c  nodes that it replaces */
+ *   layers.c      those of layers/           pattern_….c  nodes that it replaces
+ *   gradient.c    operators of derivatives   cases.c      cases.json
+ *   trial.c       a kernel's arguments where all sizes are known */
 #ifndef CTC_PLUGINS_PLUGIN_H
 #define CTC_PLUGINS_PLUGIN_H
 
@@ -153,6 +156,7 @@ typedef struct Plugin {
   const char *folder, *name, *domain, *summary;
   const char *descriptor_text, *kernel_text; /* of layers/; NULL: files of the folder */
   const char *prefix;                        /* of what kernel.c defines: the name in lower case */
+  const char *stem; /* of its functions' names: "gdn" of gdn_f32, "gdn_gradient" */
   int version;
   JsonFile file; /* layer.json */
   Vec(PluginType) types;
@@ -168,6 +172,7 @@ typedef struct Plugin {
   const Expression *units, *flops; /* NULL: not given */
   Vec(PluginPattern) patterns;     /* `replaces` */
   Vec(PluginFunction) functions;
+  Vec(struct Plugin *) gradients; /* see plugin_make_gradients */
   OpDef op;
   OperatorSchema schema;
 } Plugin;
@@ -204,10 +209,18 @@ struct Reader;
 MUST_CHECK bool plugin_read_patterns(struct Reader *reader, const JsonValue *replaces);
 /* OpDef.replaces of a plugin. (pattern_match.c) */
 bool plugin_replaces(Compilation *c, const OpDef *op, Node *node, const int *uses);
-/* kernel.c: plugin->functions; its definitions go to the library. (functions.c) */
+/* kernel.c and, if there is one, gradient.c: the functions of the plugin and of its gradients;
+ * their definitions go to the library. (functions.c) */
 MUST_CHECK bool plugin_read_functions(PluginSet *set, Plugin *plugin);
 /* plugin->op and plugin->schema. (op.c) */
 void plugin_make_op(Arena *arena, Plugin *plugin);
+/* plugin->gradients: operators without functions that compute derivatives. Of a kernel it is one:
+ * its inputs are those of the layer, its outputs `y` and their gradients `grad_y`; its outputs are
+ * gradients `grad_x` of those inputs of which `has` is true. Of an elementwise layer it is one for
+ * each such input, which has the layer's inputs and gives the partial derivative of each element.
+ * (gradient.c) */
+void plugin_make_gradients(Arena *arena, Plugin *plugin, bool (*has)(void *context, int input),
+                           void *context);
 /* For the type of a tensor: "float32", of a variable that of the function. */
 DType plugin_dtype(const PluginFunction *function, int type, DType dtype);
 
@@ -225,6 +238,11 @@ typedef struct {
 /* Attributes within their ranges, names bound, sizes computed. Reports and returns false if
  * something does not fit. */
 MUST_CHECK bool plugin_bind(PluginNode *n, Compilation *c, const Plugin *plugin, const Node *node);
+/* Two parts of it, for those who choose the dimensions: the attributes, and, once the dimensions
+ * and n->rest have values, the sizes. */
+MUST_CHECK bool plugin_bind_attrs(PluginNode *n, Compilation *c, const Plugin *plugin,
+                                  const Node *node);
+MUST_CHECK bool plugin_bind_sizes(PluginNode *n);
 /* Shapes of inputs and checks against the values; what depends on open sizes becomes a check at run
  * time. */
 MUST_CHECK bool plugin_check(PluginNode *n);

@@ -627,3 +627,17 @@ bool emit_c(const Program *program, const Options *options) {
                      restore_lines(&e, str_text(&source_text), base_name(options->output)),
                      str_text(&header_text));
 }
+
+bool emit_c_around(Compilation *c, const Options *options, const int *chunks, size_t count,
+                   const char *template, Scope *scope, const char *path) {
+  Emitter e = {.c = c, .options = options, .arena = c->arena};
+  Str text = str_in(c->arena);
+  FileWriter writer;
+  e.chunk_used = ARENA_ARRAY(e.arena, bool, kernel_chunk_count(c->library) + 1);
+  for (size_t i = 0; i < count; i++) emit_need_chunk(&e, chunks[i]);
+  bind_runtime(&e, scope);
+  if (!expand(&e, template, scope, &text) || !file_write_begin(&writer, path, e.arena, c->diag))
+    return false;
+  fputs(restore_lines(&e, str_text(&text), base_name(path)), writer.stream);
+  return file_write_commit(&writer, c->diag);
+}

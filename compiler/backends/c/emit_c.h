@@ -2,6 +2,7 @@
 #ifndef CTC_BACKENDS_C_EMIT_C_H
 #define CTC_BACKENDS_C_EMIT_C_H
 
+#include "backends/template.h"
 #include "ir/program.h"
 #include "options.h"
 
@@ -19,5 +20,11 @@ MUST_CHECK bool emit_c_main(const Program *program, const Options *options, cons
  * linked with models of options->trace and options->profile; "machine.c". */
 MUST_CHECK bool emit_c_support(const Program *program, const Options *options, const char *template,
                                const char *path);
+
+/* Writes `path` from a template in which $runtime_head and $runtime stand for definitions: those
+ * numbered `chunks` (ir/kernel.h) and what they need; `scope` binds its other names. With
+ * options->line_directives, messages about those of plugins point at their files. */
+MUST_CHECK bool emit_c_around(Compilation *c, const Options *options, const int *chunks,
+                              size_t count, const char *template, Scope *scope, const char *path);
 
 #endif

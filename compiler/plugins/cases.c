@@ -1,0 +1,242 @@
+/* cases.c: reads cases.json. The schema says what it looks like; names, element types, the numbers
+ * of elements and their ranges are checked here. */
+#include "plugins/cases.h"
+
+#include "io/schemas.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+  Arena *arena;
+  const Plugin *plugin;
+  JsonFile file;
+} Reader;
+
+static double number_member(const JsonValue *object, const char *key, double missing) {
+  const JsonValue *value = json_member(object, key);
+  return value ? value->number : missing;
+}
+
+/* --- tensors --- */
+
+/* The range of an integer type, as numbers that a double can hold. */
+static void integer_range(DType dtype, double *low, double *high) {
+  const DTypeInfo *info = dtype_info(dtype);
+  int bits = (int)info->bytes * 8;
+  *low = info->kind == KIND_INT ? -ldexp(1, bits - 1) : 0;
+  *high = info->kind == KIND_BOOL ? 1 : ldexp(1, info->kind == KIND_INT ? bits - 1 : bits) - 1;
+}
+
+/* A number, or one of the texts that stand for those that JSON has not. */
+static bool read_number(Reader *r, const JsonValue *json, DType dtype, double *number) {
+  static const struct {
+    const char *text;
+    double value;
+  } texts[] = {{"NaN", NAN}, {"Infinity", INFINITY}, {"-Infinity", -INFINITY}};
+  double low, high;
+  *number = json->kind == JSON_BOOL ? json->boolean : json->number;
+  if (dtype_is_float(dtype)) {
+    if (json->kind == JSON_NUMBER) return true;
+    for (size_t i = 0; json->kind == JSON_STRING && i < sizeof texts / sizeof *texts; i++)
+      if (strcmp(texts[i].text, json->string) == 0) {
+        *number = texts[i].value;
+        return true;
+      }
+    return json_error(&r->file, json,
+                      "an element must be a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
+  }
+  integer_range(dtype, &low, &high);
+  bool whole = (json->kind == JSON_NUMBER && json->is_integer) ||
+               (json->kind == JSON_BOOL && dtype == DT_BOOL);
+  if (whole && *number >= low && *number <= high) return true;
+  return json_error(&r->file, json, "%s is no element of type %s", json_show(r->arena, json),
+                    dtype_info(dtype)->name);
+}
+
+typedef struct {
+  double *numbers;
+  int64_t *integers;
+  int64_t count, most; /* of elements, so far and wanted */
+} Elements;
+
+/* Flat or nested lists. */
+static bool read_elements(Reader *r, const JsonValue *json, DType dtype, Elements *elements) {
+  bool ok = true;
+  for (size_t i = 0; json->kind == JSON_ARRAY && i < json->count; i++)
+    ok = read_elements(r, json->items[i], dtype, elements) && ok;
+  if (json->kind == JSON_ARRAY) return ok;
+  int64_t at = elements->count++;
+  if (at >= elements->most) return true; /* too many: reported later */
+  elements->integers[at] = json->kind == JSON_BOOL ? json->boolean : json->integer;
+  return read_number(r, json, dtype, &elements->numbers[at]);
+}
+
+static const Tensor *read_tensor(Reader *r, const JsonValue *json) {
+  DType dtype = dtype_from_name(json_member(json, "dtype")->string);
+  const JsonValue *shape = json_member(json, "shape"), *data = json_member(json, "data");
+  int64_t dims[MAX_RANK];
+  Elements elements = {0};
+  for (size_t d = 0; d < shape->count; d++) dims[d] = shape->items[d]->integer;
+  if (!tensor_count(dims, (int)shape->count, &elements.most) || elements.most > INT64_C(1) << 30) {
+    json_error(&r->file, shape, "the tensor is too large");
+    return NULL;
+  }
+  elements.numbers = ARENA_ARRAY(r->arena, double, elements.most + 1);
+  elements.integers = ARENA_ARRAY(r->arena, int64_t, elements.most + 1);
+  bool ok = read_elements(r, data, dtype, &elements);
+  if (elements.count != elements.most) {
+    json_error(&r->file, data, "it has %lld elements, its shape %lld", (long long)elements.count,
+               (long long)elements.most);
+    return NULL;
+  }
+  if (!ok) return NULL;
+  Tensor *tensor = tensor_from_reals(r->arena, dtype, (int)shape->count, dims, elements.numbers);
+  if (dtype == DT_I64) tensor->data = elements.integers; /* a double has not all of them */
+  return tensor;
+}
+
+static bool unknown_name(Reader *r, const JsonMember *member, const char *what,
+                         const char *const *names, size_t count) {
+  const Plugin *p = r->plugin;
+  json_error(&r->file, member->value, "%s has no %s '%s'", p->name, what, member->key);
+  const char *near = str_nearest(member->key, names, count);
+  return near && diag_hint(r->file.diag, "did you mean '%s'?", near);
+}
+
+/* Tensors by the names of `tensors`, into `values`. */
+static bool read_tensors(Reader *r, const JsonValue *json, const char *what,
+                         const PluginTensor *tensors, size_t count, const Tensor **values) {
+  const char **names = ARENA_ARRAY(r->arena, const char *, count + 1);
+  bool ok = true;
+  for (size_t i = 0; i < count; i++) names[i] = tensors[i].name;
+  for (size_t m = 0; m < json->count; m++) {
+    size_t i = 0;
+    while (i < count && strcmp(names[i], json->members[m].key) != 0) i++;
+    if (i == count)
+      ok = unknown_name(r, &json->members[m], what, names, count);
+    else
+      ok = (values[i] = read_tensor(r, json->members[m].value)) != NULL && ok;
+  }
+  for (size_t i = 0; i < count; i++)
+    if (!tensors[i].optional && !json_member(json, names[i]))
+      ok = json_error(&r->file, json, "the %s '%s' is missing", what, names[i]);
+  return ok;
+}
+
+/* --- attributes --- */
+
+static const PluginAttr *find_attr(const Plugin *p, const char *name) {
+  for (size_t i = 0; i < p->attrs.count; i++)
+    if (strcmp(p->attrs.items[i].name, name) == 0) return &p->attrs.items[i];
+  return NULL;
+}
+
+static bool is_number(const JsonValue *json, bool whole) {
+  return json->kind == JSON_NUMBER && (!whole || json->is_integer);
+}
+
+static bool wrong_attr(Reader *r, const PluginAttr *attr, const JsonValue *json,
+                       const char *wanted) {
+  return json_error(&r->file, json, "attribute '%s' must be %s, not %s", attr->name, wanted,
+                    json_show(r->arena, json));
+}
+
+static bool read_list(Reader *r, const PluginAttr *attr, const JsonValue *json, Attr *made) {
+  bool whole = attr->kind == ATTR_INTS;
+  if (json->kind != JSON_ARRAY) return wrong_attr(r, attr, json, "a list of numbers");
+  int64_t *ints = ARENA_ARRAY(r->arena, int64_t, json->count + 1);
+  float *floats = ARENA_ARRAY(r->arena, float, json->count + 1);
+  for (size_t i = 0; i < json->count; i++) {
+    if (!is_number(json->items[i], whole))
+      return wrong_attr(r, attr, json->items[i],
+                        whole ? "a list of integers" : "a list of numbers");
+    ints[i] = json->items[i]->integer;
+    floats[i] = (float)json->items[i]->number;
+  }
+  *made = (Attr){
+      .name = attr->name, .kind = attr->kind, .count = json->count, .ints = ints, .floats = floats};
+  return true;
+}
+
+static bool read_attr(Reader *r, const PluginAttr *attr, const JsonValue *json, Attr *made) {
+  switch (attr->kind) {
+  case ATTR_INT:
+    if (attr->is_bool && json->kind == JSON_BOOL) {
+      *made = attr_int(attr->name, json->boolean);
+      return true;
+    }
+    *made = attr_int(attr->name, json->integer);
+    return is_number(json, true) || wrong_attr(r, attr, json, "an integer");
+  case ATTR_FLOAT:
+    *made = attr_float(attr->name, json->number);
+    return is_number(json, false) || wrong_attr(r, attr, json, "a number");
+  case ATTR_STRING:
+    if (json->kind != JSON_STRING) return wrong_attr(r, attr, json, "a text");
+    *made = attr_text(attr->name, json->string);
+    return true;
+  default: return read_list(r, attr, json, made);
+  }
+}
+
+static bool read_attrs(Reader *r, const JsonValue *root, PluginCase *made) {
+  const JsonValue *json = json_member(root, "attributes");
+  const Plugin *p = r->plugin;
+  const char **names = ARENA_ARRAY(r->arena, const char *, p->attrs.count + 1);
+  bool ok = true;
+  for (size_t i = 0; i < p->attrs.count; i++) names[i] = p->attrs.items[i].name;
+  made->attrs = ARENA_ARRAY(r->arena, Attr, p->attrs.count + 1);
+  for (size_t i = 0; json && i < json->count; i++) {
+    const PluginAttr *attr = find_attr(p, json->members[i].key);
+    if (!attr)
+      ok = unknown_name(r, &json->members[i], "attribute", names, p->attrs.count);
+    else
+      ok = read_attr(r, attr, json->members[i].value, &made->attrs[made->attr_count++]) && ok;
+  }
+  for (size_t i = 0; i < p->attrs.count; i++)
+    if (p->attrs.items[i].required && !(json && json_member(json, names[i])))
+      ok = json_error(&r->file, json ? json : root, "the attribute '%s' is missing", names[i]);
+  return ok;
+}
+
+/* --- cases --- */
+
+static bool read_case(Reader *r, const JsonValue *json, PluginCase *made) {
+  const Plugin *p = r->plugin;
+  const JsonValue *name = json_member(json, "name");
+  *made = (PluginCase){.where = json_where(&r->file, json),
+                       .rtol = number_member(json, "rtol", 1e-5),
+                       .atol = number_member(json, "atol", 1e-6)};
+  made->name = name ? arena_printf(r->arena, "case %zu '%s'", json->index, name->string)
+                    : arena_printf(r->arena, "case %zu", json->index);
+  made->inputs = ARENA_ARRAY(r->arena, const Tensor *, p->inputs.count + 1);
+  made->outputs = ARENA_ARRAY(r->arena, const Tensor *, p->outputs.count + 1);
+  bool ok = read_attrs(r, json, made);
+  ok = read_tensors(r, json_member(json, "inputs"), "input", p->inputs.items, p->inputs.count,
+                    made->inputs) &&
+       ok;
+  return read_tensors(r, json_member(json, "outputs"), "output", p->outputs.items, p->outputs.count,
+                      made->outputs) &&
+         ok;
+}
+
+bool plugin_read_cases(PluginSet *set, const Plugin *plugin, PluginCases *cases) {
+  const char *path = arena_printf(set->arena, "%s/cases.json", plugin->folder);
+  Reader r = {.arena = set->arena, .plugin = plugin};
+  bool ok = true;
+  JsonFile schema;
+  *cases = (PluginCases){0};
+  if (access(path, F_OK) != 0) return true;
+  if (!json_read(path, set->arena, set->diag, &r.file)) return false;
+  if (!json_schema_check(schema_embedded("cases.schema.json", set->arena, set->diag, &schema),
+                         &r.file, r.file.root))
+    return false;
+  const JsonValue *list = json_member(r.file.root, "cases");
+  for (size_t i = 0; i < list->count; i++) {
+    PluginCase made;
+    ok = read_case(&r, list->items[i], &made) && ok;
+    vec_push(set->arena, cases, made);
+  }
+  return ok;
+}

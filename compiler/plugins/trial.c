@@ -1,0 +1,190 @@
+/* trial.c: nodes of plugins with sizes that are all known. Each has a compilation of its own, of
+ * which only the expressions and the messages are used. */
+#include "plugins/trial.h"
+
+#include <inttypes.h>
+
+int64_t trial_count(const TrialTensor *tensor) {
+  int64_t count = 1;
+  for (int d = 0; d < tensor->rank; d++) count *= tensor->dims[d];
+  return tensor->dtype == DT_NONE ? 0 : count;
+}
+
+const char *trial_text(Arena *arena, const TrialTensor *tensor) {
+  Str out = str_in(arena);
+  str_addf(&out, "%s[", dtype_info(tensor->dtype)->name);
+  for (int d = 0; d < tensor->rank; d++)
+    str_addf(&out, d ? ", %" PRId64 : "%" PRId64, tensor->dims[d]);
+  str_add(&out, "]");
+  return str_text(&out);
+}
+
+/* --- the node --- */
+
+bool trial_begin(Trial *trial, Arena *arena, Diag *diag, const Plugin *plugin, const char *where,
+                 const Attr *attrs, int attr_count) {
+  *trial = (Trial){.plugin = plugin};
+  Compilation *c = &trial->c;
+  *c = (Compilation){.arena = arena, .diag = diag, .dims = dim_pool_create(arena), .file = where};
+  c->graph = graph_create(c, "trial", NULL);
+  trial->node = graph_append(c, c->graph, plugin->domain, plugin->name, plugin->version,
+                             (int)plugin->inputs.count, (int)plugin->outputs.count);
+  trial->node->op = &plugin->op;
+  trial->node->where = where;
+  for (int i = 0; i < attr_count; i++) node_set_attr(c, trial->node, attrs[i]);
+  return plugin_bind_attrs(&trial->bound, c, plugin, trial->node);
+}
+
+static Value *make_value(Compilation *c, const char *name, const TrialTensor *tensor) {
+  Value *value = value_create(c, name);
+  Dim shape[MAX_RANK];
+  for (int d = 0; d < tensor->rank; d++) shape[d] = dim_const(c->dims, tensor->dims[d]);
+  value_set_type(c, value, tensor->dtype, tensor->rank, shape);
+  return value;
+}
+
+static bool make_outputs(Trial *trial) {
+  const Plugin *p = trial->plugin;
+  const PluginFunction *function = plugin_function(&trial->bound);
+  Dim shape[MAX_RANK];
+  if (!function)
+    return node_error(&trial->c, trial->node, "%s has no kernel for these element types", p->name);
+  for (size_t i = 0; i < p->outputs.count; i++) {
+    const PluginTensor *tensor = &p->outputs.items[i];
+    int rank = plugin_shape(&trial->bound, tensor, shape);
+    if (rank < 0) return false;
+    Value *value = trial->node->outputs[i] = value_create(&trial->c, tensor->name);
+    value_set_type(&trial->c, value, plugin_dtype(function, tensor->type, tensor->dtype), rank,
+                   shape);
+    for (int d = 0; d < rank; d++)
+      if (!dim_is_const(shape[d]))
+        return node_error(&trial->c, trial->node, "a size of output '%s' is beyond 64 bits",
+                          tensor->name);
+  }
+  return true;
+}
+
+bool trial_inputs(Trial *trial, const TrialTensor *inputs) {
+  const Plugin *p = trial->plugin;
+  for (size_t i = 0; i < p->inputs.count; i++)
+    trial->node->inputs[i] = inputs[i].dtype == DT_NONE
+                                 ? NULL
+                                 : make_value(&trial->c, p->inputs.items[i].name, &inputs[i]);
+  return plugin_bind(&trial->bound, &trial->c, p, trial->node) && plugin_check(&trial->bound) &&
+         make_outputs(trial);
+}
+
+static TrialTensor tensor_of(const Value *value) {
+  TrialTensor tensor = {.dtype = DT_NONE};
+  if (!value) return tensor;
+  tensor.dtype = value->dtype;
+  tensor.rank = value->rank;
+  for (int d = 0; d < value->rank; d++) tensor.dims[d] = dim_value(value->shape[d]);
+  return tensor;
+}
+
+TrialTensor trial_output(const Trial *trial, int i) {
+  return tensor_of(node_out(trial->node, i));
+}
+
+/* --- the call --- */
+
+/* The number that an expression is; -1: it is none, or it is negative. */
+static int64_t size_of(const Trial *trial, const Expression *expression, const char *what) {
+  Dim value = plugin_value(&trial->bound, expression, what);
+  return value && dim_is_const(value) && dim_value(value) >= 0 ? dim_value(value) : -1;
+}
+
+static bool add_argument(const Trial *trial, const PluginFunction *f, const PluginBind *bind,
+                         TrialArgument *argument) {
+  const Plugin *p = trial->plugin;
+  *argument = (TrialArgument){.kind = bind->kind, .index = bind->index};
+  switch (bind->kind) {
+  case BIND_INPUT: argument->tensor = tensor_of(node_in(trial->node, bind->index)); return true;
+  case BIND_OUTPUT: argument->tensor = trial_output(trial, bind->index); return true;
+  case BIND_SCRATCH: {
+    const PluginScratch *scratch = &p->scratch.items[bind->index];
+    int64_t count = size_of(trial, scratch->count, scratch->name);
+    argument->tensor = (TrialTensor){plugin_dtype(f, scratch->type, scratch->dtype), 1, {count}};
+    return count >= 0;
+  }
+  case BIND_NUMBER: {
+    Dim value = trial->bound.values[bind->index].number;
+    if (!value || !dim_is_const(value)) return false;
+    argument->number = dim_value(value);
+    return true;
+  }
+  case BIND_REAL:
+  case BIND_INTS:
+  case BIND_FLOATS:
+    argument->attr = plugin_attr(&trial->bound, &p->attrs.items[bind->index]);
+    return true;
+  case BIND_NOTHING: return true;
+  }
+  return false;
+}
+
+bool trial_call(const Trial *trial, TrialCall *call) {
+  const Plugin *p = trial->plugin;
+  const PluginFunction *f = plugin_function(&trial->bound);
+  bool ok = true;
+  *call = (TrialCall){.function = f, .count = f->kernel.param_count, .units = 1};
+  call->arguments = ARENA_ARRAY(trial->c.arena, TrialArgument, call->count + 1);
+  for (int i = 0; i < call->count; i++)
+    ok = add_argument(trial, f, &f->binds[i], &call->arguments[i]) && ok;
+  if (p->elementwise) {
+    TrialTensor output = trial_output(trial, 0);
+    call->arguments[call->count++] = (TrialArgument){.kind = BIND_OUTPUT, .tensor = output};
+    call->units = trial_count(&output);
+  }
+  if (p->units) call->units = size_of(trial, p->units, "units");
+  return ok && call->units >= 0;
+}
+
+/* --- broadcasting --- */
+
+/* The entry of a shape that dim `d` of a value is; *rest: how far into "...". */
+static const PluginDim *entry_at(const PluginTensor *tensor, int rest_rank, int d, int *rest) {
+  int first = tensor->rest;
+  *rest = 0;
+  if (first < 0 || d < first) return &tensor->shape[d];
+  if (d >= first + rest_rank) return &tensor->shape[d - rest_rank + 1];
+  *rest = d - first;
+  return &tensor->shape[first];
+}
+
+static bool same_dim(const PluginDim *a, int rest_a, const PluginDim *b, int rest_b) {
+  if (a->is_rest || b->is_rest) return a->is_rest && b->is_rest && rest_a == rest_b;
+  return expression_name(a->value) == expression_name(b->value);
+}
+
+/* How far an input moves with dim `d` of the output. */
+static int64_t stride_along(const Trial *trial, const PluginTensor *input, const TrialTensor *shape,
+                            int d) {
+  const PluginTensor *output = &trial->plugin->outputs.items[0];
+  int rest_rank = trial->bound.rest_rank < 0 ? 0 : trial->bound.rest_rank, rest, other;
+  const PluginDim *wanted = entry_at(output, rest_rank, d, &rest);
+  int64_t stride = 1;
+  for (int k = shape->rank - 1; k >= 0; k--) {
+    const PluginDim *entry = entry_at(input, rest_rank, k, &other);
+    if (same_dim(entry, other, wanted, rest)) return stride;
+    stride *= shape->dims[k];
+  }
+  return 0;
+}
+
+void trial_broadcast(const Trial *trial, int input, int64_t *at) {
+  const PluginTensor *tensor = &trial->plugin->inputs.items[input];
+  const TrialTensor shape = tensor_of(node_in(trial->node, input));
+  const TrialTensor output = trial_output(trial, 0);
+  int64_t strides[MAX_RANK], count = trial_count(&output);
+  for (int d = 0; d < output.rank; d++) strides[d] = stride_along(trial, tensor, &shape, d);
+  for (int64_t i = 0; i < count; i++) {
+    int64_t left = i;
+    at[i] = 0;
+    for (int d = output.rank - 1; d >= 0; d--) {
+      at[i] += left % output.dims[d] * strides[d];
+      left /= output.dims[d];
+    }
+  }
+}
