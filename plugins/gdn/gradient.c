@@ -20,21 +20,21 @@ static inline void gdn_gradient_row_$t(const $T *x, $T beta, const $T *grad_y, $
 /* Column `column` and those behind it that no place belongs to have no part in sums. */
 static inline void gdn_clear_columns_$t($T *tile, ctc_dim column, ctc_dim C) {
   for (ctc_dim c = 0; c < C; c++)
-    for (ctc_dim i = column; i < GDN_PLACES; i++) tile[c * GDN_PLACES + i] = 0;
+    for (ctc_dim i = column; i < GDN_PANEL; i++) tile[c * GDN_PANEL + i] = 0;
 }
 //$ end
 
 //$ for t in f32 f64
-/* norms becomes d for the places from `place` on. */
-static void gdn_gradient_tile_$t(const $T *x, const $T *beta, const $T *grad_y, $T *grad_x,
-                                 $T *norms, ctc_dim inverse, ctc_dim place, ctc_dim places,
-                                 ctc_dim C, ctc_dim rest) {
+/* norms becomes d for the places from `place` to before `end`, of one panel. */
+static void gdn_gradient_panel_$t(const $T *x, const $T *beta, const $T *grad_y, $T *grad_x,
+                                  $T *norms, ctc_dim inverse, ctc_dim place, ctc_dim end, ctc_dim C,
+                                  ctc_dim rest) {
   ctc_dim column = 0;
-  while (column < GDN_PLACES && place + column < places) {
-    const gdn_run run = gdn_next_run(place + column, column, places, C, rest);
+  while (place + column < end) {
+    const gdn_run run = gdn_next_run(place + column, end, C, rest);
     for (ctc_dim c = 0; c < C; c++)
       gdn_gradient_row_$t(x + run.at + c * rest, beta[c], grad_y + run.at + c * rest,
-                          grad_x + run.at + c * rest, norms + c * GDN_PLACES + column, inverse,
+                          grad_x + run.at + c * rest, norms + c * GDN_PANEL + column, inverse,
                           run.count);
     column += run.count;
   }
@@ -45,27 +45,27 @@ static void gdn_gradient_tile_$t(const $T *x, const $T *beta, const $T *grad_y, 
 //$ for t in f32 f64
 /* grad_x += 2 x spread, where spread = gamma^T d. */
 static void gdn_gradient_spread_$t(const $T *x, const $T *spread, $T *grad_x, ctc_dim place,
-                                   ctc_dim places, ctc_dim C, ctc_dim rest) {
-  for (ctc_dim column = 0; column < GDN_PLACES && place + column < places;) {
-    const gdn_run run = gdn_next_run(place + column, column, places, C, rest);
+                                   ctc_dim end, ctc_dim C, ctc_dim rest) {
+  for (ctc_dim column = 0; place + column < end;) {
+    const gdn_run run = gdn_next_run(place + column, end, C, rest);
     for (ctc_dim c = 0; c < C; c++)
       for (ctc_dim i = 0; i < run.count; i++)
         grad_x[run.at + c * rest + i] +=
-            2 * x[run.at + c * rest + i] * spread[c * GDN_PLACES + column + i];
+            2 * x[run.at + c * rest + i] * spread[c * GDN_PANEL + column + i];
     column += run.count;
   }
 }
 //$ end
 
 //$ for t in f32 f64
-/* What one tile adds to the gradients of the parameters. */
+/* What one panel adds to the gradients of the parameters. */
 static void gdn_gradient_add_$t(const $T *d, const $T *squares, $T *grad_beta, $T *grad_gamma,
                                 ctc_dim C) {
   for (ctc_dim c = 0; c < C; c++) {
-    const $T *row = d + c * GDN_PLACES;
-    for (ctc_dim i = 0; i < GDN_PLACES; i++) grad_beta[c] += row[i];
+    const $T *row = d + c * GDN_PANEL;
+    for (ctc_dim i = 0; i < GDN_PANEL; i++) grad_beta[c] += row[i];
     for (ctc_dim k = 0; k < C; k++)
-      grad_gamma[c * C + k] += ctc_dot_$t(row, squares + k * GDN_PLACES, GDN_PLACES);
+      grad_gamma[c * C + k] += ctc_dot_$t(row, squares + k * GDN_PANEL, GDN_PANEL);
   }
 }
 //$ end
@@ -77,14 +77,15 @@ static void gdn_gradient_$t(const $T *x, const $T *beta, const $T *gamma, const 
   const ctc_dim places = N * rest;
   for (ctc_dim c = 0; c < C; c++) grad_beta[c] = 0;
   for (ctc_dim i = 0; i < C * C; i++) grad_gamma[i] = 0;
-  for (ctc_dim place = 0; place < places && C > 0; place += GDN_PLACES) {
-    gdn_take_squares_$t(x, squares, place, places, C, rest);
+  for (ctc_dim place = 0; place < places && C > 0; place += GDN_PANEL) {
+    const ctc_dim end = ctc_min_dim(place + GDN_PANEL, places);
+    gdn_take_squares_$t(x, squares, place, end, C, rest);
     gdn_product_$t(gamma, squares, norms, C);
-    gdn_gradient_tile_$t(x, beta, grad_y, grad_x, norms, inverse, place, places, C, rest);
+    gdn_gradient_panel_$t(x, beta, grad_y, grad_x, norms, inverse, place, end, C, rest);
     gdn_gradient_add_$t(norms, squares, grad_beta, grad_gamma, C);
-    for (ctc_dim i = 0; i < C * GDN_PLACES; i++) squares[i] = 0;
-    ctc_matmul_add_$t(gamma, norms, squares, C, GDN_PLACES, C, 1, C, GDN_PLACES, GDN_PLACES, 1);
-    gdn_gradient_spread_$t(x, squares, grad_x, place, places, C, rest);
+    for (ctc_dim i = 0; i < C * GDN_PANEL; i++) squares[i] = 0;
+    ctc_matmul_add_$t(gamma, norms, squares, C, GDN_PANEL, C, 1, C, GDN_PANEL, GDN_PANEL, 1);
+    gdn_gradient_spread_$t(x, squares, grad_x, place, end, C, rest);
   }
 }
 //$ end

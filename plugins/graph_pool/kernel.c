@@ -1,7 +1,6 @@
 /* kernel.c: rows of nodes to rows of graphs.
  *
- *   y[g] = sum, mean or maximum of x[starts[g]] … x[starts[g + 1] - 1];  0 for a graph without
- * nodes */
+ *   y[g] = sum, mean or maximum of x[starts[g]] … x[starts[g + 1] - 1]; 0 where there is none */
 
 /* Values of `aggregation`. */
 enum { GRAPHPOOL_SUM, GRAPHPOOL_MEAN, GRAPHPOOL_MAX };
