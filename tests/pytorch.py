@@ -218,6 +218,7 @@ LAYERS = {
     "ReplicationPad3d": Case(nn.ReplicationPad3d((1, 2, 0, 3, 2, 1)), (1, 2, 4, 5, 3)),
     "Softmax": Case(nn.Softmax(dim=1), (3, 5, 2)),
     "LogSoftmax": Case(nn.LogSoftmax(dim=-1), (3, 5)),
+    "Softplus": Case(nn.Softplus(), (3, 5)),
     "Identity": Case(nn.Sequential(nn.Identity(), nn.ReLU()), (3, 5)),
     "GDN": Case(ctc_torch.GDN(5), (2, 5, 4, 3), plugins=["gdn"]),
     "IGDN": Case(ctc_torch.IGDN(5), (2, 5, 4, 3), plugins=["gdn"]),
