@@ -55,7 +55,7 @@ GENERATED_HEADERS := $(GEN)/onnx.pb-c.h $(GEN)/ops.def
 
 OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(GENERATED:.c=.o)
 LIBRARY   := $(BUILD)/libctc.a
-FORMATTED := $(SOURCES) $(filter %.h,$(HEADERS)) $(UNIT) $(wildcard tools/*.[ch] examples/*/*.[ch])
+FORMATTED := $(SOURCES) $(filter %.h,$(HEADERS)) $(UNIT) $(wildcard tools/*.[ch] examples/*/*.[ch] plugins/*/*.c)
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 # Tests of the runtime's text, once more for each other width; they pass where the machine has no such registers.
 VECTOR_TESTS := test_vector test_gemm test_blocks test_conv16 test_conv_planes

@@ -12,10 +12,15 @@
 
 /* --- list --- */
 
-/* "elementwise", "kernel", "replaces Conv" */
+/* "elementwise", "kernel", "replaces Conv", "replaces Mul Conv Sqrt Div" */
 static const char *plugin_kind(Arena *arena, const Plugin *p) {
-  if (p->replaces_op) return arena_printf(arena, "replaces %s", p->replaces_op);
-  return p->elementwise ? "elementwise" : "kernel";
+  if (!p->patterns.count) return p->elementwise ? "elementwise" : "kernel";
+  const PluginPattern *first = &p->patterns.items[0];
+  Str text = str_in(arena);
+  str_add(&text, "replaces");
+  for (size_t i = 0; i < first->nodes.count; i++)
+    str_addf(&text, " %s", first->nodes.items[i].op);
+  return str_text(&text);
 }
 
 static void print_plugin(Cli *cli, const Plugin *p) {

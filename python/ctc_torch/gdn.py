@@ -48,15 +48,15 @@ class AtLeast(nn.Module):
 
 
 class Operator(torch.autograd.Function):
-    """What a GDN layer becomes in an ONNX file: one node of the domain of ctc's plugins."""
+    """What a GDN layer becomes in an ONNX file: one node GDN of the domain ctc.layers, of plugins/gdn."""
 
     @staticmethod
-    def forward(ctx, x, beta, gamma, name):
-        return normalise(x, beta, gamma, name == "IGDN")
+    def forward(ctx, x, beta, gamma, inverse):
+        return normalise(x, beta, gamma, inverse)
 
     @staticmethod
-    def symbolic(g, x, beta, gamma, name):
-        return g.op(f"ctc.layers::{name}", x, beta, gamma).setType(x.type())
+    def symbolic(g, x, beta, gamma, inverse):
+        return g.op("ctc.layers::GDN", x, beta, gamma, inverse_i=int(inverse)).setType(x.type())
 
 
 def normalise(x, beta, gamma, inverse):
@@ -81,7 +81,7 @@ class GDN(nn.Module):
 
     def forward(self, x):
         if torch.onnx.is_in_onnx_export():
-            return Operator.apply(x, self.beta, self.gamma, "IGDN" if self.inverse else "GDN")
+            return Operator.apply(x, self.beta, self.gamma, self.inverse)
         return normalise(x, self.beta, self.gamma, self.inverse)
 
     def extra_repr(self):
