@@ -5,8 +5,6 @@
 
 import functools
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -23,7 +21,6 @@ FOLDERS = sorted(path.parent.name for path in PLUGINS.glob("*/layer.json"))
 DOMAIN = "ctc.layers"
 BAD_INDEX = 3
 POOL = ["-O1", "-w", "-pthread", "-DCTC_POOL"]
-SANITIZED = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 # What the vector code is compiled for; where the machine cannot run it, it is compiled only.
 WIDTHS = {"scalar": ["-DCTC_SCALAR"], "avx2": ["-mavx2", "-mfma"], "native": ["-march=native"]}
 
@@ -145,21 +142,12 @@ def with_widths(plugin, folder):
             plugin.compare(net.run(plugin.data()))
 
 
-def sanitized(plugin, folder):
-    """A program with open sizes under the sanitizers."""
-    made = plugin.onnx(open_dims=True)
-    save(made, folder)
-    ctc_ok("build", "m.onnx", "-o", "net", "--plugin", plugin.folder, "--cflags", SANITIZED, cwd=folder)
-    for port, array in zip(made.graph.input, plugin.data()):
-        np.save(folder / f"{port.name}.npy", array)
-    files = [f"{port.name}={port.name}.npy" for port in made.graph.input]
-    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # the program ends without giving memory back
-    done = subprocess.run(["./net", *files], cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, (done.stdout + done.stderr)[:1500]
-    plugin.compare([np.load(folder / f"out_{port.name}.npy") for port in made.graph.output])
+def checked(plugin, _):
+    """`ctc plugin check`: sanitizers, random calls, gradients."""
+    ctc_ok("plugin", "check", plugin.folder, "--seed", "5")
 
 
-EACH = {"onnx": through_onnx, "json": through_json, "threads": with_threads, "widths": with_widths, "sanitized": sanitized}
+EACH = {"onnx": through_onnx, "json": through_json, "threads": with_threads, "widths": with_widths, "checked": checked}
 
 
 def plugin_checks():
@@ -261,9 +249,10 @@ def check_wrong_starts(folder):
 
 
 def check_replaces(folder):
-    """Of convolutions as exporters write them those with 1x1 filters, and no others."""
+    """Of convolutions as exporters write them those with 1x1 filters of some size, and no others."""
     plain = {"kernel_shape": [1, 1], "strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "group": 1}
-    others = [({"strides": [2, 2]}, (4, 3, 1, 1)), ({"pads": [1] * 4}, (4, 3, 1, 1)), ({"group": 3}, (6, 1, 1, 1)), ({"kernel_shape": [3, 3]}, (4, 3, 3, 3))]
+    others = [({"strides": [2, 2]}, (4, 3, 1, 1)), ({"pads": [1] * 4}, (4, 3, 1, 1)), ({"group": 3}, (6, 1, 1, 1)),
+              ({"kernel_shape": [3, 3]}, (4, 3, 3, 3)), ({}, (3, 3, 1, 1))]
     draw = make_cases.Draw(2)
     for i, (change, shape) in enumerate([({}, (4, 3, 1, 1)), *others]):
         weights = {"w": draw.normal(*shape).astype(np.float32), "b": draw.normal(shape[0]).astype(np.float32)}
@@ -272,7 +261,50 @@ def check_replaces(folder):
         (folder / str(i)).mkdir()
         net = library(made, folder / str(i), options=["--plugin", PLUGINS / "pointwise_conv"])
         same(net.run([x]), onnxruntime_outputs(made, {"x": x}))
-        assert ("pointwiseconv_" in (folder / str(i) / "net.c").read_text()) == (i == 0), change
+        assert ("pointwiseconv_" in (folder / str(i) / "net.c").read_text()) == (i == 0), (change, shape)
+
+
+SQUARES = {"Mul": ("Mul", ["x", "x"], ["q"]), "Pow": ("Pow", ["x", "two"], ["q"])}
+SCALES = {
+    "Div": [("Div", ["x", "r"], ["y"])],
+    "Mul": [("Mul", ["r", "x"], ["y"])],
+    "1 / root": [("Div", ["one", "r"], ["s"]), ("Mul", ["x", "s"], ["y"])],
+    "Reciprocal": [("Reciprocal", ["r"], ["s"]), ("Mul", ["x", "s"], ["y"])],
+}
+# What PyTorch's exporters make of GDN and IGDN that are written as functions.
+WRITTEN = [("Mul", "Div"), ("Mul", "Mul"), ("Pow", "Div"), ("Pow", "Mul"), ("Pow", "1 / root"), ("Pow", "Reciprocal")]
+
+
+def check_gdn_of_four_nodes(folder):
+    """The squares, a 1x1 convolution, a root and a division become one node."""
+    for i, (square, scale) in enumerate(WRITTEN):
+        inputs = make_cases.gdn_inputs(make_cases.Draw(i), 2, 5, 4, 3)
+        constants = {"two": np.float32(2), "one": np.float32([1]), "b": inputs["beta"].astype(np.float32)}
+        constants["g"] = inputs["gamma"].astype(np.float32)[:, :, None, None]
+        nodes = [SQUARES[square], ("Conv", ["q", "g", "b"], ["n"]), ("Sqrt", ["n"], ["r"]), *SCALES[scale]]
+        used = {name for node in nodes for name in node[1]}
+        made = model(nodes, [value("x", [2, 5, 4, 3])], [value("y", None)], {name: constants[name] for name in constants if name in used})
+        (folder / str(i)).mkdir()
+        net = library(made, folder / str(i), options=["--plugin", PLUGINS / "gdn"])
+        x = inputs["x"].astype(np.float32)
+        same(net.run([x]), onnxruntime_outputs(made, {"x": x}))
+        text = (folder / str(i) / "net.c").read_text()
+        assert "gdn_f32(" in text and "conv" not in text, (square, scale)
+
+
+def check_gdn_layers(folder):
+    """The layers GDN and IGDN of JSON models, which are such nodes."""
+    for kind, shape in [("GDN", (2, 3, 7)), ("IGDN", (2, 3, 7)), ("GDN", (1, 4, 3, 5)), ("IGDN", (1, 4, 3, 5)), ("GDN", (1, 3, 2, 3, 2)), ("IGDN", (1, 3, 2, 3, 2))]:
+        inputs = {key: array.astype(np.float32) for key, array in make_cases.gdn_inputs(make_cases.Draw(4), *shape).items()}
+        np.savez(folder / "net.npz", **{f"0.{name}": inputs[name] for name in ("beta", "gamma")})
+        made = {"ctc": 1, "weights": "net.npz", "inputs": [{"name": "x", "shape": list(shape)}], "layers": [{"type": kind, "in_channels": shape[1]}]}
+        (folder / "net.json").write_text(json.dumps(made))
+        name = f"net{len(shape)}{kind}"
+        ctc_ok("compile", folder / "net.json", "-o", folder / f"{name}.c", "--prefix", name, "--plugin", PLUGINS / "gdn", "--quiet")
+        compile_c(["gcc", "-O1", "-w", "-shared", "-fPIC", f"{name}.c", "-o", f"{name}.so", "-lm"], folder)
+        expected = make_cases.gdn(**inputs, inverse=kind == "IGDN").astype(np.float32)
+        same(ctc_model.load(folder / f"{name}.so", name).run([inputs["x"]]), [expected], rtol=1e-5, atol=1e-6)
+        assert "gdn_f32(" in (folder / f"{name}.c").read_text(), (kind, shape)
 
 
 def check_fused(folder):
