@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 
+import errors
 from common import ctc, ctc_ok
 from plugins import GDN, GDN_KERNEL, POINTWISE, POINTWISE_KERNEL, SWISH, SWISH_KERNEL, SWISH_VECTOR, WINDOW, WINDOW_KERNEL, write
 
 SEED = ["--seed", "7"]
+DOCUMENTED = errors.documented_messages()
 GDN_GRADIENT = """/* gradient.c: of GDN that is not inverse; the place of each x is that of one y */
 
 //$ for t in f32 f64
@@ -90,6 +92,8 @@ def fails(folder, stage, *messages, options=()):
     assert stage is None or re.search(rf"^  {stage} +FAILED$", done.out, re.M), text
     for message in messages:
         assert message in done.err, f"{message!r} is not in\n{text}"
+    for message in re.findall(r"^\S.*?: error: (.*)$", done.err, re.M):
+        assert any(pattern.match(message) for pattern in DOCUMENTED), f"docs/errors.md does not explain: {message}"
     shutil.rmtree(folder / "p")
     return text
 
