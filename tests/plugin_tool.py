@@ -163,6 +163,16 @@ def check_kernels(folder):
     assert both.status == 0 and "0 of 2 plugins are wrong" in both.out, both.out + both.err
 
 
+def check_outputs_left_out(folder):
+    """A case need not say all outputs, and left-out ones are not compared; all others are."""
+    descriptor = {**WINDOW, "outputs": [*WINDOW["outputs"], {"name": "z", "dtype": "T", "shape": ["B"]}]}
+    kernel = replaced(WINDOW_KERNEL, "$T *y,", "$T *y, $T *z,").replace("return CTC_OK;", "for (ctc_dim b = 0; b < B; b++) z[b] = 7;\n  return CTC_OK;")
+    passes(folder, descriptor, kernel, [WINDOW_CASE])
+    shutil.rmtree(folder / "p")
+    plugin(folder, descriptor, kernel, [{**WINDOW_CASE, "outputs": {"z": tensor("float32", [1], [6])}}])
+    fails(folder, "cases", "element 0 of output 'z' is 7, expected is 6")
+
+
 def check_tight_sizes(folder):
     """Sizes that only a case tells."""
     descriptor = copy.deepcopy(GDN)
