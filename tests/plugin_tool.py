@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 
+import errors
 from common import ctc, ctc_ok
 from plugins import GDN, GDN_KERNEL, POINTWISE, POINTWISE_KERNEL, SWISH, SWISH_KERNEL, SWISH_VECTOR, WINDOW, WINDOW_KERNEL, write
 
 SEED = ["--seed", "7"]
+DOCUMENTED = errors.documented_messages()
 GDN_GRADIENT = """/* gradient.c: of GDN that is not inverse; the place of each x is that of one y */
 
 //$ for t in f32 f64
@@ -90,6 +92,8 @@ def fails(folder, stage, *messages, options=()):
     assert stage is None or re.search(rf"^  {stage} +FAILED$", done.out, re.M), text
     for message in messages:
         assert message in done.err, f"{message!r} is not in\n{text}"
+    for message in re.findall(r"^\S.*?: error: (.*)$", done.err, re.M):
+        assert any(pattern.match(message) for pattern in DOCUMENTED), f"docs/errors.md does not explain: {message}"
     shutil.rmtree(folder / "p")
     return text
 
@@ -157,6 +161,16 @@ def check_kernels(folder):
     passes(folder, POINTWISE, POINTWISE_KERNEL, name="conv")
     both = ctc("plugin", "check", "swish", "window", "--calls", 5, cwd=folder)
     assert both.status == 0 and "0 of 2 plugins are wrong" in both.out, both.out + both.err
+
+
+def check_outputs_left_out(folder):
+    """A case need not say all outputs, and left-out ones are not compared; all others are."""
+    descriptor = {**WINDOW, "outputs": [*WINDOW["outputs"], {"name": "z", "dtype": "T", "shape": ["B"]}]}
+    kernel = replaced(WINDOW_KERNEL, "$T *y,", "$T *y, $T *z,").replace("return CTC_OK;", "for (ctc_dim b = 0; b < B; b++) z[b] = 7;\n  return CTC_OK;")
+    passes(folder, descriptor, kernel, [WINDOW_CASE])
+    shutil.rmtree(folder / "p")
+    plugin(folder, descriptor, kernel, [{**WINDOW_CASE, "outputs": {"z": tensor("float32", [1], [6])}}])
+    fails(folder, "cases", "element 0 of output 'z' is 7, expected is 6")
 
 
 def check_tight_sizes(folder):

@@ -18,8 +18,7 @@ static const char *plugin_kind(Arena *arena, const Plugin *p) {
   const PluginPattern *first = &p->patterns.items[0];
   Str text = str_in(arena);
   str_add(&text, "replaces");
-  for (size_t i = 0; i < first->nodes.count; i++)
-    str_addf(&text, " %s", first->nodes.items[i].op);
+  for (size_t i = 0; i < first->nodes.count; i++) str_addf(&text, " %s", first->nodes.items[i].op);
   return str_text(&text);
 }
 

@@ -133,11 +133,15 @@ static bool holds(const Trial *trial, const Expression *condition) {
   return !condition || (value && dim_is_const(value) && !dim_is(value, 0));
 }
 
-/* A kernel for other nodes is never called where it does not replace them. */
-static bool meets_condition(const Plugin *p, const Trial *trial) {
-  for (size_t i = 0; i < p->patterns.count; i++)
-    if (holds(trial, p->patterns.items[i].condition)) return true;
-  return !p->patterns.count;
+/* Another kernel for an operator is not called where it does not replace that one's nodes. */
+static bool may_be_called(const Plugin *p, const Trial *trial) {
+  bool another = false, may = false;
+  for (size_t i = 0; i < p->patterns.count; i++) {
+    if (p->patterns.items[i].nodes.count != 1) return true;
+    another = true;
+    may = may || holds(trial, p->patterns.items[i].condition);
+  }
+  return may || !another;
 }
 
 /* One attempt at a call of `f` that the descriptor allows. */
@@ -158,7 +162,7 @@ static bool attempt(Checked *k, const PluginFunction *f, Trial *trial, Call *cal
   if (!plugin_bind_sizes(&trial->bound)) return false;
   for (size_t i = 0; i < p->inputs.count; i++)
     if (!choose_input(k, trial, f, (int)i, &inputs[i])) return false;
-  if (!trial_inputs(trial, inputs) || !meets_condition(p, trial) || !call_of(k, trial, call))
+  if (!trial_inputs(trial, inputs) || !may_be_called(p, trial) || !call_of(k, trial, call))
     return false;
   call->attrs = attrs;
   call->attr_count = attr_count;

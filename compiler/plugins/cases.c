@@ -119,9 +119,16 @@ static bool read_tensors(Reader *r, const JsonValue *json, const char *what,
     else
       ok = (values[i] = read_tensor(r, json->members[m].value)) != NULL && ok;
   }
-  for (size_t i = 0; i < count; i++)
-    if (!tensors[i].optional && !json_member(json, names[i]))
-      ok = json_error(&r->file, json, "the %s '%s' is missing", what, names[i]);
+  return ok;
+}
+
+static bool check_inputs_there(Reader *r, const JsonValue *json) {
+  bool ok = true;
+  for (size_t i = 0; i < r->plugin->inputs.count; i++) {
+    const PluginTensor *input = &r->plugin->inputs.items[i];
+    if (!input->optional && !json_member(json, input->name))
+      ok = json_error(&r->file, json, "the input '%s' is missing", input->name);
+  }
   return ok;
 }
 
@@ -216,6 +223,7 @@ static bool read_case(Reader *r, const JsonValue *json, PluginCase *made) {
   ok = read_tensors(r, json_member(json, "inputs"), "input", p->inputs.items, p->inputs.count,
                     made->inputs) &&
        ok;
+  ok = check_inputs_there(r, json_member(json, "inputs")) && ok;
   return read_tensors(r, json_member(json, "outputs"), "output", p->outputs.items, p->outputs.count,
                       made->outputs) &&
          ok;

@@ -10,7 +10,7 @@ static int embedlayernormalization_$t(const int32_t *input_ids, const int32_t *s
                                       ctc_dim D, ctc_dim words, ctc_dim positions, ctc_dim segments, ctc_dim rows) {
   for (ctc_dim i = 0; i < B * L; i++) {
     const ctc_dim word = input_ids[i], segment = segment_ids ? segment_ids[i] : 0;
-    const ctc_dim position = position_ids ? position_ids[rows == 1 ? i % L : i] : i % L;
+    const ctc_dim position = rows > 0 ? position_ids[rows == 1 ? i % L : i] : i % L; /* 0: left out */
     const int segmented = segment_embedding != 0 && segment_ids != 0;
     if (word < 0 || word >= words || position < 0 || position >= positions) return CTC_BAD_INDEX;
     if (segmented && (segment < 0 || segment >= segments)) return CTC_BAD_INDEX;
