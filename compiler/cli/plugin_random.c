@@ -128,11 +128,16 @@ static bool is_small(const TrialCall *call) {
   return true;
 }
 
-/* The kernel of another operator is never called where it does not replace that one's nodes. */
-static bool meets_condition(const Plugin *p, const Trial *trial) {
-  const Expression *condition = p->replaces_condition;
+static bool holds(const Trial *trial, const Expression *condition) {
   Dim value = condition ? plugin_value(&trial->bound, condition, "the condition") : NULL;
   return !condition || (value && dim_is_const(value) && !dim_is(value, 0));
+}
+
+/* A kernel for other nodes is never called where it does not replace them. */
+static bool meets_condition(const Plugin *p, const Trial *trial) {
+  for (size_t i = 0; i < p->patterns.count; i++)
+    if (holds(trial, p->patterns.items[i].condition)) return true;
+  return !p->patterns.count;
 }
 
 /* One attempt at a call of `f` that the descriptor allows. */

@@ -21,7 +21,7 @@ static Plugin *derived(Arena *arena, const Plugin *plugin, const char *name, con
   made->name = name;
   made->stem = stem;
   made->units = made->flops = NULL;
-  made->replaces_op = NULL;
+  made->patterns.count = 0;
   made->functions.items = NULL;
   made->functions.count = made->functions.capacity = 0;
   return made;
