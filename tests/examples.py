@@ -248,6 +248,7 @@ def check_wrong_smiles(folder):
              "F(C)C", "C(C)(C)(C)(C)C", "", "C" * 129, "C" + "(C" * 65 + ")" * 65, "[C+9]", "C C", "\u00e9")
     for smiles in wrong:
         output_of(out / "molecules", smiles, status=1)
+    output_of(out / "molecules", stdin="C" * 5000, status=1)
     assert answers(out, "C" * 128)[0][0] == "C128H258"
 
 

@@ -45,6 +45,8 @@ int main(void) {
   static Molecule molecule;
   char line[LONGEST_LINE];
   while (fgets(line, sizeof line, stdin)) {
+    if (!strchr(line, '\n') && !feof(stdin))
+      return fputs("graphs: a line is too long\n", stderr), 1;
     line[strcspn(line, "\r\n")] = 0;
     const char *wrong = molecule_read(line, &molecule);
     if (wrong)

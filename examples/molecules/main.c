@@ -47,6 +47,8 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) good &= answer(argv[i]);
   char line[LONGEST_LINE];
   while (argc < 2 && fgets(line, sizeof line, stdin)) {
+    if (!strchr(line, '\n') && !feof(stdin))
+      return fputs("molecules: a line is too long\n", stderr), 1;
     line[strcspn(line, "\r\n")] = 0;
     good &= answer(line);
   }
