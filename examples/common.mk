@@ -1,15 +1,21 @@
-# What the Makefiles of the examples share: model -> C -> object file -> program. An example sets, before it includes this:
+# What the Makefiles of the examples share: models -> C -> object files -> program. An example sets, before it includes this:
 #   NAME       of the program
-#   MODEL      a model of tests/zoo.json
-#   PREFIX     of the emitted files and functions
+#   PREFIXES   of the emitted files and functions, one for each model
 #   CTC_FLAGS  for `ctc compile`
-# Everything is made in build/examples/NAME; the model is fetched into zoo-cache/.
+#   SOURCES, HEADERS  of the program around them
+# and where its models come from, either
+#   MODEL      a model of tests/zoo.json, ALSO: other files of its package. There is one prefix then
+# or
+#   TRAIN      the command that makes PREFIX.json for each prefix, and what else TRAINED names, with the files TRAIN_NEEDS
+# Everything is made in build/examples/NAME; what is fetched is kept in zoo-cache/.
 
 ROOT   := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)
 OUT    ?= $(ROOT)/build/examples/$(NAME)
 CTC    ?= $(ROOT)/build/ctc
 CACHE  ?= $(or $(ZOO_CACHE),$(ROOT)/zoo-cache)
 PYTHON ?= $(ROOT)/.venv/bin/python
+# One that has PyTorch, for training: Debian's is in the package python3-torch.
+TORCH_PYTHON ?= /usr/bin/python3
 CFLAGS ?= -O2
 ifeq ($(origin CC),default)
 CC     := gcc
@@ -24,25 +30,53 @@ STRICT := -std=c99 -Wall -Wextra -Wconversion -pedantic
 
 all: $(OUT)/$(NAME)
 
-fetch: $(CACHE)/$(MODEL).onnx
+# 1. the models, fetched or trained
+ifdef MODEL
+MODEL_FILE := $(CACHE)/$(MODEL).onnx
 
-$(CACHE)/$(MODEL).onnx:
+fetch: $(MODEL_FILE)
+
+$(MODEL_FILE):
 	$(PYTHON) ../fetch.py --to $(CACHE) $(MODEL) $(ALSO:%=--also %)
+else
+MODEL_FILE := $(OUT)/%.json
 
-# 1. the model becomes C
-$(OUT)/$(PREFIX).c: $(CACHE)/$(MODEL).onnx $(CTC)
+$(PREFIXES:%=$(OUT)/%.json) $(TRAINED:%=$(OUT)/%): $(OUT)/trained ;
+
+$(OUT)/trained: $(TRAIN_NEEDS)
 	@mkdir -p $(OUT)
-	$(CTC) compile $< -o $@ --prefix $(PREFIX) $(CTC_FLAGS)
+	@$(TORCH_PYTHON) -c "import torch" 2>/dev/null || { echo "$(TORCH_PYTHON) has no PyTorch: apt-get install python3-torch, or TORCH_PYTHON=…" >&2; exit 1; }
+	PYTHONPATH=$(ROOT)/python $(TORCH_PYTHON) $(TRAIN)
+	@touch $@
+endif
 
-$(OUT)/$(PREFIX).h: $(OUT)/$(PREFIX).c ;
+# 2. a model becomes C
+$(PREFIXES:%=$(OUT)/%.c): $(OUT)/%.c: $(MODEL_FILE) $(CTC)
+	@mkdir -p $(OUT)
+	$(CTC) compile $< -o $@ --prefix $* $(CTC_FLAGS)
 
-# 2. the C becomes an object file: any C compiler, no library
-$(OUT)/$(PREFIX).o: $(OUT)/$(PREFIX).c
+$(PREFIXES:%=$(OUT)/%.h): $(OUT)/%.h: $(OUT)/%.c ;
+
+# 3. the C becomes an object file: any C compiler, no library
+$(PREFIXES:%=$(OUT)/%.o): $(OUT)/%.o: $(OUT)/%.c
 	$(CC) $(STRICT) $(CFLAGS) -c $< -o $@
 
-# 3. with the few lines around it, a program
-$(OUT)/$(NAME): $(SOURCES) $(HEADERS) $(OUT)/$(PREFIX).o $(OUT)/$(PREFIX).h
-	$(CC) $(STRICT) $(CFLAGS) -I$(OUT) $(SOURCES) $(OUT)/$(PREFIX).o -o $@ -lm
+# 4. with the few lines around it, a program
+$(OUT)/$(NAME): $(SOURCES) $(HEADERS) $(PREFIXES:%=$(OUT)/%.o) $(PREFIXES:%=$(OUT)/%.h)
+	$(CC) $(STRICT) $(CFLAGS) -I$(OUT) $(SOURCES) $(PREFIXES:%=$(OUT)/%.o) -o $@ -lm
 
 clean:
 	rm -rf $(OUT)
+
+# Photographs of the package scikit-image, for examples that look at pictures; what they may be used for is said there.
+PHOTOGRAPHS := scikit-image==0.26.0
+SHA256_astronaut := 88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5
+SHA256_chelsea   := 596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb
+SHA256_coffee    := cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7
+
+$(CACHE)/astronaut.png $(CACHE)/chelsea.png $(CACHE)/coffee.png: $(CACHE)/%.png:
+	$(PYTHON) ../fetch.py --to $(CACHE) --package $(PHOTOGRAPHS) --also skimage/data/$*.png=$(SHA256_$*)
+
+$(OUT)/%.ppm: $(CACHE)/%.png
+	@mkdir -p $(OUT)
+	$(PYTHON) ../shared/png_to_ppm.py $< $@

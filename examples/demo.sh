@@ -38,5 +38,5 @@ Each line: a file, what the network takes it for by its contents alone, the shor
 The network is in the program, which needs no library but libm: $out/file-types, $(size $out/file-types).
 What ctc wrote can be read: $out/magika.c, $(size $out/magika.c), most of it weights.
 
-More: examples/ (voices in a WAV file, faces in a picture); build/ctc --help; README.md.
+More: examples/ (voices in a WAV file, faces in a picture, small files of pictures …); build/ctc --help; README.md.
 END

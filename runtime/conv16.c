@@ -89,9 +89,10 @@ static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim
       ctc_conv_put(walk, ctc_v_load(sum + CTC_LANES), to + walk->y_vector, channel + CTC_LANES);  \
   }
 
-/* The sums of a pixel join those of the blocks before, in memory. */
+/* The sums of a pixel join those of the blocks before, in memory; those of pixels that the tile does
+ * not have are zeros, so that C compilers see that all of it is written. */
 #define CTC_CONV_JOIN(i)                                                                          \
-  if ((i) < CTC_TILE && n > (i)) {                                                                \
+  if ((i) < CTC_TILE) {                                                                           \
     float *sum = sums + 2 * (i) * CTC_LANES;                                                      \
     ctc_v_store(sum, done > 0 ? ctc_v_load(sum) + p##i : p##i);                                   \
     if (vectors > 1) sum += CTC_LANES;                                                            \

@@ -55,6 +55,14 @@ def compile_c(command, cwd):
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr[:800]}"
 
 
+def python_with_pytorch():
+    """The Python that has PyTorch: this one, or Debian's (package python3-torch); None."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if os.path.exists(python) and subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0:
+            return python
+    return None
+
+
 # --- models ---
 
 TYPES = {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The programs of examples/ do what they say, on inputs whose right answer is known: files with a known type, a voice that begins and ends at
-known times, a photograph with one face."""
+known times, a photograph with one face. Of those that train a network, that C and PyTorch agree, after a short training."""
 import gzip
+import math
 import pathlib
 import re
 import struct
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from common import CTC, ROOT, Count
+from common import CTC, ROOT, Count, python_with_pytorch
 
 EXAMPLES = ROOT / "examples"
 
@@ -18,11 +19,12 @@ class Unavailable(Exception):
     """Something could not be fetched."""
 
 
-def make(example, *targets):
-    """`make` in an example's folder; programs and pictures go to its folder below ctc's."""
-    out = CTC.parent / "examples" / example
-    command = ["make", "-s", "-C", EXAMPLES / example, f"CTC={CTC}", f"PYTHON={sys.executable}", f"OUT={out}"]
-    command += [f"{out}/{target}" if "." in target or target == "speech" else target for target in targets]
+def make(example, *targets, out=None, **variables):
+    """`make` in an example's folder; programs and pictures go to its folder below ctc's. Returns that folder."""
+    out = out or CTC.parent / "examples" / example
+    variables = {"CTC": CTC, "PYTHON": sys.executable, "OUT": out, **variables}
+    command = ["make", "-s", "-C", EXAMPLES / example, *(f"{name}={value}" for name, value in variables.items())]
+    command += [target if target in ("all", "check") else f"{out}/{target}" for target in targets]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, errors="replace")
     if "cannot be fetched" in done.stderr:
         raise Unavailable(done.stderr.strip().splitlines()[0])
@@ -31,8 +33,16 @@ def make(example, *targets):
     return out
 
 
-def output_of(*command, cwd=None, status=0):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, errors="replace", cwd=cwd)
+def make_trained(example, *targets, **training):
+    """Likewise, of an example that trains a network: for a shorter time than people would, so in another folder."""
+    python = python_with_pytorch()
+    if not python:
+        raise Unavailable("PyTorch is not there")
+    return make(example, *targets, out=CTC.parent / "examples" / f"{example}-short", TORCH_PYTHON=python, **training)
+
+
+def output_of(*command, cwd=None, status=0, stdin=None):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, errors="replace", cwd=cwd, input=stdin)
     assert done.returncode == status, f"exit {done.returncode}: {done.stderr[-800:]}"
     return done.stdout
 
@@ -155,6 +165,91 @@ def check_no_face(folder):
     for name, data in (("text", b"hello"), ("cut", b"P6\n20 20\n255\nabc"), ("huge", b"P6\n999999999 9 255\n"), ("deep", b"P6 1 1 65535\n" + struct.pack(">3H", 1, 2, 3))):
         (folder / name).write_bytes(data)
         output_of(out / "faces", folder / name, status=1)
+
+
+# --- image-compression ---
+
+def short_codec(*targets):
+    return make_trained("image-compression", *targets, STEPS=30)
+
+
+def check_codec_agrees_with_pytorch(folder):
+    """compare.py: latents to 1e-4 and the same when rounded, the picture that comes back."""
+    short_codec("check")
+
+
+def squared_error(a, b):
+    return sum((x - y) ** 2 for row, other in zip(a, b) for x, y in zip(row, other)) / (len(a) * len(a[0]))
+
+
+def check_pictures_come_back(folder):
+    """Of any size; what is printed is right."""
+    out = short_codec("all", "astronaut.ppm")
+    _, _, rows = read_ppm(out / "astronaut.ppm")
+    for width, height in ((512, 512), (47, 33), (16, 16), (1, 1), (1, 50)):
+        write_ppm(folder / "a.ppm", [row[:3 * width] for row in rows[:height]])
+        told = output_of(out / "image-compression", "pack", "a.ppm", "packed", cwd=folder)
+        bits = float(re.search(r"([\d.]+) bits per pixel", told)[1])
+        assert abs(bits - 8 * (folder / "packed").stat().st_size / (width * height)) < 1e-3, told
+        told = output_of(out / "image-compression", "unpack", "packed", "b.ppm", "a.ppm", cwd=folder)
+        before, after = read_ppm(folder / "a.ppm"), read_ppm(folder / "b.ppm")
+        assert after[:2] == (width, height), after[:2]
+        psnr = 10 * math.log10(255**2 / squared_error(before[2], after[2]))
+        assert abs(float(re.search(r"PSNR ([\d.]+) dB", told)[1]) - psnr) < 0.01, (told, psnr)
+
+
+def check_damaged_files(folder):
+    """Are told from whole ones: the coder ends where it began."""
+    out = short_codec("all", "astronaut.ppm")
+    write_ppm(folder / "a.ppm", [row[:300] for row in read_ppm(out / "astronaut.ppm")[2][:70]])
+    output_of(out / "image-compression", "pack", "a.ppm", "packed", cwd=folder)
+    data = (folder / "packed").read_bytes()
+    broken = {"none": b"", "text": b"hello" * 9, "head": data[:11], "cut": data[:-1], "longer": data + b"x", "empty": data[:12],
+              "training": data[:4] + b"abcd" + data[8:], "width": data[:8] + bytes(2) + data[10:], "wider": data[:9] + b"\x4e" + data[10:]}
+    broken |= {f"byte {at}": data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1:] for at in range(12, len(data), len(data) // 40)}
+    for name, wrong in broken.items():
+        (folder / name).write_bytes(wrong)
+        output_of(out / "image-compression", "unpack", name, "b.ppm", cwd=folder, status=1)
+
+
+# --- molecules ---
+
+def short_molecules(*targets):
+    return make_trained("molecules", *targets, EPOCHS=5)
+
+
+def check_molecules_agree_with_pytorch(folder):
+    """compare.py: the boiling points of all molecules of the data, and their formulas."""
+    short_molecules("check")
+
+
+def answers(out, *smiles):
+    """[(formula, boiling point)]"""
+    return [tuple(line.split()[1:3]) for line in output_of(out / "molecules", *smiles).splitlines()]
+
+
+def check_spellings(folder):
+    """One molecule in several ways."""
+    out = short_molecules("all")
+    for formula, *smiles in (("C2H6O", "CCO", "OCC", "C(O)C", "[CH3][CH2][OH]", "C-C-O"), ("C6H6", "c1ccccc1", "C1=CC=CC=C1", "C%10=CC=CC=C%10"),
+                             ("C4H5N", "c1cc[nH]c1", "C1=CNC=C1"), ("CH3NO2", "C[N+](=O)[O-]", "O=[N+]([O-])C"), ("CH4", "C", "[CH4]"),
+                             ("C8H10N4O2", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CN1C=NC2=C1C(=O)N(C)C(=O)N2C"), ("C4H8", "C/C=C/C", "CC=CC"),
+                             ("C10H8", "c1ccc2ccccc2c1", "C1=CC=C2C=CC=CC2=C1"), ("C4H4S", "c1ccsc1", "C1=CSC=C1"), ("HN3", "[N-]=[N+]=N")):
+        found = answers(out, *smiles)
+        assert {name for name, _ in found} == {formula}, found
+        points = [float(point) for _, point in found]
+        assert max(points) - min(points) < 0.02, found
+    assert output_of(out / "molecules", stdin="CCO\nCC\n").split("\n")[1].startswith("CC ")
+
+
+def check_wrong_smiles(folder):
+    out = short_molecules("all")
+    wrong = ("C(", "C)", "(C)", "C1CC", "1CC", "C11", "C12CC12", "C=", "=C", "C=1CC-1", "C%1", "C[", "[C", "[Xx]", "[2H]C", "[H][H]", "Si", "hello", "C.C",
+             "F(C)C", "C(C)(C)(C)(C)C", "", "C" * 129, "C" + "(C" * 65 + ")" * 65, "[C+9]", "C C", "\u00e9")
+    for smiles in wrong:
+        output_of(out / "molecules", smiles, status=1)
+    output_of(out / "molecules", stdin="C" * 5000, status=1)
+    assert answers(out, "C" * 128)[0][0] == "C128H258"
 
 
 def run(options=None):

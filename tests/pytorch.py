@@ -18,17 +18,18 @@ import sys
 import threading
 import warnings
 
+import common
+
 HERE = pathlib.Path(__file__).resolve().parent
-DEBIAN_PYTHON = "/usr/bin/python3"
 
 
 def find_pytorch():
     """Goes on in a Python that has PyTorch, if there is one."""
     if importlib.util.find_spec("torch"):
         return
-    test = [DEBIAN_PYTHON, "-c", "import torch"]
-    if os.path.exists(DEBIAN_PYTHON) and subprocess.run(test, capture_output=True).returncode == 0:
-        os.execv(DEBIAN_PYTHON, [DEBIAN_PYTHON, __file__, *sys.argv[1:]])
+    python = common.python_with_pytorch()
+    if python:
+        os.execv(python, [python, __file__, *sys.argv[1:]])
     print("skipped: PyTorch is not there\n0 passed, 0 failed, 1 skipped")
     sys.exit(0)
 
@@ -43,7 +44,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import common
 import ctc_model
 import ctc_torch
 from common import checks_of, compile_c, ctc_ok, run_checks

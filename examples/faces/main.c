@@ -6,7 +6,7 @@
  * The model (YuNet, compiled to yunet.c) looks at 640 x 640 pixels. It gives an opinion for each
  * cell of three grids, whose cells are 8, 16 and 32 pixels wide: is there a face, where does its
  * box lie, where are the eyes, the tip of the nose and the corners of the mouth. */
-#include "picture.h"
+#include "../shared/picture.h"
 #include "yunet.h"
 
 #include <math.h>

@@ -9,6 +9,7 @@ x is (N, C, ...); the sum runs over the channels at the same place.
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -61,8 +62,11 @@ class Operator(torch.autograd.Function):
 
 def normalise(x, beta, gamma, inverse):
     """GDN or IGDN of x with plain parameters."""
-    flat = x.flatten(2) if x.dim() > 2 else x.unsqueeze(2)
-    norm = torch.sqrt(torch.matmul(gamma, flat**2) + beta.unsqueeze(1)).reshape(x.shape)
+    if x.numel() == 0:  # which a convolution refuses
+        return x
+    # A convolution with a window of 1: some builds of PyTorch have a fast one and a slow matrix product.
+    squares = x.reshape(x.shape[0], x.shape[1], -1, 1) ** 2
+    norm = torch.sqrt(F.conv2d(squares, gamma[:, :, None, None], beta)).reshape(x.shape)
     return x * norm if inverse else x / norm
 
 
