@@ -71,7 +71,7 @@ VECTOR_avx512 := -mavx512f -mavx512dq -mfma
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit test test-quick zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz install clean help
+.PHONY: all deps unit test test-quick zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -128,19 +128,40 @@ docs: $(BUILD)/ctc ## write the documents that are made from tables
 format: ## lay out all sources by .clang-format
 	clang-format -i $(FORMATTED)
 
+# What is read a million times is in memory (tests/fuzz/files.c); findings end the run.
 FUZZ_SECONDS ?= 60
-FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ         ?= $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_DIR     := $(BUILD)/fuzz
-fuzz: ## libFuzzer on the readers (FUZZ="onnx json") for FUZZ_SECONDS each (needs clang and its runtime, package libclang-rt-14-dev)
-	@$(MAKE) --no-print-directory BUILD=$(FUZZ_DIR) CC=$(CLANG) \
-	  CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' $(FUZZ_DIR)/libctc.a
+FUZZ_FLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_BINS    := $(FUZZ:%=$(FUZZ_DIR)/fuzz_%)
+FUZZ_LIMITS  := -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512
+fuzz: fuzz-build ## libFuzzer on the readers (FUZZ="onnx json") for FUZZ_SECONDS each, from tests/fuzz/corpus (needs clang and libclang-rt-14-dev)
+	@cat tests/fuzz/*.dict > $(FUZZ_DIR)/words.dict
+	$(PYTHON) tests/fuzz/seeds.py $(FUZZ_DIR)/corpus
 	@for name in $(FUZZ); do \
 	  echo "== fuzz_$$name" && mkdir -p $(FUZZ_DIR)/corpus/$$name && \
-	  $(CLANG) -g -fsanitize=fuzzer,address,undefined -Icompiler -I$(FUZZ_DIR)/gen -o $(FUZZ_DIR)/fuzz_$$name \
-	    tests/fuzz/fuzz_$$name.c $(FUZZ_DIR)/libctc.a $(LIBS) && \
-	  $(FUZZ_DIR)/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=20 -artifact_prefix=$(FUZZ_DIR)/ \
-	    $$(ls tests/fuzz/$$name.dict 2>/dev/null | sed 's/^/-dict=/') $(FUZZ_DIR)/corpus/$$name || exit 1; \
+	  { ! test -f tests/fuzz/corpus/$$name.tar.gz || tar -xzf tests/fuzz/corpus/$$name.tar.gz -C $(FUZZ_DIR)/corpus/$$name; } && \
+	  $(FUZZ_DIR)/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) $(FUZZ_LIMITS) -artifact_prefix=$(FUZZ_DIR)/$$name- \
+	    -dict=$(FUZZ_DIR)/words.dict $(FUZZ_DIR)/corpus/$$name || exit 1; \
 	done
+
+fuzz-build:
+	@$(MAKE) --no-print-directory BUILD=$(FUZZ_DIR) FUZZ_DIR=$(FUZZ_DIR) CC=$(CLANG) HOST_CC=gcc GENERATED_FLAGS= \
+	  CFLAGS='-O1 -g -fsanitize=fuzzer-no-link $(FUZZ_FLAGS)' FUZZ_MAIN=-fsanitize=fuzzer $(FUZZ_BINS)
+
+fuzz-keep: fuzz-build ## what `make fuzz` found, as little of it as covers the same, into tests/fuzz/corpus
+	@for name in $(FUZZ); do \
+	  tests/fuzz/keep.sh $$name $(FUZZ_DIR) || exit 1; \
+	done
+
+fuzz-replay: ## build/replay/fuzz_NAME, which run files or folders of a corpus once, with any C compiler
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/replay FUZZ_DIR=$(BUILD)/replay GENERATED_FLAGS='-w -fno-sanitize=all' \
+	  CFLAGS='-O0 $(FUZZ_FLAGS)' FUZZ_MAIN=tests/fuzz/replay.c $(FUZZ:%=$(BUILD)/replay/fuzz_%)
+
+$(FUZZ_DIR)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files.c tests/fuzz/fuzz.h tests/fuzz/replay.c $(LIBRARY)
+	$(call show,link   )
+	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Icompiler -I$(GEN) $(CFLAGS) -o $@ $(FUZZ_MAIN) $< tests/fuzz/files.c \
+	  -Wl,--wrap=file_map,--wrap=folder_file,--wrap=schema_embedded $(LIBRARY) $(LIBS)
 
 asan: ## unit tests and a ctc in build/asan with the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \

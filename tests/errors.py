@@ -175,6 +175,7 @@ COMMANDS = {
     "data-rank": ["run", "m.onnx", "-i", "x=flat.npy"],
     "data-size": ["run", "m.onnx", "-i", "x=narrow.npy"],
     "data-limit": ["run", "m.onnx", "-i", "x=x.npy", "--dim", "N<=1"],
+    "archive-too-large": ["run", "m.onnx", "--inputs", "large.npz"],
     "archive-other-name": ["run", "m.onnx", "--inputs", "other.npz"],
     "compiler-missing": ["build", "m.onnx", "-o", "m", "--cc", "no-such-compiler"],
 }
@@ -187,6 +188,10 @@ def data_files(folder):
     np.save(folder / "flat.npy", np.zeros((2, 768), FLOATS))
     np.save(folder / "narrow.npy", np.zeros((2, 3, 16, 15), FLOATS))
     np.savez(folder / "other.npz", X=np.zeros((2, 3, 16, 16), FLOATS))
+    archive = bytearray((folder / "other.npz").read_bytes())
+    entry = archive.index(b"PK\1\2")  # of the directory; the size of the member is in its bytes 24 to 27
+    archive[entry + 24 : entry + 28] = b"\xff\xff\xff\x7f"
+    (folder / "large.npz").write_bytes(archive)
 
 
 # --- running ---

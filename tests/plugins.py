@@ -705,6 +705,8 @@ WRONG = {
     "kernel-not-static": (GDN, kernel("static void gdn_$t(", "void gdn_$t(")),
     "kernel-template": (GDN, kernel("$T *square =", "$U *square =")),
     "kernel-block-open": (GDN, GDN_KERNEL + "//$ for t in f32\n"),
+    "kernel-blocks-deep": (GDN, GDN_KERNEL + "//$ for t in f32\n" * 60 + "//$ end\n" * 60),
+    "kernel-loops-long": (GDN, GDN_KERNEL + "".join(f"//$ for {name} in a b c d e f g h\n" for name in "abcdefghi") + "#define GDN_$a$b$c$d$e$f$g$h$i\n" + "//$ end\n" * 9),
     "kernel-runtime-name": (GDN, GDN_KERNEL.replace("ctc_sqrt_", "ctc_sqrrt_")),
     "kernel-define": (GDN, GDN_KERNEL + "\n#define 3 4\n"),
     "kernel-garbage": (GDN, "/ nothing of C\n"),

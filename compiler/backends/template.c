@@ -108,9 +108,15 @@ typedef struct {
   int line; /* number of the line at hand */
   Str *out;
   TemplateLines *lines;
-  bool live;   /* append; otherwise only check */
-  bool broken; /* blocks do not match: there is no use in going on */
+  int depth;    /* blocks around the line */
+  int loops;    /* those of them that are loops */
+  size_t spent; /* bytes that loops have walked and written */
+  bool live;    /* append; otherwise only check */
+  bool broken;  /* blocks do not match: there is no use in going on */
 } Walk;
+
+/* Loops within loops multiply: a short text must not cost more than this. */
+enum { BLOCK_DEPTH = 50, LOOP_BYTES = 8 << 20, LINE_COST = 64, TURN_COST = 256 };
 
 /* Reports an error at the line at hand. */
 static bool fail(Walk *walk, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -129,6 +135,15 @@ static bool fail_unknown(Walk *walk, const Scope *scope, const char *what, const
   return false;
 }
 
+/* Whether loops may cost so much more. */
+static bool spend(Walk *walk, size_t bytes) {
+  if (walk->loops) walk->spent += bytes;
+  if (walk->spent <= LOOP_BYTES) return true;
+  if (!walk->broken) fail(walk, "the loops up to here make more than %d MB", LOOP_BYTES >> 20);
+  walk->broken = true;
+  return false;
+}
+
 static bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
@@ -141,11 +156,16 @@ static size_t name_length(const char *text) {
 
 /* The binding of the longest bound name that `text` begins with; its end must be the end of the
  * name characters or a `_`. NULL if there is none. */
-static const Binding *look_up_longest(Walk *walk, const Scope *scope, const char *text,
-                                      size_t *length) {
-  for (*length = name_length(text); *length > 0; --*length) {
+static const Binding *look_up_longest(const Scope *scope, const char *text, size_t *length) {
+  enum { LONGEST = 200 };
+  char name[LONGEST + 1];
+  *length = strnlen(text, LONGEST);
+  memcpy(name, text, *length);
+  name[*length] = '\0';
+  for (*length = name_length(name); *length > 0; --*length) {
+    name[*length] = '\0';
     if (text[*length] != '_' && is_name_char(text[*length])) continue;
-    const Binding *binding = look_up(scope, arena_strndup(walk->arena, text, *length));
+    const Binding *binding = look_up(scope, name);
     if (binding) return binding;
   }
   return NULL;
@@ -159,7 +179,7 @@ static const Binding *resolve(Walk *walk, const Scope *scope, const char **text)
   const char *what = "parameter";
   for (;;) {
     size_t length, whole = name_length(*text);
-    const Binding *binding = look_up_longest(walk, scope, *text, &length);
+    const Binding *binding = look_up_longest(scope, *text, &length);
     if (!binding) {
       fail_unknown(walk, scope, what, arena_strndup(walk->arena, *text, whole));
       *text += whole;
@@ -225,8 +245,15 @@ static bool expand_lone_reference(Walk *walk, const Scope *scope, const char *li
   const char *text = resolve_text(walk, scope, &at);
   if (!text) return true;
   if (*at) return false; /* "$t_x" with only t bound */
-  if (walk->live) add_block(walk, indent, text);
+  if (walk->live && spend(walk, strlen(text))) add_block(walk, indent, text);
   return true;
+}
+
+/* Appends a text within a line; where it has several lines they come from the same one. */
+static void add_text(Walk *walk, const char *text) {
+  str_add(walk->out, text);
+  for (const char *at = strchr(text, '\n'); at && walk->lines; at = strchr(at + 1, '\n'))
+    vec_push(walk->arena, &walk->lines->lines, walk->line);
 }
 
 static void expand_line(Walk *walk, const Scope *scope, const char *line) {
@@ -238,7 +265,7 @@ static void expand_line(Walk *walk, const Scope *scope, const char *line) {
     if (!*line) break;
     line++;
     const char *text = resolve_text(walk, scope, &line);
-    if (text && walk->live) str_add(walk->out, text);
+    if (text && walk->live && spend(walk, strlen(text))) add_text(walk, text);
   }
   if (walk->live) end_line(walk);
 }
@@ -258,6 +285,7 @@ static const char *next_line(Walk *walk) {
   if (!*walk->next) return NULL;
   size_t length = strcspn(walk->next, "\n");
   const char *line = arena_strndup(walk->arena, walk->next, length);
+  spend(walk, length + LINE_COST);
   walk->next += length + (walk->next[length] == '\n');
   walk->line = walk->next_number++;
   return line;
@@ -302,9 +330,14 @@ static Directive expand_lines(Walk *walk, const Scope *scope);
  * `start`. */
 static Directive expand_block(Walk *walk, const Scope *scope, bool live, int start, bool may_else) {
   bool outer = walk->live;
+  if (++walk->depth > BLOCK_DEPTH) {
+    fail(walk, "blocks are nested deeper than %d", BLOCK_DEPTH);
+    walk->broken = true;
+  }
   walk->live = outer && live;
   Directive last = expand_lines(walk, scope);
   walk->live = outer;
+  walk->depth--;
   if (walk->broken || last == DIR_END || (last == DIR_ELSE && may_else)) return last;
   if (last == DIR_EOF) {
     walk->line = start;
@@ -360,20 +393,20 @@ static bool loop_scopes(Walk *walk, const Scope *scope, const Words *words, Scop
     if (*at || (binding->kind != BIND_LIST && binding != &any_field))
       return fail(walk, "'%s' is not a list", list);
     *live = binding->items.count > 0;
-    for (size_t i = 0; i < binding->items.count + !*live; i++) {
+    for (size_t i = 0; i < binding->items.count + !*live && spend(walk, TURN_COST); i++) {
       Scope *inner = scope_create(walk->arena, scope);
       bind(inner, variable, BIND_ITEM)->item = *live ? binding->items.items[i] : NULL;
       vec_push(walk->arena, scopes, inner);
     }
     return true;
   }
-  for (size_t i = 3; i < words->count; i++) {
+  for (size_t i = 3; i < words->count && spend(walk, TURN_COST); i++) {
     Scope *inner = scope_create(walk->arena, scope);
     scope_text(inner, variable, words->items[i]);
     if (hook) hook(inner, variable, words->items[i]);
     vec_push(walk->arena, scopes, inner);
   }
-  return true;
+  return !walk->broken;
 }
 
 static void expand_for(Walk *walk, const Scope *scope, const Words *words) {
@@ -386,12 +419,14 @@ static void expand_for(Walk *walk, const Scope *scope, const Words *words) {
   walk->broken = !well_formed || !loop_scopes(walk, scope, words, &scopes, &live);
   const char *body = walk->next;
   int body_number = walk->next_number;
+  walk->loops++;
   for (size_t i = 0; i < scopes.count && !walk->broken; i++) {
     walk->next = body;
     walk->next_number = body_number;
     expand_block(walk, scopes.items[i], live, start, false);
     if (walk->diag->errors > errors) break; /* the next items would have the same ones */
   }
+  walk->loops--;
 }
 
 /* Expands lines up to an `else`, an `end` or the end of the template, and says which. */

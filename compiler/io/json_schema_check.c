@@ -16,6 +16,10 @@
 /* After as many the check goes on silently, and so ends soon. */
 enum { MOST_PROBLEMS = 1000 };
 
+/* Schemas that refer to schemas can mean a number of checks that doubles with each: at most as many
+ * for a value, and for the whole. */
+enum { CHECKS_A_VALUE = 1000, CHECKS_FREE = 100000 };
+
 typedef struct {
   const JsonValue *value;
   int line, column; /* of the value or its key */
@@ -26,6 +30,7 @@ typedef struct {
 typedef struct {
   const JsonFile *file;
   Arena *arena;
+  size_t checks, most_checks; /* done so far; beyond the most all fail at once */
   bool silent;
   Vec(Problem) problems;
   regex_t *patterns; /* by JsonPattern.index, compiled when first needed, freed at the end */
@@ -589,6 +594,7 @@ static bool check(Check *c, const JsonSchema *schema, const JsonValue *value) {
       check_constant,  check_choices, check_number, check_text, check_array, check_object,
       check_reference, check_all,     check_any,    check_one,  check_not,   check_condition,
   };
+  if (++c->checks > c->most_checks) return false;
   if (schema->never) return problem(c, value, "nothing is allowed here");
   bool ok = check_type(c, schema, value);
   if (!ok) return false; /* what else is wrong follows from that */
@@ -627,13 +633,25 @@ static void tell_problems(Check *c) {
   }
 }
 
+static size_t count_values(const JsonValue *value) {
+  size_t count = 1;
+  for (size_t i = 0; value->kind == JSON_ARRAY && i < value->count; i++)
+    count += count_values(value->items[i]);
+  for (size_t i = 0; value->kind == JSON_OBJECT && i < value->count; i++)
+    count += count_values(value->members[i].value);
+  return count;
+}
+
 bool json_schema_check(const JsonSchema *schema, const JsonFile *file, const JsonValue *value) {
   Check c = {.file = file, .arena = file->arena};
+  c.most_checks = CHECKS_FREE + CHECKS_A_VALUE * count_values(value);
   c.patterns = ARENA_ARRAY(c.arena, regex_t, schema->pattern_count);
   c.compiled = ARENA_ARRAY(c.arena, bool, schema->pattern_count);
   bool ok = check(&c, schema, value);
-  CTC_ASSERT(ok == (c.problems.count == 0));
-  if (c.problems.count) tell_problems(&c);
+  bool finished = c.checks <= c.most_checks;
+  CTC_ASSERT(!finished || ok == (c.problems.count == 0));
+  if (!finished) ok = json_error(file, value, "the schema takes too long to check it");
+  if (finished && c.problems.count) tell_problems(&c);
   for (size_t i = 0; i < schema->pattern_count; i++)
     if (c.compiled[i]) regfree(&c.patterns[i]);
   return ok;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zip.h>
 
@@ -118,11 +119,25 @@ bool npy_read(const char *path, Arena *arena, NamedTensor *result, Diag *diag) {
 
 /* --- archives --- */
 
-static bool read_member(zip_t *zip, zip_uint64_t index, const char *path, Arena *arena,
-                        TensorList *list, Diag *diag) {
+/* What the members of an archive can hold together: deflate makes at most 1032 bytes of one. */
+static uint64_t most_bytes(const char *path) {
+  enum { MOST_GROWTH = 1032 };
+  struct stat info;
+  return stat(path, &info) == 0 ? (uint64_t)info.st_size * MOST_GROWTH : 0;
+}
+
+/* `*left`: what the members may hold that are not read yet. */
+static bool read_member(zip_t *zip, zip_uint64_t index, const char *path, uint64_t *left,
+                        Arena *arena, TensorList *list, Diag *diag) {
   zip_stat_t info;
   if (zip_stat_index(zip, index, 0, &info) != 0 || !(info.valid & ZIP_STAT_SIZE))
     return diag_error(diag, path, "cannot read member %" PRIu64, (uint64_t)index);
+  if (info.size > *left)
+    return diag_error(diag, path,
+                      "member %" PRIu64 " says that it has %" PRIu64
+                      " bytes, more than the file can hold",
+                      (uint64_t)index, (uint64_t)info.size);
+  *left -= info.size;
   size_t length = strlen(info.name);
   if (length > 4 && strcmp(info.name + length - 4, ".npy") == 0) length -= 4;
   NamedTensor named = {.name = arena_strndup(arena, info.name, length)};
@@ -149,9 +164,10 @@ bool npz_read(const char *path, Arena *arena, TensorList *list, Diag *diag) {
     return false;
   }
   bool ok = true;
+  uint64_t left = most_bytes(path);
   zip_int64_t count = zip_get_num_entries(zip, 0);
   for (zip_int64_t i = 0; i < count && ok; i++)
-    ok = read_member(zip, (zip_uint64_t)i, path, arena, list, diag);
+    ok = read_member(zip, (zip_uint64_t)i, path, &left, arena, list, diag);
   zip_discard(zip);
   return ok;
 }

@@ -97,6 +97,8 @@ static bool read_data(const Source *source, const JsonValue *entry, Tensor *tens
                       "%" PRId64 " bytes, but a tensor of this type and shape takes %" PRId64,
                       end - begin, bytes);
   tensor->data = bytes ? source->data.data + begin : (const void *)nothing;
+  if ((uintptr_t)tensor->data % (size_t)element) /* writers mostly align them */
+    tensor->data = arena_copy(source->json.arena, tensor->data, (size_t)bytes);
   return check_bools(source, entry, tensor);
 }
 

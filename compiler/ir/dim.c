@@ -82,6 +82,19 @@ static bool terms_have_data(const Term *terms, int count) {
   return false;
 }
 
+static int add_sizes(int a, int b) {
+  return a < DIM_SIZE_MOST - b ? a + b : DIM_SIZE_MOST;
+}
+
+static int size_of_terms(const Term *terms, int count) {
+  int size = 0;
+  for (int i = 0; i < count; i++) {
+    size = add_sizes(size, 1);
+    for (int j = 0; j < terms[i].degree; j++) size = add_sizes(size, terms[i].factors[j]->size);
+  }
+  return size;
+}
+
 Dim intern_sum(DimPool *pool, const Term *terms, int count) {
   struct DimNode key = {.pool = pool, .term_count = count, .terms = terms};
   key.hash = hash_terms(terms, count);
@@ -90,6 +103,7 @@ Dim intern_sum(DimPool *pool, const Term *terms, int count) {
   if (pool->nodes.slots[slot]) return pool->nodes.slots[slot];
   key.id = pool->next_node++;
   key.has_data = terms_have_data(terms, count);
+  key.size = size_of_terms(terms, count);
   key.terms = arena_copy(pool->arena, terms, (size_t)count * sizeof *terms);
   struct DimNode *node = arena_copy(pool->arena, &key, sizeof key);
   intern_put(&pool->nodes, slot, key.hash, node);
@@ -105,6 +119,7 @@ Dim intern_atom(DimPool *pool, AtomKind kind, int arg_count, const Dim *args) {
   if (!pool->atoms.slots[slot]) {
     key.id = pool->next_atom++;
     for (int i = 0; i < arg_count; i++) key.has_data |= args[i]->has_data;
+    for (int i = 0; i < arg_count; i++) key.size = add_sizes(key.size, args[i]->size);
     key.args = arena_copy(pool->arena, args, (size_t)arg_count * sizeof *args);
     intern_put(&pool->atoms, slot, key.hash, arena_copy(pool->arena, &key, sizeof key));
   }
@@ -242,6 +257,10 @@ bool dim_is_overflow(Dim dim) {
 
 int dim_terms(Dim dim) {
   return dim->term_count;
+}
+
+int dim_size(Dim dim) {
+  return dim->size;
 }
 
 bool dim_is_const(Dim dim) {

@@ -69,12 +69,16 @@ Dim dim_muli(DimPool *pool, Dim a, int64_t b);
 /* The product of `count` expressions (1 for none). */
 Dim dim_product(DimPool *pool, const Dim *dims, size_t count);
 
-bool dim_is_const(Dim dim);           /* a constant, and not the overflow mark */
-bool dim_is(Dim dim, int64_t value);  /* the constant `value` */
-int64_t dim_value(Dim dim);           /* asserts dim_is_const */
-bool dim_is_overflow(Dim dim);        /* holds the overflow mark */
-int dim_terms(Dim dim);               /* of the sum that it is; of a product at most
-                                       * those of one factor times those of the other */
+bool dim_is_const(Dim dim);          /* a constant, and not the overflow mark */
+bool dim_is(Dim dim, int64_t value); /* the constant `value` */
+int64_t dim_value(Dim dim);          /* asserts dim_is_const */
+bool dim_is_overflow(Dim dim);       /* holds the overflow mark */
+int dim_terms(Dim dim);              /* of the sum that it is; of a product at most
+                                      * those of one factor times those of the other */
+/* Terms when it is written out, with those of everything in it: what is shared counts wherever it
+ * occurs. At most DIM_SIZE_MOST. */
+int dim_size(Dim dim);
+enum { DIM_SIZE_MOST = 1 << 30 };
 const DimSymbol *dim_symbol(Dim dim); /* its symbol if the expression is just one, else NULL */
 /* The (mutable) symbol of that name, or NULL. */
 DimSymbol *dim_find_symbol(DimPool *pool, const char *name);

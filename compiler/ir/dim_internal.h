@@ -32,6 +32,7 @@ typedef struct Atom {
   int arg_count;
   const Dim *args;
   bool has_data; /* mentions a data symbol */
+  int size;      /* see dim_size */
   /* Results of the walk in progress: valid where the stamp is that of the walk, so that shared
    * parts are visited once. */
   unsigned range_stamp, memo_stamp;
@@ -50,6 +51,7 @@ struct DimNode {
   int id; /* order of creation */
   uint64_t hash;
   bool overflow, has_data;
+  int size;
   int term_count;
   const Term *terms;
 };

@@ -48,6 +48,7 @@ static bool unknown_outer(Sources *sources, const Chunk *chunk, const Token *tok
       vec_push(sources->arena, &names, sources->outer->entries[i].key);
   diag_error(sources->diag, chunk_where(sources, chunk, token->line),
              "the runtime has no definition '%s'", token->text);
+  if (sources->diag->errors > DIAG_LIMIT) return false; /* not printed; suggestions take time */
   const char *near = str_nearest(token->text, names.items, names.count);
   return near && diag_hint(sources->diag, "did you mean '%s'?", near);
 }
@@ -79,14 +80,19 @@ static bool find_uses(Sources *sources, Chunk *chunk) {
 }
 
 /* Depth first: what a chunk uses comes before it. */
-static bool order_chunk(Sources *sources, Chunk *chunk) {
+static bool order_chunk(Sources *sources, Chunk *chunk, int depth) {
+  enum { DEEPEST = 1000 };
   if (chunk->ordered) return true;
+  if (depth > DEEPEST)
+    return diag_error(sources->diag, chunk_where(sources, chunk, 0),
+                      "'%s' is needed through more than %d other definitions",
+                      chunk->names.items[0], DEEPEST);
   if (chunk->visiting || is_recursive(chunk))
     return diag_error(sources->diag, chunk_where(sources, chunk, 0),
                       "'%s' needs itself: kernels must not be recursive", chunk->names.items[0]);
   chunk->visiting = true;
   for (size_t i = 0; i < chunk->uses.count; i++) {
-    if (order_chunk(sources, chunk->uses.items[i])) continue;
+    if (order_chunk(sources, chunk->uses.items[i], depth + 1)) continue;
     return diag_note(sources->diag, "it is needed by '%s' at %s", chunk->names.items[0],
                      chunk_where(sources, chunk, 0));
   }
@@ -105,7 +111,7 @@ bool sources_order(Sources *sources) {
   for (size_t i = 0; i < sources->chunks.count; i++)
     ok = find_uses(sources, sources->chunks.items[i]) && ok;
   for (size_t i = 0; i < sources->chunks.count && ok; i++)
-    ok = order_chunk(sources, sources->chunks.items[i]);
+    ok = order_chunk(sources, sources->chunks.items[i], 0);
   if (sources->functions.count)
     qsort(sources->functions.items, sources->functions.count, sizeof(Function *),
           compare_functions);

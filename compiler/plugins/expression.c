@@ -227,7 +227,7 @@ const Expression *expression_parse(Arena *arena, const char *text, size_t length
 
 /* --- evaluating --- */
 
-enum { MOST_TERMS = 1000 };
+enum { MOST_TERMS = 1000, MOST_SIZE = 10000 };
 
 typedef struct {
   DimPool *pool;
@@ -296,6 +296,7 @@ static Dim evaluate(Evaluation *e, const Expression *x) {
     if (!(args[i] = evaluate(e, x->args[i]))) return NULL;
   value = apply(e, x->kind, args[0], args[1]);
   if (value && dim_is_overflow(value)) return fail_value(e, "a number beyond 64 bits");
+  if (value && dim_size(value) > MOST_SIZE) return fail_value(e, "an expression of too many terms");
   return value;
 }
 

@@ -1,11 +1,11 @@
 /* fuzz_expression.c: any text given to the expressions of plugin descriptors must be read or
  * refused, and evaluated or refused; with open sizes it must come to the same as with their values
  * (libFuzzer). */
+#include "fuzz.h"
+
 #include "plugins/expression.h"
 
 #include "base/diag.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { NAMES = 4 };
 static const ExpressionName known[NAMES] = {
@@ -13,8 +13,8 @@ static const ExpressionName known[NAMES] = {
 
 static void set_values(DimPool *pool, ExpressionValue *values, Dim *list, bool open) {
   for (int i = 0; i < 2; i++)
-    values[i] = (ExpressionValue){
-        .number = open ? dim_input(pool, known[i].name) : dim_const(pool, i ? 7 : 3)};
+    values[i] = (ExpressionValue){.number = open ? dim_input(pool, known[i].name)
+                                                 : dim_const(pool, i ? 7 : 3)};
   values[2] = (ExpressionValue){.number = dim_const(pool, -2)};
   for (int i = 0; i < 2; i++) list[i] = dim_const(pool, i + 1);
   values[3] = (ExpressionValue){NULL, list, 2};

@@ -1,6 +1,8 @@
 /* fuzz_json.c: any bytes given to the JSON reader must be read or refused as jansson, another
  * reader, does; what is read is then compiled as a JSON Schema and checks itself (libFuzzer). */
 #define _GNU_SOURCE /* memmem */
+#include "fuzz.h"
+
 #include "io/json.h"
 #include "io/json_schema.h"
 
@@ -20,10 +22,6 @@
 #undef JSON_STRING
 #undef JSON_NULL
 #undef json_equal
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition) ((condition) ? (void)0 : abort())
 
 static void expect_same(const JsonValue *ours, const json_t *theirs);
 
@@ -57,8 +55,7 @@ static void expect_same(const JsonValue *ours, const json_t *theirs) {
     break;
   case JSON_ARRAY:
     EXPECT(json_typeof(theirs) == JANSSON_ARRAY && ours->count == json_array_size(theirs));
-    for (size_t i = 0; i < ours->count; i++)
-      expect_same(ours->items[i], json_array_get(theirs, i));
+    for (size_t i = 0; i < ours->count; i++) expect_same(ours->items[i], json_array_get(theirs, i));
     break;
   case JSON_OBJECT:
     EXPECT(json_typeof(theirs) == JANSSON_OBJECT);

@@ -1,8 +1,8 @@
-/* fuzz_kernel.c: any text given as a plugin's kernel.c must be read or refused: the templates in it,
- * its definitions and their prototypes (libFuzzer). */
-#include "kernels/source.h"
+/* fuzz_kernel.c: any text given as a plugin's kernel.c must be read or refused: the templates in
+ * it, its definitions and their prototypes (libFuzzer). */
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "kernels/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Diag diag = {.out = NULL};

@@ -1,8 +1,8 @@
 /* fuzz_onnx.c: any bytes given to the ONNX front end must be read or refused, never crash it
  * (libFuzzer). */
-#include "frontends/onnx/onnx.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "frontends/onnx/onnx.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Diag diag = {.out = NULL};

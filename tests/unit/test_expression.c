@@ -87,6 +87,14 @@ static void test_problems(void **state) {
   expect_problem("9223372036854775807 + N * 0 + 1", "a number beyond 64 bits");
 }
 
+/* Each division writes what is before it twice: x * 9 / 7 is x + floor(2 x / 7). */
+static void test_doubling(void **state) {
+  char text[EXPRESSION_LENGTH] = "N";
+  (void)state;
+  for (int i = 0; i < 40; i++) strcat(text, " * 9 / 7");
+  expect_problem(text, "an expression of too many terms");
+}
+
 static void expect_refused(const char *text, size_t at, const char *message, const char *near) {
   ExpressionError error;
   assert_null(parse(text, &error));
@@ -150,7 +158,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_values),   cmocka_unit_test(test_open_sizes),
       cmocka_unit_test(test_problems), cmocka_unit_test(test_errors),
-      cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_limits),   cmocka_unit_test(test_doubling),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

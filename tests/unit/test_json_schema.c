@@ -4,6 +4,7 @@
  * (tests/json_schema.py gives them). */
 #include "json_test.h"
 
+#include "base/str.h"
 #include "io/json_schema.h"
 
 #include <time.h>
@@ -98,6 +99,12 @@ static void test_patterns(void **state) {
       {"[\\u00e9]", "a", -1},
       {"\\u00e9+", "a", -1},
       {"\\u0000", "a", -1},
+      {"^(a{1,100}b?){3}$", "aaba", 1},
+      {"((a{200}){200}){200}", "a", -1},
+      {"(((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+", "a", -1},
+      {"((((((((((((((((((((((((((((((((((((((((((((((((((((a))))))))))))))))))))))))))))))))))))"
+       "))))))))))))))))",
+       "a", -1},
       {"^a$", "a\\u0000", 0},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -287,6 +294,20 @@ static void test_deep_alternatives(void **state) {
   assert_non_null(strstr(told_text, "needs at least 1 item, has 0\n"));
 }
 
+/* Each schema applies the next one twice: 2^30 checks. */
+static void test_doubling(void **state) {
+  (void)state;
+  Str schema = str_in(arena);
+  str_add(&schema, "{\"$ref\": \"#/$defs/0\", \"$defs\": {");
+  for (int i = 0; i < 30; i++)
+    str_addf(&schema,
+             "\"%d\": {\"allOf\": [{\"$ref\": \"#/$defs/%d\"}, {\"$ref\": \"#/$defs/%d\"}]}, ", i,
+             i + 1, i + 1);
+  str_add(&schema, "\"30\": {}}}");
+  assert_string_equal(told_of(str_text(&schema), "1"),
+                      "t.json:1:1: error: the schema takes too long to check it\n");
+}
+
 /* --- the official suite --- */
 
 /* Tells what differs; returns how often. */
@@ -335,6 +356,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test_setup_teardown(test_switch_by_list, setup, teardown),
       cmocka_unit_test_setup_teardown(test_many_errors, setup, teardown),
       cmocka_unit_test_setup_teardown(test_deep_alternatives, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_doubling, setup, teardown),
   };
   int failed = 0;
   if (argc < 2) return cmocka_run_group_tests(tests, NULL, NULL);
