@@ -23,6 +23,8 @@ static const Pass passes[] = {
     /* Convolutions take the scale and shift of a batch normalisation behind them into their
        weights. */
     {"fold-batchnorm", .graph = pass_fold_batchnorm},
+    /* Linear operators behind each other, in the order that takes fewer products. */
+    {"commute", .graph = pass_commute},
     /* Quantised operators compute in integers, on tensors with channels last. */
     {"quantize", .graph = pass_quantize},
     /* What products multiply by, where it is of constants alone. */

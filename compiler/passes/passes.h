@@ -18,6 +18,7 @@ bool pass_is_required(const char *name);
 bool pass_infer(Compilation *c);
 bool pass_simplify(Compilation *c);
 bool pass_fold_batchnorm(Compilation *c);
+bool pass_commute(Compilation *c);
 bool pass_quantize(Compilation *c);
 bool pass_fold_weights(Compilation *c);
 bool pass_gather_rows(Compilation *c);
