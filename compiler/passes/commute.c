@@ -4,9 +4,9 @@
  *   Conv(Conv(x, per channel, 1 x 65), 22 x 1)   =>   Conv(Conv(x, 22 x 1), per channel, 1 x 65)
  *
  * A mean over pixels and a sum over channels commute: the convolution then makes as many results as
- * there are means. Two convolutions whose kernels lie along different axes commute where each result
- * comes from one channel of x: the longer kernel goes last if the other one leaves fewer pixels.
- * Nobody else may use what is between the two, and weights must be constant. */
+ * there are means. Two convolutions whose kernels lie along different axes commute where each
+ * result comes from one channel of x: the longer kernel goes last if the other one leaves fewer
+ * pixels. Nobody else may use what is between the two, and weights must be constant. */
 #include "passes/match.h"
 #include "passes/passes.h"
 #include "passes/uses.h"
@@ -87,7 +87,8 @@ static bool infer_again(Compilation *c, Node *first, Node *second) {
 
 /* --- a mean of a convolution's results --- */
 
-/* Whether each mean is over as many pixels, all of them there, and the pool leaves fewer of them. */
+/* Whether each mean is over as many pixels, all of them there, and the pool leaves fewer of them.
+ */
 static bool is_plain_mean(Compilation *c, const Node *pool) {
   Window w;
   if (is_op(pool, "GlobalAveragePool")) return true;

@@ -25,6 +25,7 @@ bool pass_gather_rows(Compilation *c);
 bool pass_clean(Compilation *c);
 bool pass_replace(Compilation *c);
 bool pass_fuse_normalization(Compilation *c);
+bool pass_narrow(Compilation *c);
 bool pass_fuse_attention(Compilation *c);
 bool pass_layout(Compilation *c);
 /* On the program. */
