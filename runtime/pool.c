@@ -22,7 +22,7 @@ static inline ctc_dim ctc_window_count(ctc_dim start, ctc_dim kernel, ctc_dim di
 
 /* The lanes 0, 2, 4 … of two vectors in a row. */
 #if CTC_LANES == 16 && CTC_HAS(__builtin_shufflevector)
-#define CTC_EVEN_LANES(a, b) \
+#define CTC_EVEN_LANES(a, b)                                                                       \
   __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
 #elif CTC_LANES == 8 && CTC_HAS(__builtin_shufflevector)
 #define CTC_EVEN_LANES(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
@@ -53,8 +53,8 @@ static inline CTC_INLINE ctc_v ctc_pool_take(const float *x, ctc_dim stride, int
  * what tap (0, 0, 0) of the first one would read, at position d, h in the plane; stride: 1 or 2, of
  * the columns. */
 static inline CTC_INLINE void ctc_max_pool_span(const float *x, float *y, ctc_dim n, ctc_dim d,
-                                            ctc_dim h, const ctc_dim *in, const ctc_dim *kernel,
-                                            const ctc_dim *dilation, ctc_dim stride) {
+                                                ctc_dim h, const ctc_dim *in, const ctc_dim *kernel,
+                                                const ctc_dim *dilation, ctc_dim stride) {
   for (ctc_dim i = 0; i < n; i += CTC_LANES, x += CTC_LANES * stride, y += CTC_LANES) {
     const int count = n - i < CTC_LANES ? (int)(n - i) : CTC_LANES;
     ctc_v result = ctc_v_set(-INFINITY);
@@ -89,9 +89,9 @@ static inline ctc_pool_columns ctc_pool_inner(const ctc_dim *in, const ctc_dim *
 
 /* The inner columns of a row of results at position d, h. */
 static inline void ctc_max_pool_inner(const float *plane, float *y, ctc_pool_columns inner,
-                                          ctc_dim d, ctc_dim h, const ctc_dim *in,
-                                          const ctc_dim *kernel, const ctc_dim *stride,
-                                          const ctc_dim *dilation, const ctc_dim *pad) {
+                                      ctc_dim d, ctc_dim h, const ctc_dim *in,
+                                      const ctc_dim *kernel, const ctc_dim *stride,
+                                      const ctc_dim *dilation, const ctc_dim *pad) {
   const ctc_dim n = inner.last - inner.first;
   if (n <= 0) return;
   const float *x = plane + ((d * in[1] + h) * in[2] + (inner.first * stride[2] - pad[2]));
