@@ -20,45 +20,143 @@ static inline ctc_dim ctc_window_count(ctc_dim start, ctc_dim kernel, ctc_dim di
   return count;
 }
 
-//$ for t in f32 f64 i8 u8
-/* y[i] = max(y[i], x[i * stride]) */
-static inline void ctc_pool_max_row_$t($T *CTC_RESTRICT y, const $T *CTC_RESTRICT x, ctc_dim n,
-                                       ctc_dim stride) {
-  if (stride == 1) {
-    for (ctc_dim i = 0; i < n; i++) y[i] = x[i] > y[i] ? x[i] : y[i];
-  } else {
-    for (ctc_dim i = 0; i < n; i++) y[i] = x[i * stride] > y[i] ? x[i * stride] : y[i];
+/* The lanes 0, 2, 4 … of two vectors in a row. */
+#if CTC_LANES == 16 && CTC_HAS(__builtin_shufflevector)
+#define CTC_EVEN_LANES(a, b)                                                                       \
+  __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#elif CTC_LANES == 8 && CTC_HAS(__builtin_shufflevector)
+#define CTC_EVEN_LANES(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#elif CTC_LANES == 4 && CTC_HAS(__builtin_shufflevector)
+#define CTC_EVEN_LANES(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6)
+#endif
+
+/* x[0], x[2], x[4] …: `count` numbers; reads nothing behind them. */
+static inline CTC_INLINE ctc_v ctc_pool_every_second(const float *x, int count) {
+#if defined(CTC_EVEN_LANES)
+  const int span = 2 * count - 1, rest = span - CTC_LANES;
+  const ctc_v low = ctc_v_load_n(x, span), zero = ctc_v_set(0);
+  const ctc_v high = rest > 0 ? ctc_v_load_part(x + CTC_LANES, rest) : zero;
+  return CTC_EVEN_LANES(low, high);
+#else
+  float lanes[CTC_LANES] = {0};
+  for (int i = 0; i < count; i++) lanes[i] = x[2 * i];
+  return ctc_v_load(lanes);
+#endif
+}
+
+/* x[0], x[stride], x[2 * stride] …: `count` numbers. */
+static inline CTC_INLINE ctc_v ctc_pool_take(const float *x, ctc_dim stride, int count) {
+  return stride == 1 ? ctc_v_load_n(x, count) : ctc_pool_every_second(x, count);
+}
+
+/* `n` neighbouring results whose windows read columns of the input only, of the rows there are. x:
+ * what tap (0, 0, 0) of the first one would read, at position d, h in the plane; stride: 1 or 2, of
+ * the columns. */
+static inline CTC_INLINE void ctc_max_pool_span(const float *x, float *y, ctc_dim n, ctc_dim d,
+                                                ctc_dim h, const ctc_dim *in, const ctc_dim *kernel,
+                                                const ctc_dim *dilation, ctc_dim stride) {
+  for (ctc_dim i = 0; i < n; i += CTC_LANES, x += CTC_LANES * stride, y += CTC_LANES) {
+    const int count = n - i < CTC_LANES ? (int)(n - i) : CTC_LANES;
+    ctc_v result = ctc_v_set(-INFINITY);
+    for (ctc_dim kd = 0; kd < kernel[0]; kd++) {
+      for (ctc_dim kh = 0; kh < kernel[1]; kh++) {
+        const ctc_dim id = d + kd * dilation[0], ih = h + kh * dilation[1];
+        if (id < 0 || id >= in[0] || ih < 0 || ih >= in[1]) continue;
+        const float *row = x + (kd * dilation[0] * in[1] + kh * dilation[1]) * in[2];
+        for (ctc_dim kw = 0; kw < kernel[2]; kw++)
+          result = ctc_v_max(ctc_pool_take(row + kw * dilation[2], stride, count), result);
+      }
+    }
+    ctc_v_store_n(y, result, count);
   }
 }
 
-/* MaxPool without indices. */
-static void ctc_max_pool_$t(const $T *x, $T *y, ctc_dim planes, const ctc_dim *in,
-                            const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
-                            const ctc_dim *dilation, const ctc_dim *pad) {
-  ctc_dim in_size = in[0] * in[1] * in[2], rows = out[0] * out[1];
-  for (ctc_dim r = 0; r < planes * rows; r++) {
-    const $T *plane = x + r / rows * in_size;
-    ctc_dim d = r % rows / out[1] * stride[0] - pad[0], h = r % out[1] * stride[1] - pad[1];
-    $T *row = y + r * out[2];
-    for (ctc_dim i = 0; i < out[2]; i++) row[i] = CTC_LOWEST_$t;
-    for (ctc_dim kd = 0; kd < kernel[0]; kd++) {
-      for (ctc_dim kh = 0; kh < kernel[1]; kh++) {
-        ctc_dim id = d + kd * dilation[0], ih = h + kh * dilation[1];
-        if (id < 0 || id >= in[0] || ih < 0 || ih >= in[1]) continue;
-        const $T *from_row = plane + (id * in[1] + ih) * in[2];
-        for (ctc_dim kw = 0; kw < kernel[2]; kw++) {
-          ctc_dim shift = kw * dilation[2] - pad[2];
-          ctc_dim from = ctc_window_low(shift, stride[2]);
-          ctc_dim to = ctc_window_high(shift, stride[2], in[2], out[2]);
-          if (from < to)
-            ctc_pool_max_row_$t(row + from, from_row + (from * stride[2] + shift), to - from,
-                                stride[2]);
-        }
+/* Columns of a row of results, and from which to which their windows read columns of the input
+ * only. */
+typedef struct {
+  ctc_dim first, last;
+} ctc_pool_columns;
+
+static inline ctc_pool_columns ctc_pool_inner(const ctc_dim *in, const ctc_dim *out,
+                                              const ctc_dim *kernel, const ctc_dim *stride,
+                                              const ctc_dim *dilation, const ctc_dim *pad) {
+  ctc_pool_columns inner = {ctc_window_low(-pad[2], stride[2]), 0};
+  const ctc_dim reach = (kernel[2] - 1) * dilation[2] - pad[2];
+  inner.last = ctc_window_high(reach, stride[2], in[2], out[2]);
+  if (inner.last <= inner.first || stride[2] > 2) inner.first = inner.last = out[2];
+  return inner;
+}
+
+/* The inner columns of a row of results at position d, h. */
+static inline void ctc_max_pool_inner(const float *plane, float *y, ctc_pool_columns inner,
+                                      ctc_dim d, ctc_dim h, const ctc_dim *in,
+                                      const ctc_dim *kernel, const ctc_dim *stride,
+                                      const ctc_dim *dilation, const ctc_dim *pad) {
+  const ctc_dim n = inner.last - inner.first;
+  if (n <= 0) return;
+  const float *x = plane + ((d * in[1] + h) * in[2] + (inner.first * stride[2] - pad[2]));
+  if (stride[2] == 1)
+    ctc_max_pool_span(x, y + inner.first, n, d, h, in, kernel, dilation, 1);
+  else
+    ctc_max_pool_span(x, y + inner.first, n, d, h, in, kernel, dilation, 2);
+}
+
+//$ for t in f32 f64 i8 u8
+/* Columns [columns.first, columns.last) of a row of results at position d, h. */
+static inline void ctc_max_pool_row_$t(const $T *plane, $T *row, ctc_pool_columns columns,
+                                       ctc_dim d, ctc_dim h, const ctc_dim *in, const ctc_dim *out,
+                                       const ctc_dim *kernel, const ctc_dim *stride,
+                                       const ctc_dim *dilation, const ctc_dim *pad) {
+  for (ctc_dim i = columns.first; i < columns.last; i++) row[i] = CTC_LOWEST_$t;
+  if (columns.first >= columns.last) return;
+  for (ctc_dim kd = 0; kd < kernel[0]; kd++) {
+    for (ctc_dim kh = 0; kh < kernel[1]; kh++) {
+      ctc_dim id = d + kd * dilation[0], ih = h + kh * dilation[1];
+      if (id < 0 || id >= in[0] || ih < 0 || ih >= in[1]) continue;
+      const $T *x = plane + (id * in[1] + ih) * in[2];
+      for (ctc_dim kw = 0; kw < kernel[2]; kw++) {
+        ctc_dim shift = kw * dilation[2] - pad[2];
+        ctc_dim from = ctc_max_dim(columns.first, ctc_window_low(shift, stride[2]));
+        ctc_dim to = ctc_min_dim(columns.last, ctc_window_high(shift, stride[2], in[2], out[2]));
+        for (ctc_dim i = from; i < to; i++)
+          row[i] = x[i * stride[2] + shift] > row[i] ? x[i * stride[2] + shift] : row[i];
       }
     }
   }
 }
+//$ end
 
+/* MaxPool without indices. */
+static void ctc_max_pool_f32(const float *x, float *y, ctc_dim planes, const ctc_dim *in,
+                             const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
+                             const ctc_dim *dilation, const ctc_dim *pad) {
+  const ctc_dim in_size = in[0] * in[1] * in[2], rows = out[0] * out[1];
+  const ctc_pool_columns inner = ctc_pool_inner(in, out, kernel, stride, dilation, pad);
+  const ctc_pool_columns left = {0, inner.first}, right = {inner.last, out[2]};
+  for (ctc_dim r = 0; r < planes * rows; r++, y += out[2]) {
+    const float *plane = x + r / rows * in_size;
+    const ctc_dim d = r % rows / out[1] * stride[0] - pad[0], h = r % out[1] * stride[1] - pad[1];
+    ctc_max_pool_row_f32(plane, y, left, d, h, in, out, kernel, stride, dilation, pad);
+    ctc_max_pool_inner(plane, y, inner, d, h, in, kernel, stride, dilation, pad);
+    ctc_max_pool_row_f32(plane, y, right, d, h, in, out, kernel, stride, dilation, pad);
+  }
+}
+
+//$ for t in f64 i8 u8
+static void ctc_max_pool_$t(const $T *x, $T *y, ctc_dim planes, const ctc_dim *in,
+                            const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
+                            const ctc_dim *dilation, const ctc_dim *pad) {
+  const ctc_dim in_size = in[0] * in[1] * in[2], rows = out[0] * out[1];
+  const ctc_pool_columns all = {0, out[2]};
+  for (ctc_dim r = 0; r < planes * rows; r++, y += out[2]) {
+    const $T *plane = x + r / rows * in_size;
+    const ctc_dim d = r % rows / out[1] * stride[0] - pad[0], h = r % out[1] * stride[1] - pad[1];
+    ctc_max_pool_row_$t(plane, y, all, d, h, in, out, kernel, stride, dilation, pad);
+  }
+}
+//$ end
+
+//$ for t in f32 f64 i8 u8
 /* The offset in a plane of the largest element of the window whose first tap is at start[3]; -1 if
  * it is empty. */
 static inline ctc_dim ctc_pool_best_$t(const $T *plane, const ctc_dim *start, const ctc_dim *in,

@@ -46,6 +46,8 @@ class Generator(random_graphs.Generator):
             self.through_nhwc,
             self.mean,
             self.padded_conv,
+            self.crossed,
+            self.mixed_mean,
         ]
 
     # --- help ---
@@ -140,6 +142,53 @@ class Generator(random_graphs.Generator):
         y = self.add("Conv", inputs, [x.dims[0], (out, None), *spatial], kernel_shape=kernel, pads=pads)
         if self.below(3):
             self.add_conv(y, out * self.pick([1, 2, 3]), out)
+
+    def hide(self, tensor):
+        """Mostly, nobody else will use it."""
+        if self.below(4):
+            self.tensors = [t for t in self.tensors if t is not tensor]
+
+    def crossed(self):
+        """Kernels of each channel along one axis, then along the other one: they may change places."""
+        x = self.images(lambda t: t.sizes[1] <= 16)
+        if not x:
+            return
+        along, y = self.below(2), x
+        for step in range(2):
+            axis, channels = (along + step) % 2, y.sizes[1]
+            size = y.sizes[2 + axis]
+            kernel, stride, pads = [1, 1], [1, 1], [0, 0, 0, 0]
+            kernel[axis] = self.pick([size, 1 + self.below(size), min(3, size)])
+            stride[axis] = self.pick([1, 1, 2])
+            pads[axis], pads[axis + 2] = self.pick([(0, 0), (kernel[axis] // 2, kernel[axis] // 2), (1, 0)])
+            spatial = self.window(y.dims[2:], kernel, stride, [1, 1], pads)
+            if spatial is None:
+                return
+            out = channels * self.pick([1, 2, 3])
+            inputs = [y.name, self.numbers(out, 1, *kernel, scale=1 / np.sqrt(kernel[axis]))]
+            if self.below(2):
+                inputs.append(self.numbers(out))
+            before, y = y, self.add("Conv", inputs, [x.dims[0], (out, None), *spatial], kernel_shape=kernel, strides=stride,
+                                    pads=pads, group=channels)
+            if step:
+                self.hide(before)
+
+    def mixed_mean(self):
+        """Means of the results of a 1x1 convolution."""
+        x = self.images(lambda t: min(t.sizes[2:]) > 1)
+        if not x:
+            return
+        out = self.pick(CHANNELS)
+        inputs = [x.name, self.numbers(out, x.sizes[1], 1, 1, scale=1 / np.sqrt(x.sizes[1])), self.numbers(out)]
+        y = self.add("Conv", inputs[: 2 + self.below(2)], [x.dims[0], (out, None), *x.dims[2:]])
+        if self.below(4) == 0:
+            self.add("GlobalAveragePool", [y.name], [*y.dims[:2], (1, None), (1, None)])
+        else:
+            stride, pads = self.pick([[2, 2], [1, 2], [1, 1]]), self.pick([[0] * 4, [0] * 4, [0, 1, 1, 0]])
+            spatial = self.window(y.dims[2:], [2, 2], stride, [1, 1], pads)
+            self.add("AveragePool", [y.name], [*y.dims[:2], *spatial], kernel_shape=[2, 2], strides=stride, pads=pads,
+                     count_include_pad=self.below(2))
+        self.hide(y)
 
     def enlarge(self):
         """Pixels that become tiles: the stride is the kernel."""

@@ -85,6 +85,7 @@ class Generator:
             self.where,
             self.branch,
             self.layer_norm,
+            self.one_row,
         ]
 
     # --- choices ---
@@ -304,6 +305,10 @@ class Generator:
             scale = self.constant(self.rng.uniform(0.5, 1.5, x.sizes[-1:]).astype(np.float32))
             self.add("LayerNormalization", [x.name, scale], x.dims, {"epsilon": 0.1})
 
+    def weights(self, rows, columns):
+        numbers = self.rng.standard_normal((rows, columns)).astype(np.float32)
+        return self.constant(numbers / np.float32(np.sqrt(rows)))
+
     def matmul(self):
         x = self.tensor(lambda t: len(t.dims) > 1 and t.dims[-1][1] is None)
         if x:
@@ -312,6 +317,40 @@ class Generator:
                 np.float32
             ) / np.float32(np.sqrt(x.sizes[-1]))
             self.add("MatMul", [x.name, self.constant(weight)], x.dims[:-1] + [(columns, None)])
+
+    def one_row(self):
+        """A row of the end of a chain that makes rows from rows; mostly, nobody else needs the chain."""
+        x = self.tensor(lambda t: len(t.dims) in (2, 3) and t.dims[-1][1] is None)
+        if not x:
+            return
+        before, axis, width = list(self.tensors), len(x.dims) - 2, 8
+        self.add("MatMul", [x.name, self.weights(x.sizes[-1], width)], x.dims[:-1] + [(width, None)])
+        residual = y = self.tensors[-1]
+        for _ in range(2 + self.below(4)):
+            step = self.below(6)
+            if step == 0:
+                self.add("MatMul", [y.name, self.weights(width, width)], y.dims)
+            elif step == 1:
+                self.add("Add", [y.name, self.pick([residual, y]).name], y.dims)
+            elif step == 2:
+                self.add(self.pick(["Softmax", "LogSoftmax"]), [y.name], y.dims, {"axis": -1})
+            elif step == 3:
+                scale = self.constant(self.rng.uniform(0.5, 1.5, width).astype(np.float32))
+                self.add("LayerNormalization", [y.name, scale], y.dims, {"epsilon": 0.1})
+            elif step == 4 and all(tag is None for _, tag in y.dims):
+                self.add("Reshape", [y.name, self.constant(np.array([*y.sizes[:-1], 2, 4]))], y.dims[:-1] + [(2, None), (4, None)])
+                perm = [*range(axis), axis + 1, axis, axis + 2]
+                self.add("Transpose", [self.tensors[-1].name], [self.tensors[-1].dims[i] for i in perm], {"perm": perm})
+                self.add("Tanh", [self.tensors[-1].name], self.tensors[-1].dims)
+                self.add("Transpose", [self.tensors[-1].name], [self.tensors[-1].dims[i] for i in perm], {"perm": perm})
+                self.add("Reshape", [self.tensors[-1].name, self.constant(np.array([*y.sizes[:-1], -1]))], y.dims)
+            else:
+                self.add(self.pick(["Tanh", "Sigmoid"]), [y.name], y.dims)
+            y = self.tensors[-1] if self.tensors[-1].dims == y.dims else y
+        index = self.constant(np.array(self.below(y.sizes[axis]) - y.sizes[axis] * self.below(2), np.int64))
+        self.add("Gather", [y.name, index], y.dims[:axis] + y.dims[axis + 1 :], {"axis": axis})
+        if self.below(4) and len(self.tensors) > len(before):
+            self.tensors = [*before, self.tensors[-1]]
 
     def conv(self):
         x = self.tensor(lambda t: len(t.dims) == 4 and t.dims[1][1] is None)

@@ -23,6 +23,8 @@ static const Pass passes[] = {
     /* Convolutions take the scale and shift of a batch normalisation behind them into their
        weights. */
     {"fold-batchnorm", .graph = pass_fold_batchnorm},
+    /* Linear operators behind each other, in the order that takes fewer products. */
+    {"commute", .graph = pass_commute},
     /* Quantised operators compute in integers, on tensors with channels last. */
     {"quantize", .graph = pass_quantize},
     /* What products multiply by, where it is of constants alone. */
@@ -35,6 +37,8 @@ static const Pass passes[] = {
     {"replace", .graph = pass_replace},
     /* Normalisations of rows that are written out become one node. */
     {"fuse-normalization", .graph = pass_fuse_normalization},
+    /* Where one row of a tensor is used, the other rows are not computed. */
+    {"narrow", .graph = pass_narrow},
     /* Two products with a softmax between them become one node. */
     {"fuse-attention", .graph = pass_fuse_attention},
     /* Which values are in blocks of 16 channels, and where that is converted. */

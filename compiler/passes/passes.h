@@ -18,12 +18,14 @@ bool pass_is_required(const char *name);
 bool pass_infer(Compilation *c);
 bool pass_simplify(Compilation *c);
 bool pass_fold_batchnorm(Compilation *c);
+bool pass_commute(Compilation *c);
 bool pass_quantize(Compilation *c);
 bool pass_fold_weights(Compilation *c);
 bool pass_gather_rows(Compilation *c);
 bool pass_clean(Compilation *c);
 bool pass_replace(Compilation *c);
 bool pass_fuse_normalization(Compilation *c);
+bool pass_narrow(Compilation *c);
 bool pass_fuse_attention(Compilation *c);
 bool pass_layout(Compilation *c);
 /* On the program. */
