@@ -205,6 +205,12 @@ def check_schemas(_):
             assert own.get("optional", False) == ("optional" in theirs), own
 
 
+def check_plugin_check(_):
+    """Each layer holds out what `ctc plugin check` does to plugins."""
+    for folder in FOLDERS:
+        ctc_ok("plugin", "check", folder)
+
+
 def check_overridden(folder):
     """A plugin of the same domain and name takes the place of a layer; one of another domain may not define its names."""
     case = next(iter(cdist()))
@@ -270,7 +276,7 @@ def all_checks():
 
 # --- cases.json ---
 
-MOST_ELEMENTS = 160  # of the inputs of a case that is kept
+MOST_ELEMENTS, MOST_CASES = 400, 6  # of the inputs of a case that is kept; of a layer
 
 
 def number(x):
@@ -287,7 +293,7 @@ def tensor(x):
 def cases_of(name):
     layer, kept = descriptor(name), []
     for case in CASES[name]():
-        if sum(x.size for x in case.inputs if x is not None) > MOST_ELEMENTS:
+        if sum(x.size for x in case.inputs if x is not None) > MOST_ELEMENTS or len(case.outputs) < len(layer["outputs"]) or None in case.outputs:
             continue
         outputs = expected(name, case)
         asked = [output["name"] for output, dtype in zip(layer["outputs"], case.outputs) if dtype is not None]
@@ -299,7 +305,7 @@ def cases_of(name):
             "rtol": limits["rtol"],
             "atol": limits["atol"],
         })
-    return {"cases": kept}
+    return {"cases": kept[:: -(-len(kept) // MOST_CASES)]}
 
 
 def renew():
