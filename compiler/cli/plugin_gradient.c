@@ -5,8 +5,10 @@
  *
  *   dL/dx = (4 c(h) - c(2h)) / 3 + O(h^4),  c(h) = (L(x + h) - L(x - h)) / 2h
  *
- * Where c(h) and c(2h) are far apart the function is not smooth: nothing is compared there. Of an
- * elementwise layer the same is done for all elements at once, without grad_y. */
+ * Where c(h) and c(2h) are far apart the function is not smooth: nothing is compared there. They
+ * may agree by chance where it changes within h, so what differs is tried again with smaller steps,
+ * and is wrong if it differs each time. Of an elementwise layer the same is done for all elements
+ * at once, without grad_y. */
 #include "cli/plugin_calls.h"
 
 #include <inttypes.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 
 enum { SHIFTS = 4, MOST_PROBES = 10, RANDOM_POINTS = 8, NO_ELEMENT = -1 };
+enum { ROUNDS = 3, FINER = 8, MOST_DOUBTS = 20 }; /* each round's steps are FINER times smaller */
 
 static const double shifts[SHIFTS] = {-2, -1, 1, 2};
 
@@ -41,9 +44,20 @@ typedef struct {
 typedef struct {
   size_t point, gradient, shifted; /* numbers of calls; of the first of SHIFTS */
   int input, output;               /* of the layer; of the gradient */
-  int64_t element;                 /* NO_ELEMENT: all */
+  int64_t element;                 /* that is moved; NO_ELEMENT: all */
+  int64_t only;                    /* that is compared; NO_ELEMENT: all of them */
   double step;
+  int round;
 } Probe;
+
+/* A derivative that differs. */
+typedef struct {
+  Probe probe;
+  int64_t element;
+  double got, wanted;
+} Doubt;
+
+typedef Vec(Doubt) Doubts;
 
 typedef struct {
   Checked *k;
@@ -229,6 +243,7 @@ static void add_probes(Test *t, size_t number, const Plugin *g, size_t gradient)
                    .output = (int)o,
                    .input = input_of(k->plugin, g, (int)o),
                    .element = NO_ELEMENT,
+                   .only = NO_ELEMENT,
                    .step = point->precision->step};
     const Tensor *input = point->inputs[probe.input];
     if (k->plugin->elementwise) add_probe(t, point, probe);
@@ -296,51 +311,82 @@ static double difference(const Test *t, const Probe *probe, int64_t i, double *a
   }
   double near = (values[2] - values[1]) / (2 * probe->step);
   double far = (values[3] - values[0]) / (4 * probe->step);
-  double apart = fabs(near - far), noise = precision->atol * (1 + size);
+  double apart = fabs(near - far), noise = precision->atol * (1 + size) * pow(FINER, probe->round);
   if (apart > 0.05 * (fabs(near) + fabs(far)) + noise) return NAN;
   *allowed = noise + precision->rtol * fabs(near) + apart / 3;
   return (4 * near - far) / 3;
 }
 
-static bool compare_element(Test *t, const Probe *probe, int64_t i) {
+/* Notes element `i` if it differs. */
+static void compare_element(Test *t, const Probe *probe, int64_t i, Doubts *doubts) {
   const Call *gradient = &t->calls.items[probe->gradient];
-  const Tensor *found = call_output(gradient, probe->output);
   double allowed = 0, wanted = difference(t, probe, i, &allowed);
-  if (isnan(wanted)) return true;
+  if (isnan(wanted)) return;
   int64_t element = probe->element == NO_ELEMENT ? i : probe->element;
-  double got = tensor_real(found, element);
+  double got = tensor_real(call_output(gradient, probe->output), element);
   t->compared++;
-  if (fabs(got - wanted) <= allowed) return true;
-  diag_error(&t->k->cli->diag, gradient->where,
-             "%s: the derivative by element %" PRId64 " of '%s' is %.9g, differences give %.9g",
-             gradient->name, element, t->k->plugin->inputs.items[probe->input].name, got, wanted);
-  call_note(t->k, gradient);
-  return false;
+  Doubt doubt = {*probe, element, got, wanted};
+  if (!(fabs(got - wanted) <= allowed)) vec_push(t->k->arena, doubts, doubt);
 }
 
-static bool compare_probe(Test *t, const Probe *probe) {
+static void compare_probe(Test *t, const Probe *probe, Doubts *doubts) {
   const Call *gradient = &t->calls.items[probe->gradient];
   const Tensor *found = call_output(gradient, probe->output);
-  int64_t count = probe->element == NO_ELEMENT && found ? found->count : 1;
-  if (!found || gradient->status != 0) return true;
-  for (int64_t i = 0; i < count; i++)
-    if (!compare_element(t, probe, i)) return false;
+  if (!found || gradient->status != 0) return;
+  if (probe->element != NO_ELEMENT || probe->only != NO_ELEMENT) {
+    compare_element(t, probe, probe->only, doubts);
+    return;
+  }
+  for (int64_t i = 0; i < found->count; i++) compare_element(t, probe, i, doubts);
+}
+
+/* The first doubts once more, with finer steps; those that stay. */
+static bool try_again(Test *t, Doubts *doubts) {
+  size_t first_call = t->calls.count, first_probe = t->probes.count;
+  for (size_t i = 0; i < doubts->count && i < MOST_DOUBTS; i++) {
+    Probe probe = doubts->items[i].probe;
+    if (probe.element == NO_ELEMENT) probe.only = doubts->items[i].element;
+    probe.step /= FINER;
+    probe.round++;
+    add_probe(t, &t->points.items[probe.point], probe);
+  }
+  if (!calls_run(t->k, t->calls.items + first_call, t->calls.count - first_call)) return false;
+  doubts->count = 0;
+  for (size_t i = first_probe; i < t->probes.count; i++)
+    compare_probe(t, &t->probes.items[i], doubts);
   return true;
 }
 
-static bool compare_all(Test *t) {
-  enum { MOST_REPORTS = 3 };
-  int reports = 0;
-  for (size_t i = 0; i < t->calls.count && reports < MOST_REPORTS; i++)
-    reports += !call_report(t->k, &t->calls.items[i]);
-  for (size_t i = 0; i < t->probes.count && reports < MOST_REPORTS; i++)
-    reports += !compare_probe(t, &t->probes.items[i]);
-  if (reports || t->compared) return reports == 0;
+static void report_doubt(Test *t, const Doubt *doubt) {
+  const Call *gradient = &t->calls.items[doubt->probe.gradient];
+  diag_error(&t->k->cli->diag, gradient->where,
+             "%s: the derivative by element %" PRId64 " of '%s' is %.9g, differences give %.9g",
+             gradient->name, doubt->element, t->k->plugin->inputs.items[doubt->probe.input].name,
+             doubt->got, doubt->wanted);
+  call_note(t->k, gradient);
+}
+
+static bool report_nothing(Test *t) {
   const Plugin *p = t->k->plugin;
   diag_error(&t->k->cli->diag, arena_printf(t->k->arena, "%s/gradient.c", p->folder),
              "no derivative could be compared: there was no place where %s is finite and smooth",
              p->name);
   return diag_hint(&t->k->cli->diag, "a case in cases.json gives one to start from");
+}
+
+static bool compare_all(Test *t) {
+  enum { MOST_REPORTS = 3 };
+  Doubts doubts = {0};
+  size_t reports = 0;
+  for (size_t i = 0; i < t->calls.count && reports < MOST_REPORTS; i++)
+    reports += !call_report(t->k, &t->calls.items[i]);
+  if (reports) return false;
+  for (size_t i = 0; i < t->probes.count; i++) compare_probe(t, &t->probes.items[i], &doubts);
+  if (!t->compared) return report_nothing(t);
+  for (int round = 1; round < ROUNDS && doubts.count; round++)
+    if (!try_again(t, &doubts)) return false;
+  for (size_t i = 0; i < doubts.count && i < MOST_REPORTS; i++) report_doubt(t, &doubts.items[i]);
+  return doubts.count == 0;
 }
 
 bool check_gradient(Checked *k, const char **summary) {
