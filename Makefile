@@ -134,19 +134,19 @@ FUZZ         ?= $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fu
 FUZZ_DIR     := $(BUILD)/fuzz
 FUZZ_FLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_BINS    := $(FUZZ:%=$(FUZZ_DIR)/fuzz_%)
-FUZZ_LIMITS  := -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512
+FUZZ_LIMITS  := -max_len=8000 -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512
 fuzz: fuzz-build ## libFuzzer on the readers (FUZZ="onnx json") for FUZZ_SECONDS each, from tests/fuzz/corpus (needs clang and libclang-rt-14-dev)
 	@cat tests/fuzz/*.dict > $(FUZZ_DIR)/words.dict
 	$(PYTHON) tests/fuzz/seeds.py $(FUZZ_DIR)/corpus
 	@for name in $(FUZZ); do \
 	  echo "== fuzz_$$name" && mkdir -p $(FUZZ_DIR)/corpus/$$name && \
-	  { ! test -f tests/fuzz/corpus/$$name.tar.gz || tar -xzf tests/fuzz/corpus/$$name.tar.gz -C $(FUZZ_DIR)/corpus/$$name; } && \
+	  { ! test -f tests/fuzz/corpus/$$name.tar.xz || tar -xJf tests/fuzz/corpus/$$name.tar.xz -C $(FUZZ_DIR)/corpus/$$name; } && \
 	  $(FUZZ_DIR)/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) $(FUZZ_LIMITS) -artifact_prefix=$(FUZZ_DIR)/$$name- \
 	    -dict=$(FUZZ_DIR)/words.dict $(FUZZ_DIR)/corpus/$$name || exit 1; \
 	done
 
 fuzz-build:
-	@$(MAKE) --no-print-directory BUILD=$(FUZZ_DIR) FUZZ_DIR=$(FUZZ_DIR) CC=$(CLANG) HOST_CC=gcc GENERATED_FLAGS= \
+	@$(MAKE) --no-print-directory BUILD=$(FUZZ_DIR) FUZZ_DIR=$(FUZZ_DIR) CC=$(CLANG) HOST_CC=gcc GENERATED_FLAGS='-w -fno-sanitize=all' \
 	  CFLAGS='-O1 -g -fsanitize=fuzzer-no-link $(FUZZ_FLAGS)' FUZZ_MAIN=-fsanitize=fuzzer $(FUZZ_BINS)
 
 fuzz-keep: fuzz-build ## what `make fuzz` found, as little of it as covers the same, into tests/fuzz/corpus
@@ -158,10 +158,10 @@ fuzz-replay: ## build/replay/fuzz_NAME, which run files or folders of a corpus o
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/replay FUZZ_DIR=$(BUILD)/replay GENERATED_FLAGS='-w -fno-sanitize=all' \
 	  CFLAGS='-O0 $(FUZZ_FLAGS)' FUZZ_MAIN=tests/fuzz/replay.c $(FUZZ:%=$(BUILD)/replay/fuzz_%)
 
-$(FUZZ_DIR)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files.c tests/fuzz/fuzz.h tests/fuzz/replay.c $(LIBRARY)
+$(FUZZ_DIR)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files.c tests/fuzz/fuzz.h tests/fuzz/plugin.h tests/fuzz/replay.c $(LIBRARY)
 	$(call show,link   )
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Icompiler -I$(GEN) $(CFLAGS) -o $@ $(FUZZ_MAIN) $< tests/fuzz/files.c \
-	  -Wl,--wrap=file_map,--wrap=folder_file,--wrap=schema_embedded $(LIBRARY) $(LIBS)
+	  -Wl,--wrap=access,--wrap=file_map,--wrap=folder_file,--wrap=schema_embedded $(LIBRARY) $(LIBS)
 
 asan: ## unit tests and a ctc in build/asan with the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan \

@@ -34,7 +34,7 @@ def build(targets, folder):
 def replay(target, program):
     """Whether all inputs went well."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["tar", "-xzf", CORPUS / f"{target}.tar.gz", "-C", folder], check=True)
+        subprocess.run(["tar", "-xJf", CORPUS / f"{target}.tar.xz", "-C", folder], check=True)
         done = subprocess.run([program, folder], capture_output=True, text=True, errors="replace", env=LIMITS, timeout=300)
     if done.returncode == 0 and re.match(r"[1-9]\d* inputs$", done.stdout.strip()):
         return True
@@ -47,7 +47,7 @@ def main():
     parser.add_argument("--ctc", type=pathlib.Path, default=CTC)
     parser.add_argument("targets", nargs="*")
     args = parser.parse_args()
-    targets = args.targets or sorted(path.name.split(".")[0] for path in CORPUS.glob("*.tar.gz"))
+    targets = args.targets or sorted(path.name.split(".")[0] for path in CORPUS.glob("*.tar.xz"))
     folder = args.ctc.resolve().parent
     count, built = Count(), build(targets, folder)
     if built is None:

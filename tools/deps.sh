@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # protobuf-c reads ONNX files, jansson JSON, libzip .npz; cmocka runs the unit tests; --blas is tested with OpenBLAS; clang checks the emitted code a second time.
-packages="gcc g++ make clang protobuf-c-compiler libprotobuf-c-dev libjansson-dev libzip-dev zlib1g-dev libcmocka-dev libopenblas-dev python3-venv"
+packages="gcc g++ make clang protobuf-c-compiler libprotobuf-c-dev libjansson-dev libzip-dev zlib1g-dev libcmocka-dev libopenblas-dev python3-venv xz-utils"
 # Tests that want these are skipped where the distribution has none: PyTorch (no GPU parts, some 150 MB with what it needs).
 optional="python3-torch"
 

@@ -58,7 +58,7 @@ static bool read_number(Reader *r, const JsonValue *json, DType dtype, double *n
 typedef struct {
   double *numbers;
   int64_t *integers;
-  int64_t count, most; /* of elements, so far and wanted */
+  int64_t count; /* so far */
 } Elements;
 
 /* Flat or nested lists. */
@@ -68,9 +68,16 @@ static bool read_elements(Reader *r, const JsonValue *json, DType dtype, Element
     ok = read_elements(r, json->items[i], dtype, elements) && ok;
   if (json->kind == JSON_ARRAY) return ok;
   int64_t at = elements->count++;
-  if (at >= elements->most) return true; /* too many: reported later */
   elements->integers[at] = json->kind == JSON_BOOL ? json->boolean : json->integer;
   return read_number(r, json, dtype, &elements->numbers[at]);
+}
+
+/* Numbers in lists, however nested. */
+static int64_t count_elements(const JsonValue *json) {
+  int64_t count = json->kind != JSON_ARRAY;
+  for (size_t i = 0; json->kind == JSON_ARRAY && i < json->count; i++)
+    count += count_elements(json->items[i]);
+  return count;
 }
 
 static const Tensor *read_tensor(Reader *r, const JsonValue *json) {
@@ -78,20 +85,21 @@ static const Tensor *read_tensor(Reader *r, const JsonValue *json) {
   const JsonValue *shape = json_member(json, "shape"), *data = json_member(json, "data");
   int64_t dims[MAX_RANK];
   Elements elements = {0};
+  int64_t most, given = count_elements(data);
   for (size_t d = 0; d < shape->count; d++) dims[d] = shape->items[d]->integer;
-  if (!tensor_count(dims, (int)shape->count, &elements.most) || elements.most > INT64_C(1) << 30) {
+  if (!tensor_count(dims, (int)shape->count, &most)) {
     json_error(&r->file, shape, "the tensor is too large");
     return NULL;
   }
-  elements.numbers = ARENA_ARRAY(r->arena, double, elements.most + 1);
-  elements.integers = ARENA_ARRAY(r->arena, int64_t, elements.most + 1);
-  bool ok = read_elements(r, data, dtype, &elements);
-  if (elements.count != elements.most) {
-    json_error(&r->file, data, "it has %lld elements, its shape %lld", (long long)elements.count,
-               (long long)elements.most);
+  if (given != most) {
+    json_error(&r->file, data, "it has %lld elements, its shape %lld", (long long)given,
+               (long long)most);
     return NULL;
   }
-  if (!ok) return NULL;
+  /* No more memory than the text has elements. */
+  elements.numbers = ARENA_ARRAY(r->arena, double, given + 1);
+  elements.integers = ARENA_ARRAY(r->arena, int64_t, given + 1);
+  if (!read_elements(r, data, dtype, &elements)) return NULL;
   Tensor *tensor = tensor_from_reals(r->arena, dtype, (int)shape->count, dims, elements.numbers);
   if (dtype == DT_I64) tensor->data = elements.integers; /* a double has not all of them */
   return tensor;

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define EXPECT(condition) ((condition) ? (void)0 : abort())
 
-/* The file that readers find under this path from now on, only in memory. */
+/* The file that readers find under this path from now on, only in memory; NULL: none. */
 void fuzz_file(const char *path, const void *data, size_t size);
 
 /* The bytes up to the next zero byte, or to the end; *data and *size move behind them. */

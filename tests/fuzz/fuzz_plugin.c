@@ -1,11 +1,10 @@
-/* fuzz_plugin.c: any text as a plugin's layer.json, behind a zero byte its kernel.c, and behind
- * another one the bytes that choose a node of it: which inputs, of which sizes, which attributes.
- * The node is inferred, and compiled if that goes well (libFuzzer). */
-#include "fuzz.h"
+/* fuzz_plugin.c: any text as a plugin's layer.json, behind a zero byte its kernel.c, behind another
+ * one its gradient.c, and behind that the bytes that choose a node of it: which inputs, of which
+ * sizes, which attributes. The node is inferred, and compiled if that goes well (libFuzzer). */
+#include "plugin.h"
 
 #include "options.h"
 #include "passes/passes.h"
-#include "plugins/plugin.h"
 
 #include <string.h>
 
@@ -147,34 +146,13 @@ static void compile_node(PluginSet *set, Plugin *plugin, Choices choices) {
   EXPECT(ok == (c.diag->errors == errors));
 }
 
-/* The runtime's names are the same each time. */
-static const Map *known_names(void) {
-  static Map names;
-  if (names.count) return &names;
-  names = map_in(arena_create());
-  for (int i = 0; i < runtime_chunk_count; i++)
-    for (const char *const *name = runtime_chunks[i].names; *name; name++)
-      map_set(&names, *name, (void *)((intptr_t)i + 1));
-  return &names;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Arena *arena = arena_create();
   Diag diag = {.out = NULL};
   PluginSet *set = plugins_create(arena, &diag);
-  Plugin *plugin = ARENA_NEW(arena, Plugin);
   FuzzPart layer = fuzz_part(&data, &size), kernel = fuzz_part(&data, &size);
-  fuzz_file("p/layer.json", layer.data, layer.size);
-  fuzz_file("p/kernel.c", kernel.data, kernel.size);
-  plugin->folder = "p";
-  set->runtime = *known_names();
-  bool ok = plugin_read_descriptor(set, plugin) && plugin_read_functions(set, plugin);
-  EXPECT(ok == (diag.errors == 0));
-  if (ok) {
-    plugin_make_op(arena, plugin);
-    vec_push(arena, &set->plugins, plugin);
-    compile_node(set, plugin, (Choices){data, size});
-  }
+  Plugin *plugin = fuzz_plugin(set, layer, kernel, fuzz_part(&data, &size));
+  if (plugin) compile_node(set, plugin, (Choices){data, size});
   arena_destroy(arena);
   return 0;
 }

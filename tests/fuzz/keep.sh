@@ -1,5 +1,5 @@
 #!/bin/sh
-# keep.sh: the inputs that fuzzing found, as few as cover the same, packed as tests/fuzz/corpus/NAME.tar.gz.
+# keep.sh: the inputs that fuzzing found, as few as cover the same, packed as tests/fuzz/corpus/NAME.tar.xz.
 #
 #   keep.sh NAME build/fuzz
 set -eu
@@ -11,5 +11,5 @@ mkdir -p "$kept" tests/fuzz/corpus
 for found in "$build/corpus/$name"/found-*; do
   if test -f "$found"; then cp "$found" "$kept"; fi
 done
-tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$kept" -cf - . | gzip -9n > "tests/fuzz/corpus/$name.tar.gz"
-echo "$name: $(find "$kept" -type f | wc -l) inputs, $(wc -c < "tests/fuzz/corpus/$name.tar.gz") bytes"
+tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$kept" -cf - . | xz -9e > "tests/fuzz/corpus/$name.tar.xz"
+echo "$name: $(find "$kept" -type f | wc -l) inputs, $(wc -c < "tests/fuzz/corpus/$name.tar.xz") bytes"

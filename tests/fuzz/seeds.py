@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import json_models  # noqa: E402
+import plugin_tool  # noqa: E402
 import plugins  # noqa: E402
 import wrong_json  # noqa: E402
 
@@ -108,6 +109,23 @@ def recurrent_models():
     yield {"ctc": 1, "weights": "w.safetensors", "inputs": [{"name": "x", "shape": [5, "N", 4]}], "nodes": [node], "outputs": ["y"]}, header(shapes)
 
 
+def recognised_models():
+    """Models of ONNX's nodes that a plugin replaces."""
+    mul, div = {"type": "onnx", "op": "Mul", "inputs": ["x", "x"], "name": "q"}, {"type": "onnx", "op": "Div", "inputs": ["x", "r"], "name": "y"}
+    conv, root = {"type": "onnx", "op": "Conv", "inputs": ["q", "g", "b"], "name": "n"}, {"type": "onnx", "op": "Sqrt", "inputs": ["n"], "name": "r"}
+    power = [{"type": "constant", "value": 2, "name": "two"}, {**mul, "op": "Pow", "inputs": ["x", "two"]}]
+    weights = header({"g": (5, 5, 1, 1), "b": (5,)})
+    for nodes in ([mul, conv, root, div], [*power, conv, root, {**div, "op": "Mul"}], [mul, conv, root, div, {"type": "ReLU", "inputs": ["n"], "name": "z"}]):
+        model = {"ctc": 1, "weights": "w.safetensors", "inputs": [{"name": "x", "shape": [2, 5, 4, "W"]}], "nodes": nodes, "outputs": ["y"]}
+        for descriptor in (plugins.FOLDED_GDN, plugins.ONE_PATTERN):
+            yield model, weights, descriptor, plugins.GDN_KERNEL
+    model = {"ctc": 1, "weights": "w.safetensors", "inputs": [{"name": "x", "shape": [1, 5, 4, 4]}], "nodes": [{**conv, "inputs": ["x", "g"]}], "outputs": ["n"]}
+    yield model, weights, plugins.POINTWISE, plugins.POINTWISE_KERNEL
+    layer = {"type": "GDN2", "name": "l", "inputs": ["x"], "inverse": True}
+    model = {"ctc": 1, "weights": "w.safetensors", "inputs": [{"name": "x", "shape": ["N", 5, 4]}], "nodes": [layer], "outputs": ["l"]}
+    yield model, header({"l.beta": (5,), "l.gamma": (5, 5)}), {**plugins.GDN, "name": "GDN2"}, plugins.GDN_KERNEL.replace("gdn_", "gdn2_")
+
+
 def models():
     known = {name: array.shape for name, array in wrong_json.weights().items()}
     doubles = {name: "F64" for name, array in wrong_json.weights().items() if array.dtype == np.float64}
@@ -115,6 +133,7 @@ def models():
     yield from recurrent_models()
     yield from ((text, header(known, doubles)) for text in wrong_json.MODELS.values())
     yield from ((text, "{}") for text in documents("json"))
+    yield from recognised_models()
 
 
 # --- plugins ---
@@ -124,18 +143,29 @@ CHOICES = [b"", bytes(range(40)), b"\1\1\5\6\7\4\4\4\4\4\1\1\1\1", b"\0\2\0\1\4\
 
 
 def plugin_parts():
-    pairs = [(plugins.GDN, plugins.GDN_KERNEL), (plugins.SWISH, plugins.SWISH_KERNEL), (plugins.SWISH, plugins.SWISH_VECTOR),
+    pairs = [(plugins.GDN, plugins.GDN_KERNEL, plugin_tool.GDN_GRADIENT), (plugins.SWISH, plugins.SWISH_VECTOR, plugin_tool.SWISH_GRADIENT), (plugins.SWISH, plugins.SWISH_KERNEL), (plugins.SWISH, plugins.SWISH_VECTOR),
              (plugins.WINDOW, plugins.WINDOW_KERNEL), (plugins.POINTWISE, plugins.POINTWISE_KERNEL)]
     for folder in sorted(path.parent for name in ("plugins", "layers") for path in (ROOT / name).glob("*/layer.json")):
-        pairs.append(((folder / "layer.json").read_text(), (folder / "kernel.c").read_text()))
-    for (descriptor, kernel), choices in itertools.product(pairs, CHOICES):
-        yield descriptor, kernel, choices
+        files = [folder / name for name in ("layer.json", "kernel.c", "gradient.c")]
+        pairs.append([path.read_text() for path in files if path.exists()])
+    for (descriptor, kernel, *gradient), choices in itertools.product(pairs, CHOICES):
+        yield descriptor, kernel, *(gradient or [""]), choices
     for descriptor, kernel in plugins.WRONG.values():
         yield "" if descriptor is None else descriptor, kernel or ""
 
 
+def cases():
+    yield from (path.read_text() for path in sorted((ROOT / "plugins").glob("*/cases.json")))
+    tensor = {"dtype": "float32", "shape": [2], "data": [1, "NaN"]}
+    attributes = {"flag": True, "whole": 3, "real": 0.5, "mode": "b", "list": [1, 2], "reals": [0.5]}
+    for inputs in ({"x": tensor}, {"x": tensor, "index": {"dtype": "int64", "shape": [1, 2], "data": [[-1, 9007199254740993]]}}):
+        yield {"cases": [{"name": "one", "attributes": attributes, "inputs": inputs, "outputs": {"y": tensor}, "rtol": 1e-3, "atol": 0}]}
+    yield {"cases": [{"attributes": {"whole": 1}, "inputs": {"x": {**tensor, "dtype": dtype, "data": [0, 1]}}, "outputs": {"y": tensor}}
+                     for dtype in ("float16", "bfloat16", "uint8", "bool", "uint64", "float64")]}
+
+
 def kernels():
-    yield from (parts[1] for parts in plugin_parts() if len(parts) > 1)
+    yield from (parts[1] for parts in plugin_parts())
     yield from documents("c")
     yield from (path.read_text().replace("ctc_", "gdn_") for path in sorted((ROOT / "runtime").glob("*.c")))
 
@@ -191,6 +221,7 @@ TARGETS = {
     "schema": lambda: (joined(*map(json.dumps, pair)) for pair in schema_pairs()),
     "model": lambda: (joined(*pair) for pair in models()),
     "plugin": lambda: (joined(*parts) for parts in plugin_parts()),
+    "cases": cases,
     "kernel": kernels,
     "expression": expressions,
     "template": templates,
