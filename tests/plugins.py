@@ -334,6 +334,45 @@ def check_replaces(folder):
         assert "vendorconv" not in (folder / f"other{i}.c").read_text()
 
 
+VENDOR_HEADER = "void vendor_conv_1x1(const float *x, const float *w, float *y, int channels, int filters, int places);\n"
+VENDOR_SOURCE = """#include "vendor_nn.h"
+void vendor_conv_1x1(const float *x, const float *w, float *y, int channels, int filters, int places) {
+  for (int k = 0; k < filters; k++)
+    for (int i = 0; i < places; i++) {
+      float sum = 0;
+      for (int c = 0; c < channels; c++) sum += w[k * channels + c] * x[c * places + i];
+      y[k * places + i] = sum;
+    }
+}
+"""
+VENDOR_KERNEL = """/* kernel.c: a 1x1 convolution by a library */
+
+static void vendorconv(const float *x, const float *w, float *y, ctc_dim N, ctc_dim C, ctc_dim K, ctc_dim rest) {
+  for (ctc_dim n = 0; n < N; n++) vendor_conv_1x1(x + n * C * rest, w, y + n * K * rest, (int)C, (int)K, (int)rest);
+}
+"""
+
+
+def check_library(folder):
+    """A kernel calls a library: its header is included where the kernel is used, and the program linked with it."""
+    (folder / "vendor_nn.h").write_text(VENDOR_HEADER)
+    (folder / "vendor_nn.c").write_text(VENDOR_SOURCE)
+    compile_c(["gcc", "-O1", "-fPIC", "-c", "vendor_nn.c"], folder)
+    compile_c(["ar", "rcs", "libnn.a", "vendor_nn.o"], folder)
+    p = write(folder, POINTWISE | {"includes": ["<vendor_nn.h>"]}, VENDOR_KERNEL)
+    flags = f"-O1 -I{folder} {folder}/libnn.a"
+    w, x = random(5, 3, 1, 1), random(2, 3, 6, 6)
+    made = model([("Conv", ["x", "w"], ["y"])], [value("x", [2, 3, 6, 6])], [value("y", [2, 5, 6, 6])], {"w": w})
+    save(made, folder, "net.onnx")
+    ctc_ok("build", folder / "net.onnx", "--shared", "--plugin", p, "--cflags", flags, "-o", folder / "net.so")
+    same(ctc_model.load(folder / "net.so", "net").run([x]), onnxruntime_outputs(made, {"x": x}))
+    other = model([("Conv", ["x", "w"], ["y"])], [value("x", [2, 3, 6, 6])], [value("y", [2, 5, 5, 5])], {"w": random(5, 3, 2, 2)})
+    ctc_ok("compile", save(other, folder, "other.onnx"), "--plugin", p, "-o", folder / "other.c")
+    assert "vendor_nn" not in (folder / "other.c").read_text()
+    checked = ctc("plugin", "check", p, "--cflags", flags, "--calls", "5")
+    assert checked.status == 0, checked.out + checked.err
+
+
 def swish_model():
     return using([node("ScaledSwish", ["x", "alpha"], ["y"])], [value("x", [2, 3, 4])], [value("y", [2, 3, 4])],
                  {"alpha": np.ones(3, np.float32)})
@@ -664,6 +703,7 @@ WRONG = {
     "expression-number": (put("units", "99999999999999999999"), GDN_KERNEL),
     "expression-overflow": (put("scratch", 0, "count", "N * 9000000000000000000 * 9000000000000000000"), GDN_KERNEL),
     "expression-deep": (put("units", "(" * 100 + "N" + ")" * 100), GDN_KERNEL),
+    "include-no-header": (put("includes", ["<stdio.h>\n#error"]), GDN_KERNEL),
     "rest-twice": (put("outputs", 0, "shape", ["...", "C", "..."]), GDN_KERNEL),
     "rest-unknown": (changed(lambda made: made["inputs"][0].update(shape=["N", "C"])), GDN_KERNEL),
     "rest-of-optional-input": (changed(lambda made: made["inputs"][0].update(optional=True)), GDN_KERNEL),

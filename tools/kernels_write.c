@@ -213,7 +213,7 @@ static void print_names(Str *out, const Chunk *chunk) {
 static void print_chunk_row(Str *out, const Chunk *chunk) {
   str_addf(out, "    {names_%d,\n", chunk->index);
   print_literal(out, chunk->text);
-  str_addf(out, ", needs_%d, NULL, 0},\n", chunk->index);
+  str_addf(out, ", needs_%d, NULL, 0, NULL},\n", chunk->index);
 }
 
 static bool write_table(Sources *runtime, const char *folder) {

@@ -36,10 +36,28 @@ void toolchain_done(Cli *cli, const char *folder) {
     nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Splits at blanks: flags with blanks inside are not supported. */
-static void add_words(Cli *cli, const char *text, const char **argv, int *count, int most) {
+/* "-lm", "vendor.o": linkers want them behind what needs them. */
+static bool is_linked(const char *word) {
+  static const char *const endings[] = {".o", ".a", ".so"};
+  if (word[0] == '-') return word[1] == 'l';
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+    if (strlen(word) > strlen(endings[i]) &&
+        strcmp(word + strlen(word) - strlen(endings[i]), endings[i]) == 0)
+      return true;
+  return false;
+}
+
+/* Splits at blanks: flags with blanks inside are not supported. Of the compiler's flags those that
+ * are linked come behind the source. */
+static void add_flags(Cli *cli, const char *text, bool linked, const char **argv, int *count,
+                      int most) {
   char *copy = arena_strdup(cli->arena, text), *rest = copy;
-  for (char *word; (word = strtok_r(rest, " \t", &rest)) && *count < most;) argv[(*count)++] = word;
+  for (char *word; (word = strtok_r(rest, " \t", &rest)) && *count < most;)
+    if (is_linked(word) == linked) argv[(*count)++] = word;
+}
+
+static void add_words(Cli *cli, const char *text, const char **argv, int *count, int most) {
+  add_flags(cli, text, false, argv, count, most);
 }
 
 static bool on_path(const char *program) {
@@ -115,6 +133,7 @@ bool toolchain_compile(Cli *cli, const char *source, const char *extra, const ch
   argv[count++] = output;
   argv[count++] = source;
   if (extra) argv[count++] = extra;
+  add_flags(cli, cli->cflags ? cli->cflags : "", true, argv, &count, MOST);
   if (cli->options.blas) argv[count++] = arena_printf(cli->arena, "-l%s", cli->options.blas);
   argv[count++] = "-lm";
   argv[count] = NULL;

@@ -86,6 +86,7 @@ typedef struct {
   const int *needs; /* chunks that must stand before it, ended by -1 */
   const char *file; /* of a plugin: where it was written; else NULL */
   int line;
+  const char *const *includes; /* of a plugin: "<vendor.h>" …, ended by NULL; else NULL */
 } RuntimeChunk;
 
 extern const Kernel kernels[]; /* sorted by name */

@@ -513,6 +513,14 @@ static bool check_identity(Reader *r, const JsonValue *root) {
   return diag_hint(r->file->diag, "to compute it in another way, use 'replaces' and another name");
 }
 
+/* NULL if there are none. */
+static const char *const *read_includes(Arena *arena, const JsonValue *list) {
+  if (!list_count(list)) return NULL;
+  const char **includes = ARENA_ARRAY(arena, const char *, list->count + 1);
+  for (size_t i = 0; i < list->count; i++) includes[i] = list->items[i]->string;
+  return includes;
+}
+
 static bool read_plugin(Reader *r, const JsonValue *root) {
   Plugin *p = r->plugin;
   const JsonValue *attrs = json_member(root, "attributes"), *cost = json_member(root, "cost");
@@ -522,6 +530,7 @@ static bool read_plugin(Reader *r, const JsonValue *root) {
   p->summary = text_member(root, "summary", "");
   p->version = (int)number_member(root, "version", 1);
   p->elementwise = flag_member(root, "elementwise");
+  p->includes = read_includes(r->arena, json_member(root, "includes"));
   bool ok = check_identity(r, root);
   ok = read_types(r, root) && ok;
   for (size_t i = 0; i < list_count(attrs); i++) ok = read_attribute(r, attrs->items[i]) && ok;

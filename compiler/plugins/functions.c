@@ -396,7 +396,8 @@ static bool add_chunks(Loader *l) {
                          .text = chunk->text,
                          .needs = chunk_needs(l->arena, chunk),
                          .file = chunk->file,
-                         .line = chunk->line};
+                         .line = chunk->line,
+                         .includes = l->plugin->includes};
     ok = claim_names(l, chunk) && ok;
     vec_push(l->arena, &library->chunks, made);
   }

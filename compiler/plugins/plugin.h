@@ -162,6 +162,7 @@ typedef struct Plugin {
   Vec(PluginType) types;
   Vec(PluginAttr) attrs;
   Vec(PluginTensor) inputs, outputs;
+  const char *const *includes; /* as RuntimeChunk has them */
   Vec(PluginScratch) scratch;
   Vec(PluginSize) sizes;
   Vec(PluginCheck) checks;

@@ -472,17 +472,26 @@ static void add_chunk(Emitter *e, Str *out, const RuntimeChunk *chunk) {
   str_addf(out, "%s%s\n", chunk->text, located ? LINE_MARK "\n" : "");
 }
 
+/* Headers that a definition of a plugin needs, each once. */
+static void add_includes(Emitter *e, Str *head, Map *included, const RuntimeChunk *chunk) {
+  for (const char *const *header = chunk->includes; header && *header; header++) {
+    if (!map_get(included, *header)) str_addf(head, "#include %s\n", *header);
+    map_set(included, *header, e);
+  }
+}
+
 /* The runtime definitions in use, and the includes that stand before them. */
 static void bind_runtime(Emitter *e, Scope *scope) {
   Str head = str_in(e->arena), rest = str_in(e->arena);
+  Map included = map_in(e->arena);
   need_basics(e);
   for (int i = 0; i < kernel_chunk_count(e->c->library); i++) {
     const RuntimeChunk *chunk = kernel_chunk(e->c->library, i);
     bool prelude = i == 0;
-    if (prelude)
-      str_add(&head, chunk->text);
-    else if (e->chunk_used[i])
-      add_chunk(e, &rest, chunk);
+    if (prelude) str_add(&head, chunk->text);
+    if (prelude || !e->chunk_used[i]) continue;
+    add_includes(e, &head, &included, chunk);
+    add_chunk(e, &rest, chunk);
   }
   scope_text(scope, "runtime_head", str_text(&head));
   scope_text(scope, "runtime", str_text(&rest));
