@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "frontends/onnx/onnx.h"
+#include "ops/op.h"
 #include "ops/schema.h"
 #include "options.h"
 
@@ -221,6 +222,12 @@ static bool read_at(const char *path, const Bytes *model) {
 
 static void expect_read(const Bytes *model) {
   if (!read_at("m.onnx", model)) fail_msg("%s", messages);
+}
+
+/* Inference makes initializers of Constant nodes. */
+static void expect_inferred(const Bytes *model) {
+  expect_read(model);
+  assert_true(infer_graph(&c, c.graph));
 }
 
 /* One error, which holds `text`. */
@@ -544,16 +551,16 @@ static void test_constants(void **state) {
   node = node_of("Constant", "", "s");
   add_message(&node, "sparse_value", 11, 22, &sparse);
   put_message(&graph, 1, &node);
-  add_node(&graph, "Mul", "s k", "y");
+  add_node(&graph, "Sum", "x s k", "y");
   Bytes model = model_of(&graph);
-  expect_read(&model);
+  expect_inferred(&model);
   assert_int_equal(c.graph->nodes.count, 1);
   assert_int_equal(c.graph->nodes.items[0]->index, 2);
   const Value *const *inputs = (const Value *const *)c.graph->nodes.items[0]->inputs;
-  assert_true(tensor_real(inputs[0]->constant, 5) == 2.5);
-  assert_int_equal(inputs[1]->constant->rank, 0);
-  assert_true(tensor_real(inputs[1]->constant, 0) == 2.5);
-  assert_false(inputs[1]->is_parameter);
+  assert_true(tensor_real(inputs[1]->constant, 5) == 2.5);
+  assert_int_equal(inputs[2]->constant->rank, 0);
+  assert_true(tensor_real(inputs[2]->constant, 0) == 2.5);
+  assert_false(inputs[2]->is_parameter);
 }
 
 static void test_tensor_file(void **state) {
@@ -694,17 +701,20 @@ static void test_function(void **state) {
   put_text(&call, 3, "call");
   Bytes model = call_model(&call);
   expect_graph(&model, "graph g(x: float32[N, 3]) {\n"
+                       "  call/one/k = Constant() {value_float = 3}  // #3\n"
                        "  call/t = Mul(x, call/one/k)  // #4\n"
+                       "  call/two/k = Constant() {value_float = 7}  // #5\n"
                        "  y = Mul(call/t, call/two/k)  // #6\n"
                        "  return y\n"
                        "}\n");
+  assert_true(infer_graph(&c, c.graph));
   assert_true(factor_of(0) == 3);
   assert_true(factor_of(1) == 7);
   assert_int_equal(c.graph->nodes.items[0]->version, 13);
   restart();
   add_float(&call, "second", 11);
   model = call_model(&call);
-  expect_read(&model);
+  expect_inferred(&model);
   assert_true(factor_of(1) == 11);
 }
 
