@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.."
 
 # protobuf-c reads ONNX files, jansson JSON, libzip .npz; cmocka runs the unit tests; --blas is tested with OpenBLAS; clang checks the emitted code a second time.
 packages="gcc g++ make clang protobuf-c-compiler libprotobuf-c-dev libjansson-dev libzip-dev zlib1g-dev libcmocka-dev libopenblas-dev python3-venv xz-utils"
-# Tests that want these are skipped where the distribution has none: PyTorch (no GPU parts, some 150 MB with what it needs).
-optional="python3-torch"
+# Tests that want these are skipped where the distribution has none, set by set: PyTorch (no GPU parts, some 150 MB with what it needs); programs for aarch64.
+optional_pytorch="python3-torch"
+optional_aarch64="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 is_installed() {
   dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
@@ -61,8 +62,10 @@ get_schema_tests() {
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   # shellcheck disable=SC2086
   install_packages $packages
-  # shellcheck disable=SC2086
-  install_packages $optional || echo "deps: without $optional some tests are skipped"
+  for optional in "$optional_pytorch" "$optional_aarch64"; do
+    # shellcheck disable=SC2086
+    install_packages $optional || echo "deps: without $optional some tests are skipped"
+  done
 else
   echo "deps: this system has no apt-get; install by hand what corresponds to: $packages"
 fi
