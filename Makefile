@@ -21,6 +21,8 @@ PYTHON  ?= .venv/bin/python
 CFLAGS  ?= -O2 -g
 GEN     := $(BUILD)/gen
 MAKEFLAGS += --no-builtin-rules
+# What the tests need is built on all cores, unless make was told how many jobs to run.
+PARALLEL := $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
 show = $(if $(V),,@echo "  $(1) $@")
@@ -83,15 +85,17 @@ unit: $(UNIT_BINS) ## unit tests only
 	done; exit $$failed
 
 test: deps ## all tests: unit tests, operators against the ONNX cases, errors, generated code
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@$(MAKE) --no-print-directory $(PARALLEL) unit
 	$(PYTHON) tests/run.py --all
 
 test-quick: deps ## a part of the tests that takes about a minute
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@$(MAKE) --no-print-directory $(PARALLEL) unit
 	$(PYTHON) tests/run.py --quick
 
 zoo: deps ## compile and verify real models
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(PARALLEL) all
 	$(PYTHON) tests/run.py --zoo
 
 demo: ## from nothing to a real model that runs as C on files of this folder; says what it does
