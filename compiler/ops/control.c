@@ -247,10 +247,12 @@ static bool hold_declared(Compilation *c, const Value *out, int d, Dim wanted, D
   const DeclaredType *declared = out->declared;
   if (!declared || declared->rank != out->rank || declared->dims[d] < 0 || !out->producer)
     return false;
-  *size = dim_const(c->dims, declared->dims[d]);
-  return (!wanted || *size == wanted) && known_before(out, out->shape[d]) &&
-         !dim_is(dim_equal(c->dims, out->shape[d], *size), 0) &&
-         infer_require_equal(c, out->producer, out->shape[d], *size,
+  Dim wish = dim_const(c->dims, declared->dims[d]);
+  if ((wanted && wish != wanted) || !known_before(out, out->shape[d]) ||
+      dim_is(dim_equal(c->dims, out->shape[d], wish), 0))
+    return false;
+  *size = wish;
+  return infer_require_equal(c, out->producer, out->shape[d], wish,
                              "the size of a result of the loop's body and the declared one");
 }
 
@@ -320,15 +322,31 @@ static bool is_loaded_outside(const LoopPlan *plan, const Graph *graph, const Di
   return false;
 }
 
+/* Sizes that the body computes from what is outside of it are the same in each iteration. */
 static bool is_set_in_body(const DimSymbol *symbol, void *context) {
-  const LoopPlan *plan = context;
-  return symbol->index >= plan->first_symbol && symbol->kind == SYMBOL_DATA &&
-         !is_loaded_outside(plan, plan->body, symbol);
+  LoopPlan *plan = context;
+  if (symbol->index < plan->first_symbol || symbol->kind != SYMBOL_DATA) return false;
+  if (symbol->definition) return dim_any_symbol(symbol->definition, is_set_in_body, plan);
+  return !is_loaded_outside(plan, plan->body, symbol);
 }
 
-/* Whether `dim` depends on anything that may change from iteration to iteration. */
-static bool varies(LoopPlan *plan, Dim dim) {
+/* Whether the body computes something that `dim` depends on: nobody knows whether it changes. */
+static bool may_vary(LoopPlan *plan, Dim dim) {
   return dim_any_symbol(dim, is_set_in_body, plan);
+}
+
+/* Whether `dim` depends on what does change from iteration to iteration. */
+static bool varies(const LoopPlan *plan, Dim dim) {
+  if (dim_mentions(dim, dim_symbol(plan->iteration))) return true;
+  for (int i = 0; i < plan->carried_count; i++) {
+    const Carried *carried = &plan->carried[i];
+    if (carried->invariant) continue;
+    Dim s = scalar_content(carried->in);
+    if (s && dim_symbol(s) && dim_mentions(dim, dim_symbol(s))) return true;
+    for (int d = 0; d < carried->in->rank; d++)
+      if (carried->changing[d] && dim_mentions(dim, dim_symbol(carried->changing[d]))) return true;
+  }
+  return false;
 }
 
 /* The initial condition, true as far as known? Its content, 1 if there is no condition. */
@@ -447,7 +465,8 @@ static bool type_scan_outputs(Compilation *c, const Node *node, LoopPlan *plan) 
         continue;
       }
       shape[d] = scan->slice->shape[from];
-      if (varies(plan, shape[d]) && !hold_declared(c, scan->slice, from, NULL, &shape[d]))
+      if (may_vary(plan, shape[d]) && !hold_declared(c, scan->slice, from, NULL, &shape[d]) &&
+          varies(plan, scan->slice->shape[from]))
         return node_error(c, node, "scan output %d has a shape that differs between iterations: %s",
                           i, value_type_text(c, scan->slice));
       from++;
