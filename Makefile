@@ -40,8 +40,9 @@ BENCH_STAMP  := $(BUILD)/bench-venv/installed
 SOURCES   := $(sort $(shell find compiler -name '*.c'))
 HEADERS   := $(sort $(shell find compiler -name '*.h' -o -name '*.def'))
 RUNTIME   := $(sort $(wildcard runtime/*.c))
+DEVICE    := $(sort $(wildcard runtime/cuda/*.cu))
 LAYERS    := $(sort $(wildcard layers/*/kernel.c))
-TEMPLATES := $(sort $(wildcard templates/*.[ch] templates/*.json))
+TEMPLATES := $(sort $(wildcard templates/*.[ch] templates/*.cu templates/*.json))
 SCHEMAS   := $(sort $(wildcard schema/*.schema.json))
 TABLES    := $(sort $(wildcard schema/*_operators.json))
 UNIT      := $(sort $(wildcard tests/unit/test_*.c))
@@ -282,10 +283,10 @@ $(GEN)/operator_table.c: $(BUILD)/tools/operator_table $(TABLES)
 # One run writes all kernel files, and leaves alone those that would not change: the stamp says when it ran.
 $(KERNEL_FILES) $(GEN)/runtime_all.c: $(GEN)/kernels.stamp ;
 
-$(GEN)/kernels.stamp: $(BUILD)/tools/kernels $(RUNTIME) $(LAYERS) runtime layers
+$(GEN)/kernels.stamp: $(BUILD)/tools/kernels $(RUNTIME) $(LAYERS) $(DEVICE) runtime layers runtime/cuda
 	@mkdir -p $(@D)
 	$(call show,write  )
-	$(Q)$< -o $(GEN) $(RUNTIME) $(LAYERS)
+	$(Q)$< -o $(GEN) $(RUNTIME) $(LAYERS) $(DEVICE)
 	@touch $@
 
 $(GEN)/templates.c: $(BUILD)/tools/embed $(TEMPLATES) templates

@@ -55,6 +55,7 @@ typedef struct Options {
   size_t shape_count;
   SetOption *sets;
   size_t set_count;
+  const struct TargetInfo *target; /* ir/target.h; NULL: C */
   WeightsMode weights;
   OptimizeMode optimize;
   int64_t max_workspace, max_weights; /* bytes; 0: no limit */

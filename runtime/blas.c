@@ -3,7 +3,7 @@
  * results. */
 
 /* One product, as cblas_sgemm has it: of a pair of strides one is 1. */
-static inline void ctc_blas_product(const float *a, const float *b, float *y, ctc_dim m, ctc_dim n,
+static inline void ctc_one_product(const float *a, const float *b, float *y, ctc_dim m, ctc_dim n,
                                     ctc_dim k, ctc_dim a_row, ctc_dim a_col, ctc_dim b_row,
                                     ctc_dim b_col, ctc_dim y_row) {
 #ifdef CTC_BLAS
@@ -30,13 +30,13 @@ static inline void ctc_blas_product(const float *a, const float *b, float *y, ct
 /* Y[m x n] = A[m x k] * B[k x n] for each of outer * inner products: matrix (o, i) of A begins at o
  * * a_outer + i * a_inner and has element (r, l) at r * a_row + l * a_col; B and Y likewise, the
  * rows of Y are contiguous. */
-static void ctc_blas_gemm_f32(const float *a, const float *b, float *y, ctc_dim m, ctc_dim n,
+static void ctc_product_f32(const float *a, const float *b, float *y, ctc_dim m, ctc_dim n,
                               ctc_dim k, ctc_dim a_row, ctc_dim a_col, ctc_dim b_row,
                               ctc_dim b_col, ctc_dim y_row, ctc_dim outer, ctc_dim inner,
                               ctc_dim a_outer, ctc_dim a_inner, ctc_dim b_outer, ctc_dim b_inner,
                               ctc_dim y_outer, ctc_dim y_inner) {
   for (ctc_dim o = 0; o < outer; o++)
     for (ctc_dim i = 0; i < inner; i++)
-      ctc_blas_product(a + o * a_outer + i * a_inner, b + o * b_outer + i * b_inner,
+      ctc_one_product(a + o * a_outer + i * a_inner, b + o * b_outer + i * b_inner,
                        y + o * y_outer + i * y_inner, m, n, k, a_row, a_col, b_row, b_col, y_row);
 }

@@ -1,6 +1,7 @@
 /* kernels.c: turns runtime/ and the kernels of layers/ into C that ctc is built with.
  *
  *   kernels -o build/gen runtime/prelude.c runtime/softmax.c … layers/cdist/kernel.c …
+ *           runtime/cuda/softmax.cu …
  *
  * writes kernels_softmax.c, kernels_layer_cdist.c … (the kernels of each file, callable from inside
  * ctc) and kernel_table.c (what compiler/ir/kernel.h declares: descriptions and source texts).
@@ -16,14 +17,40 @@ const char *layer_of(Arena *arena, const char *file) {
   return kernel ? path_stem(arena, path_folder(arena, file)) : NULL;
 }
 
-static bool build(Sources *runtime, const char *folder) {
+static bool is_device_file(const char *path) {
+  size_t length = strlen(path);
+  return length > 3 && strcmp(path + length - 3, ".cu") == 0;
+}
+
+/* Name → position + 1 of the definitions that files for a GPU may use. */
+static const Map *ordered_names(const Sources *sources) {
+  Map *names = ARENA_NEW(sources->arena, Map);
+  *names = map_in(sources->arena);
+  for (size_t i = 0; i < sources->ordered.count; i++) {
+    const Chunk *chunk = sources->ordered.items[i];
+    for (size_t k = 0; k < chunk->names.count; k++)
+      map_set(names, chunk->names.items[k], (void *)(intptr_t)(i + 1));
+  }
+  return names;
+}
+
+static bool read_device(const Sources *runtime, Sources *device) {
+  bool ok = true;
+  device->outer = ordered_names(runtime);
+  for (size_t i = 0; i < device->files.count; i++)
+    ok = sources_read(device, device->files.items[i]) && ok;
+  return ok && sources_order(device);
+}
+
+static bool build(Sources *runtime, Sources *device, const char *folder) {
   bool ok = true;
   for (size_t i = 0; i < runtime->files.count; i++) {
     const char *layer = layer_of(runtime->arena, runtime->files.items[i]);
     runtime->prefix = layer ? layer : "ctc";
     ok = sources_read(runtime, runtime->files.items[i]) && ok;
   }
-  return ok && sources_order(runtime) && write_kernel_files(runtime, folder);
+  return ok && sources_order(runtime) && read_device(runtime, device) &&
+         write_kernel_files(runtime, device, folder);
 }
 
 int main(int argc, char **argv) {
@@ -34,8 +61,14 @@ int main(int argc, char **argv) {
   Arena *arena = arena_create();
   Diag diag = {.out = stderr};
   Sources runtime = {.arena = arena, .diag = &diag, .definitions = map_in(arena)};
-  for (int i = 3; i < argc; i++) vec_push(arena, &runtime.files, argv[i]);
-  bool ok = build(&runtime, argv[2]);
+  Sources device = {.arena = arena,
+                    .diag = &diag,
+                    .prefix = "ctc",
+                    .definitions = map_in(arena),
+                    .device = true};
+  for (int i = 3; i < argc; i++)
+    vec_push(arena, is_device_file(argv[i]) ? &device.files : &runtime.files, argv[i]);
+  bool ok = build(&runtime, &device, argv[2]);
   diag_finish(&diag);
   arena_destroy(arena);
   return ok ? 0 : 1;

@@ -162,6 +162,26 @@ static void print_params(Str *out, const Function *function) {
   str_add(out, "};\n");
 }
 
+/* The positions of definitions for a GPU follow those of the runtime. */
+static int device_index(const Sources *runtime, const Chunk *chunk) {
+  return chunk ? (int)runtime->ordered.count + chunk->index : -1;
+}
+
+/* static const DeviceKernel device_NAME = …, if there is such a form. */
+static bool print_device(const Sources *runtime, Sources *device, Str *out, Function *function) {
+  DeviceForm form;
+  if (!find_device_form(device, function, &form)) return false;
+  function->on_device = form.chunk != NULL;
+  if (!form.chunk) return true;
+  str_addf(out, "static const int blocks_%s[] = {", function->name);
+  for (size_t i = 0; i < form.arguments.count; i++)
+    str_addf(out, "%d, ", form.arguments.items[i]);
+  str_addf(out, "-1};\nstatic const DeviceKernel device_%s = {%d, %d, %d, blocks_%s, %s};\n",
+           function->name, device_index(runtime, form.chunk), device_index(runtime, form.threads),
+           device_index(runtime, form.blocks), function->name, form.epilogue ? "true" : "false");
+  return true;
+}
+
 static void print_kernel(Sources *runtime, Str *out, const Function *function) {
   bool number = function->returns == RETURNS_NUMBER;
   str_addf(out, "    {\"%s\", %zu, ", function->name, function->params.count);
@@ -173,12 +193,13 @@ static void print_kernel(Sources *runtime, Str *out, const Function *function) {
            function->returns == RETURNS_STATUS ? "true" : "false", function->chunk->index);
   const Chunk *vector = number ? vector_form(runtime, function) : NULL;
   if (vector)
-    str_addf(out, "NULL, map_%s, \"%s\", %d},\n", function->name, vector->names.items[0],
+    str_addf(out, "NULL, map_%s, \"%s\", %d, NULL},\n", function->name, vector->names.items[0],
              vector->index);
   else if (number)
-    str_addf(out, "NULL, map_%s, NULL, -1},\n", function->name);
+    str_addf(out, "NULL, map_%s, NULL, -1, NULL},\n", function->name);
   else
-    str_addf(out, "call_%s, NULL, NULL, -1},\n", function->name);
+    str_addf(out, "call_%s, NULL, NULL, -1, %s%s},\n", function->name,
+             function->on_device ? "&device_" : "NULL", function->on_device ? function->name : "");
 }
 
 /* A C string literal for each line of the text. */
@@ -195,41 +216,57 @@ static void print_literal(Str *out, const char *text) {
   str_add(out, "\"");
 }
 
-static void print_needs(Sources *runtime, Str *out, const Chunk *chunk) {
-  bool *marks = ARENA_ARRAY(runtime->arena, bool, runtime->ordered.count + 1);
+/* `first`: the position of the first one of the sources. */
+static void print_needs(Sources *sources, Str *out, const Chunk *chunk, int first) {
+  bool *marks = ARENA_ARRAY(sources->arena, bool, sources->ordered.count + 1);
   mark_needs(chunk, marks);
-  str_addf(out, "static const int needs_%d[] = {", chunk->index);
-  for (int i = 0; i < (int)runtime->ordered.count; i++)
-    if (marks[i]) str_addf(out, "%d, ", i);
+  marks[chunk->index] = true; /* for its uses of definitions elsewhere */
+  str_addf(out, "static const int needs_%d[] = {", first + chunk->index);
+  for (int i = 0; i < (int)sources->ordered.count; i++) {
+    const Chunk *need = sources->ordered.items[i];
+    for (size_t k = 0; marks[i] && k < need->outer_uses.count; k++)
+      str_addf(out, "%d, ", need->outer_uses.items[k]);
+    if (marks[i] && need != chunk) str_addf(out, "%d, ", first + i);
+  }
   str_add(out, "-1};\n");
 }
 
-static void print_names(Str *out, const Chunk *chunk) {
-  str_addf(out, "static const char *const names_%d[] = {", chunk->index);
+static void print_names(Str *out, const Chunk *chunk, int first) {
+  str_addf(out, "static const char *const names_%d[] = {", first + chunk->index);
   for (size_t i = 0; i < chunk->names.count; i++) str_addf(out, "\"%s\", ", chunk->names.items[i]);
   str_add(out, "NULL};\n");
 }
 
-static void print_chunk_row(Str *out, const Chunk *chunk) {
-  str_addf(out, "    {names_%d,\n", chunk->index);
+static void print_chunk_row(Str *out, const Chunk *chunk, int first) {
+  str_addf(out, "    {names_%d,\n", first + chunk->index);
   print_literal(out, chunk->text);
-  str_addf(out, ", needs_%d, NULL, 0, NULL},\n", chunk->index);
+  str_addf(out, ", needs_%d, NULL, 0, NULL},\n", first + chunk->index);
 }
 
-static bool write_table(Sources *runtime, const char *folder) {
+static bool write_table(Sources *runtime, Sources *device, const char *folder) {
   Str out = str_in(runtime->arena);
+  Sources *both[] = {runtime, device};
   size_t functions = runtime->functions.count, chunks = runtime->ordered.count;
+  const int first[] = {0, (int)chunks};
   str_addf(&out, "%s#include \"ir/kernel.h\"\n\n", heading);
-  for (size_t i = 0; i < functions; i++) print_params(&out, runtime->functions.items[i]);
+  for (size_t i = 0; i < functions; i++) {
+    print_params(&out, runtime->functions.items[i]);
+    if (!print_device(runtime, device, &out, runtime->functions.items[i])) return false;
+  }
   str_addf(&out, "\nconst int kernel_count = %zu;\nconst Kernel kernels[] = {\n", functions);
   for (size_t i = 0; i < functions; i++) print_kernel(runtime, &out, runtime->functions.items[i]);
   str_add(&out, "    {0},\n};\n\n");
-  for (size_t i = 0; i < chunks; i++) print_needs(runtime, &out, runtime->ordered.items[i]);
-  for (size_t i = 0; i < chunks; i++) print_names(&out, runtime->ordered.items[i]);
+  for (int k = 0; k < 2; k++)
+    for (size_t i = 0; i < both[k]->ordered.count; i++) {
+      print_needs(both[k], &out, both[k]->ordered.items[i], first[k]);
+      print_names(&out, both[k]->ordered.items[i], first[k]);
+    }
   str_addf(&out,
            "\nconst int runtime_chunk_count = %zu;\nconst RuntimeChunk runtime_chunks[] = {\n",
-           chunks);
-  for (size_t i = 0; i < chunks; i++) print_chunk_row(&out, runtime->ordered.items[i]);
+           chunks + device->ordered.count);
+  for (int k = 0; k < 2; k++)
+    for (size_t i = 0; i < both[k]->ordered.count; i++)
+      print_chunk_row(&out, both[k]->ordered.items[i], first[k]);
   str_add(&out, "    {0},\n};\n");
   return write_file(runtime, arena_printf(runtime->arena, "%s/kernel_table.c", folder), &out);
 }
@@ -242,8 +279,8 @@ static bool write_all(Sources *runtime, const char *folder) {
   return write_file(runtime, arena_printf(runtime->arena, "%s/runtime_all.c", folder), &out);
 }
 
-bool write_kernel_files(Sources *runtime, const char *folder) {
+bool write_kernel_files(Sources *runtime, Sources *device, const char *folder) {
   for (size_t i = 0; i < runtime->files.count; i++)
     if (!write_functions(runtime, folder, runtime->files.items[i])) return false;
-  return write_all(runtime, folder) && write_table(runtime, folder);
+  return write_all(runtime, folder) && write_table(runtime, device, folder);
 }

@@ -3,6 +3,7 @@
 
 #include "backends/c/emit_c.h"
 #include "base/file.h"
+#include "ir/target.h"
 
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -27,6 +28,7 @@ int cli_compile_command(Cli *cli) {
   if (!cli->options.output)
     cli->options.output =
         arena_printf(cli->arena, "%s.c", path_stem(cli->arena, cli->arguments.items[0]));
+  if (!cli->options.target) cli->options.target = target_of_file(cli->options.output);
   if (!cli_check_output(cli, cli->options.output)) return cli_finish(cli);
   if (!cli_compile(cli, &c, &program)) return cli_finish(cli);
   if (!program || cli->options.stop_after) return cli_finish(cli);

@@ -1,6 +1,7 @@
 /* options.c: the options of the subcommands as tables, and their parser. */
 #include "cli/cli.h"
 
+#include "ir/target.h"
 #include "passes/passes.h"
 
 #include <errno.h>
@@ -109,6 +110,11 @@ static bool handle_optimize(Cli *cli, const char *text) {
   return bad_value(cli, "--optimize", text, "speed, balanced or size");
 }
 
+static bool handle_target(Cli *cli, const char *text) {
+  cli->options.target = target_find(text);
+  return cli->options.target || bad_value(cli, "--target", text, "c or cuda");
+}
+
 /* 4096, 64k, 2m, 1g: bytes. */
 static bool parse_bytes(Cli *cli, const char *option, const char *text, int64_t *bytes) {
   static const char units[] = "kmg";
@@ -180,6 +186,8 @@ const OptionRow cli_plugin_options[] = {
 const OptionRow cli_optimize_options[] = {
     {"--optimize", NULL, "MODE", CALL(handle_optimize),
      "speed; balanced: weights do not grow; size: plain kernels", "speed balanced size"},
+    {"--target", NULL, "NAME", CALL(handle_target),
+     "c, or cuda: a program for a GPU (also by the output's name, FILE.cu)", "c cuda"},
     {"--max-workspace", NULL, "BYTES", CALL(handle_max_workspace),
      "a limit for the workspace (64k, 2m); slower kernels are taken to keep it"},
     {"--max-weights", NULL, "BYTES", CALL(handle_max_weights), "likewise for the weights"},

@@ -60,6 +60,15 @@ typedef union {
   double real;
 } KernelArg;
 
+/* How a kernel runs on a GPU: a function of the same name and parameters in runtime/cuda/. */
+typedef struct {
+  int chunk;            /* of its definition */
+  int threads;          /* chunk that defines NAME_threads, those of a block, or -1: 256 */
+  int blocks;           /* chunk that defines NAME_blocks, which runs on the host */
+  const int *arguments; /* of NAME_blocks: positions among the kernel's parameters, ended by -1 */
+  bool epilogue;        /* its last parameter is a function that finishes results */
+} DeviceKernel;
+
 typedef struct Kernel {
   const char *name; /* "ctc_softmax_f32"; of a plugin "gdn_f32" */
   int param_count;
@@ -77,6 +86,7 @@ typedef struct Kernel {
    * its definition; NULL if there is none. */
   const char *vector;
   int vector_chunk;
+  const DeviceKernel *device; /* NULL: there is none */
 } Kernel;
 
 /* One top-level definition of the runtime (function, type, macro or table) as it is pasted. */
@@ -91,7 +101,8 @@ typedef struct {
 
 extern const Kernel kernels[]; /* sorted by name */
 extern const int kernel_count;
-extern const RuntimeChunk runtime_chunks[]; /* in an order in which they can be pasted */
+extern const RuntimeChunk runtime_chunks[]; /* in an order in which they can be pasted; those for a
+                                               GPU come last */
 extern const int runtime_chunk_count;
 
 /* What plugins add. Their definitions are counted on from those of the runtime. */

@@ -1,6 +1,6 @@
 /* source.h: files of kernels, written by the rules of runtime/README.md, as definitions and
  * prototypes. They are read when ctc is built (runtime/, by tools/kernels.c), and when it runs
- * (plugins).
+ * (plugins). Files for a GPU (runtime/cuda/, by the rules of runtime/cuda/README.md) as well.
  *
  *   source_read.c   expands a file, splits it into definitions, finds the names that they define
  *                   and use
@@ -36,6 +36,7 @@ typedef struct Chunk {
   Tokens tokens;
   Vec(const char *) names; /* that it defines; the first one is its own */
   bool is_includes, is_function;
+  size_t name; /* position of the token that is its own name, of functions */
   Vec(struct Chunk *) uses; /* chunks whose names occur in it */
   Vec(int) outer_uses;      /* likewise, of Sources.outer */
   bool ordered, visiting;
@@ -59,6 +60,7 @@ typedef struct {
   DType result;
   Vec(Param) params;
   Chunk *chunk;
+  bool on_device; /* there is a form of it for a GPU */
 } Function;
 
 /* What was found in a set of files that may use each other's definitions. */
@@ -68,6 +70,7 @@ typedef struct {
   const char *prefix; /* "ctc": all names begin with ctc_ or CTC_ */
   /* Definitions elsewhere that may be used too: name → position + 1. NULL: none. */
   const Map *outer;
+  bool device; /* functions for a GPU: their prototypes are those of the kernels in `outer` */
   Vec(const char *) files;
   Vec(Chunk *) chunks;       /* as they were found */
   Vec(Chunk *) ordered;      /* so that each stands behind those it needs */
@@ -88,6 +91,8 @@ MUST_CHECK bool sources_order(Sources *sources);
 /* Adds the function that the tokens of `chunk` define, if it is a kernel or a scalar function.
  * `name` is the position of its name. */
 MUST_CHECK bool read_prototype(Sources *sources, Chunk *chunk, size_t name);
+/* The parameters of a function that was not read as a kernel, with names and types only. */
+Function *read_parameters(Sources *sources, Chunk *chunk);
 /* The definition of `ctc_relu_v` for the scalar function `ctc_relu_f32`, `ctc_and_vb` for
  * `ctc_and_bool`; or NULL. */
 const Chunk *vector_form(Sources *sources, const Function *function);

@@ -58,7 +58,8 @@ static bool unknown_outer(Sources *sources, const Chunk *chunk, const Token *tok
 static bool find_outer_use(Sources *sources, Chunk *chunk, const Token *token) {
   intptr_t position = (intptr_t)map_get(sources->outer, token->text);
   if (position) vec_push(sources->arena, &chunk->outer_uses, (int)position - 1);
-  bool of_runtime = strncmp(token->text, "ctc_", 4) == 0 || strncmp(token->text, "CTC_", 4) == 0;
+  bool macro = strncmp(token->text, "CTC_", 4) == 0; /* of a GPU: maybe given from outside */
+  bool of_runtime = strncmp(token->text, "ctc_", 4) == 0 || (macro && !sources->device);
   return position || !of_runtime || unknown_outer(sources, chunk, token);
 }
 

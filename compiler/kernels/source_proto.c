@@ -219,6 +219,14 @@ bool read_prototype(Sources *sources, Chunk *chunk, size_t name) {
   return true;
 }
 
+Function *read_parameters(Sources *sources, Chunk *chunk) {
+  Function *function = ARENA_NEW(sources->arena, Function);
+  function->chunk = chunk;
+  function->name = chunk->names.items[0];
+  read_params(sources, function, chunk->name + 1);
+  return function;
+}
+
 const Chunk *vector_form(Sources *sources, const Function *function) {
   static const char *const suffixes[][2] = {{"_f32", "_v"}, {"_bool", "_vb"}};
   size_t length = strlen(function->name);

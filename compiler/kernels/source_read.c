@@ -318,6 +318,14 @@ static bool name_type(Sources *sources, Chunk *chunk) {
   return ok;
 }
 
+/* Functions for a GPU: the macros stand for `static __device__ …`. */
+static bool is_device(const Tokens *tokens) {
+  static const char *const first[] = {"CTC_DEVICE", "CTC_BOTH", "template"};
+  for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+    if (is_word(&tokens->items[0], first[i])) return true;
+  return false;
+}
+
 /* A function, or a `static const` table. */
 static bool name_object(Sources *sources, Chunk *chunk) {
   const Tokens *tokens = &chunk->tokens;
@@ -326,15 +334,17 @@ static bool name_object(Sources *sources, Chunk *chunk) {
     return name_missing(sources, chunk);
   const char *where = chunk_where(sources, chunk, tokens->items[at - 1].line);
   const char *name = tokens->items[at - 1].text;
-  if (!is_word(&tokens->items[0], "static"))
+  if (!is_word(&tokens->items[0], "static") && !(sources->device && is_device(tokens)))
     return diag_error(sources->diag, where, "'%s' is not static", name);
   if (!add_name(sources, chunk, &tokens->items[at - 1])) return false;
   if (is_symbol(&tokens->items[at], '(')) {
     if (!is_symbol(&tokens->items[tokens->count - 1], '}'))
       return diag_error(sources->diag, where, "'%s' is declared without a body", name);
     chunk->is_function = true;
-    return read_prototype(sources, chunk, at - 1);
+    chunk->name = at - 1;
+    return sources->device || read_prototype(sources, chunk, at - 1);
   }
+  if (sources->device) return true;
   if (!is_word(&tokens->items[1], "const"))
     return diag_error(sources->diag, where, "'%s' is a variable; only constants are allowed", name);
   return true;

@@ -23,7 +23,8 @@ void lower_fused_attention(Lower *l, const AttentionPlan *plan, Buffer *q, Buffe
   int steps = plan->rank + 2;
   Dim block = dim_const(p, ATTENTION_BLOCK);
   Dim heads = dim_product(p, plan->stack, (size_t)plan->rank);
-  Buffer *scratch = lower_scratch(l, DT_F32, scratch_count(l, plan), "scores");
+  bool device = target_of(l->c)->device; /* scores stay in the registers and shared memory */
+  Buffer *scratch = device ? NULL : lower_scratch(l, DT_F32, scratch_count(l, plan), "scores");
   Step *step = lower_kernel(l, "attention_fused", DT_F32);
   arg_buffer_at(l, step, q, plan->q.offset);
   arg_buffer_at(l, step, k, plan->k.offset);

@@ -19,7 +19,7 @@ static DType named_target(const char *name) {
   return DT_NONE;
 }
 
-static DType target_of(const Node *node) {
+static DType target_dtype(const Node *node) {
   const Attr *to = node_attr(node, "to");
   if (!to) return node_in(node, 1) ? node_in(node, 1)->dtype : DT_NONE;
   return to->kind == ATTR_STRING ? named_target(to->s) : dtype_from_onnx((int)to->i);
@@ -42,7 +42,7 @@ static DType dtype_between(DType from, DType to) {
 
 static bool infer_cast(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  DType to = target_of(node);
+  DType to = target_dtype(node);
   if (to == DT_NONE) return node_error(c, node, "the type to cast to is unknown");
   if (dtype_between(x->dtype, to) == DT_NONE)
     return node_error(c, node, "casting %s to %s is not supported", dtype_info(x->dtype)->name,
@@ -98,7 +98,7 @@ DEFINE_OP(CastLike) = {
 
 static bool infer_bitcast(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  DType to = target_of(node);
+  DType to = target_dtype(node);
   if (to == DT_NONE || !has_cast("bitcast", x->dtype, to))
     return node_error(c, node, "the bits of %s cannot be taken as %s", dtype_info(x->dtype)->name,
                       dtype_info(to)->name);

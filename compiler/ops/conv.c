@@ -115,6 +115,7 @@ static Dim taps_of(Compilation *c, const Conv *conv) {
 }
 
 static ConvMethod choose_method(Compilation *c, const Conv *conv, bool transposed) {
+  if (!target_of(c)->columns) return CONV_DIRECT;
   if (!transposed && window_is_flat(&conv->window)) return CONV_PLAIN;
   Dim taps = taps_of(c, conv), channels = all_outputs(c, conv);
   Dim positions = window_volume(c, transposed ? conv->window.in : conv->window.out);
@@ -165,6 +166,8 @@ static void lower_direct(Lower *l, const char *stem, const Conv *conv, Buffer *c
   arg_buffer(l, step, out);
   arg_channels(l, step, conv);
   window_args(l, step, &conv->window);
+  bool lone = dim_is(all_outputs(l->c, conv), 1); /* planes follow each other by images */
+  step_plane_results(l, step, out->count, lone ? NULL : window_volume(l->c, conv->window.out));
 }
 
 static bool lower_float_conv(Lower *l, const Node *node, bool transposed) {

@@ -191,7 +191,8 @@ static const BlockedMethod *row_method(const BlockedConv *conv) {
 
 bool row_conv_lower(Lower *l, const Node *node) {
   BlockedConv conv;
-  if (l->c->options->optimize == OPTIMIZE_SIZE || !read_blocked_conv(l->c, node, &conv))
+  if (l->c->options->optimize == OPTIMIZE_SIZE || !target_of(l->c)->blocked ||
+      !read_blocked_conv(l->c, node, &conv))
     return false;
   const BlockedMethod *method = row_method(&conv);
   if (!method) return false;

@@ -251,7 +251,7 @@ static bool lower_first(Lower *l, const Node *node) {
   Conv conv;
   ByteConv b;
   if (!conv_read(l->c, node, &conv)) return false;
-  if (read_byte_conv(node, &conv, &b)) {
+  if (target_of(l->c)->panels && read_byte_conv(node, &conv, &b)) {
     lower_fast(l, node, &b);
     return true;
   }

@@ -353,7 +353,7 @@ static void lower_products(Lower *l, const Equation *e, const Term *a, const Ter
   Matrices by_a = {left, NULL, turn ? one : depth, turn ? m : one, zero, a_step};
   Matrices by_b = {right, NULL, n, one, zero, b_step};
   Matrices to = {y->buffer, NULL, n, one, zero, dim_mul(p, m, n)};
-  if (left->dtype == DT_F32 && product_wants_panels(&sizes, &by_b)) {
+  if (left->dtype == DT_F32 && product_is_fast(l, &sizes, &by_b)) {
     lower_product(l, &sizes, &by_a, &by_b, &to);
     return;
   }

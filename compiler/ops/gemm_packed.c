@@ -48,7 +48,8 @@ static bool known_below(Dim dim, int64_t limit) {
   return dim_is_const(dim) && dim_value(dim) < limit;
 }
 
-bool product_wants_panels(const ProductSizes *sizes, const Matrices *b) {
+bool product_is_fast(const Lower *l, const ProductSizes *sizes, const Matrices *b) {
+  if (!target_of(l->c)->panels) return true;
   if (known_below(sizes->n, 2)) return false;
   if (b->buffer->constant) return true;
   if (!dim_is(b->col, 1)) return true; /* it would be copied anyway */
@@ -235,9 +236,10 @@ static bool blas_takes(const Lower *l, const ProductSizes *sizes, const Matrices
   return l->c->options->blas && strides && !known_below(work, BLAS_WORK);
 }
 
-static void lower_blas(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
-                       const Matrices *y) {
-  Step *step = lower_kernel(l, "blas_gemm", DT_F32);
+/* By the kernel that takes both factors as they are. */
+static Step *lower_plain_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
+                                 const Matrices *b, const Matrices *y) {
+  Step *step = lower_kernel(l, "product", DT_F32);
   const Dim rest[] = {b->row,   b->col,   y->row,   sizes->outer, sizes->inner, a->outer,
                       a->inner, b->outer, b->inner, y->outer,     y->inner};
   arg_buffer_at(l, step, a->buffer, a->offset);
@@ -249,13 +251,17 @@ static void lower_blas(Lower *l, const ProductSizes *sizes, const Matrices *a, c
   arg_dim(l, step, a->row);
   arg_dim(l, step, a->col);
   for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) arg_dim(l, step, rest[i]);
-  step->why = "large, and --blas";
+  return step;
 }
 
 void lower_product(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
                    const Matrices *y) {
   if (blas_takes(l, sizes, a, b)) {
-    lower_blas(l, sizes, a, b, y);
+    lower_plain_product(l, sizes, a, b, y)->why = "large, and --blas";
+    return;
+  }
+  if (!target_of(l->c)->panels) {
+    set_results(l, lower_plain_product(l, sizes, a, b, y), sizes, y);
     return;
   }
   Panels panels = lower_panels(l, sizes, b);

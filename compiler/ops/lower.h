@@ -10,6 +10,7 @@
 #define CTC_OPS_LOWER_H
 
 #include "ir/program.h"
+#include "ir/target.h"
 
 /* A constant matrix (stack of `count`) in panels for products, see ops/gemm_packed.h: where it came
  * from, so that nodes with the same weights share it. */

@@ -316,7 +316,7 @@ static bool lower_by_panels(Lower *l, const Node *node, const Product *product) 
   }
   simplify_dims(l->c, &dims);
   take_rows(l->c, &dims, &sizes, &a);
-  if (!set_stack(l->c, &dims, &sizes, &a, &b, &y) || !product_wants_panels(&sizes, &b))
+  if (!set_stack(l->c, &dims, &sizes, &a, &b, &y) || !product_is_fast(l, &sizes, &b))
     return false;
   bool direct = product->alpha == 1.0 && out->dtype == DT_F32;
   y.buffer =
@@ -447,7 +447,7 @@ static bool lower_gemm_by_panels(Lower *l, const Node *node, const Value *addend
   ProductSizes sizes = {out->shape[0], out->shape[1], left->shape[!turn_a], one, one};
   matrix_strides(left, a_stride, turn_a, false, &a);
   matrix_strides(right, b_stride, turn_b, true, &b);
-  if (!product_wants_panels(&sizes, &b)) return false;
+  if (!product_is_fast(l, &sizes, &b)) return false;
   bool plain = !addend && node_float(node, "alpha", 1.0f) == 1.0f;
   if (!plain) to.buffer = lower_scratch(l, DT_F32, value_count(l->c, out), out->name);
   lower_product(l, &sizes, &a, &b, &to);

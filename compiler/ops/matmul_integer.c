@@ -310,7 +310,7 @@ static bool lower_integer(Lower *l, const Node *node) {
     lower_dynamic_range(l, a.value, a_scale, a.zero);
     lower_dynamic_levels(l, a.value, a_scale, a.zero, a.levels);
   }
-  if (is_fast(l->c, node, row, &product)) {
+  if (target_of(l->c)->panels && is_fast(l->c, node, row, &product)) {
     lower_fast(l, node, row, &product, &a, a_scale);
     return true;
   }

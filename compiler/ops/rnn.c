@@ -374,8 +374,7 @@ static Buffer *lower_inputs(Lower *l, const Node *node, const Recurrence *r, boo
   Matrices w = {compute_input(l, node_in(node, IN_W), DT_F32), NULL, one, r->input, zero, zero};
   Matrices y = {.row = n, .col = one, .outer = zero, .inner = zero};
   y.buffer = lower_scratch(l, DT_F32, dim_mul(p, sizes.m, n), "x * W");
-  Panels panels = lower_panels(l, &sizes, &w);
-  lower_panel_product(l, &sizes, &x, &panels, &y);
+  lower_product(l, &sizes, &x, &w, &y);
   if (all_zero(node_in(node, IN_BIAS))) return y.buffer;
   Buffer *sum = lower_scratch(l, DT_F32, y.buffer->count, "x * W + bias");
   int gates = r->layer->gates;

@@ -11,7 +11,7 @@ const KernelCost kernel_costs[] = {
     {"attention", 2, "batch heads rows keys size + batch heads rows keys v_size"},
     {"average_pool", 1, "planes out kernel"},
     {"average_pool16", 16, "units out_w kernel_h kernel_w"},
-    {"blas_gemm", 2, "m n k"},
+    {"product", 2, "m n k"},
     {"conv", 2, "n groups ic oc out kernel"},
     {"conv16", 2, "node"},
     {"conv_columns", 2, "n groups ic oc out kernel"},

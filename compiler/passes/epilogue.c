@@ -4,7 +4,7 @@
  *   t = conv(x, w)                          y = conv(x, w) with
  *   for …: y = relu(t + bias + r)     =>        result -> relu(result + bias + r)
  *
- * The nest must visit each result once, with functions that have a vector form, and read other
+ * The nest must visit each result once, on a CPU with functions that have a vector form, and read other
  * tensors where the result lies, by its channel, or one number for all. */
 #include "passes/passes.h"
 #include "passes/uses.h"
@@ -17,9 +17,16 @@ static Arg *argument_of_kind(const Step *step, ParamKind kind) {
   return NULL;
 }
 
-static bool takes_epilogue(const Step *step) {
+/* Whether the kernel has a place for an epilogue where it will run. */
+static bool has_place(const Compilation *c, const Step *step) {
+  const DeviceKernel *device = step->kernel->device;
+  return target_of(c)->device ? device && device->epilogue
+                              : argument_of_kind(step, PARAM_EPILOGUE) != NULL;
+}
+
+static bool takes_epilogue(const Compilation *c, const Step *step) {
   return step && step->kind == STEP_KERNEL && !step->epilogue && step->results.count &&
-         argument_of_kind(step, PARAM_EPILOGUE);
+         has_place(c, step);
 }
 
 /* --- conditions --- */
@@ -28,8 +35,9 @@ static bool same_offset(Dim a, Dim b) {
   return a == b || ((!a || dim_is(a, 0)) && (!b || dim_is(b, 0)));
 }
 
-static bool has_vector_form(const NestOp *op) {
-  if (!op->function->vector) return false;
+/* Whether a kernel can apply it to results: C kernels to vectors of them. */
+static bool fits_results(const Compilation *c, const NestOp *op) {
+  if (!op->function->vector && !target_of(c)->device) return false;
   for (int i = 0; i < op->arg_count; i++) {
     const Operand *arg = &op->args[i];
     if (arg->kind == OPERAND_INT || arg->kind == OPERAND_LOOP) return false;
@@ -38,9 +46,9 @@ static bool has_vector_form(const NestOp *op) {
   return true;
 }
 
-static bool ops_are_vectors(const LoopNest *nest) {
+static bool ops_fit(const Compilation *c, const LoopNest *nest) {
   for (size_t i = 0; i < nest->ops.count; i++)
-    if (!has_vector_form(&nest->ops.items[i])) return false;
+    if (!fits_results(c, &nest->ops.items[i])) return false;
   OperandKind kind = nest->stores.items[0].value.kind;
   return kind == OPERAND_LOAD || kind == OPERAND_TEMP;
 }
@@ -60,7 +68,7 @@ static bool nest_fits(Compilation *c, const Step *kernel, const LoopNest *nest, 
   if (dim_product(c->dims, nest->extent, (size_t)nest->rank) != kernel->results.count) return false;
   for (size_t i = 0; i < nest->loads.count; i++)
     if (!load_fits(kernel, nest, &nest->loads.items[i], result)) return false;
-  return ops_are_vectors(nest);
+  return ops_fit(c, nest);
 }
 
 typedef struct {
@@ -146,7 +154,7 @@ static int find_kernel(const BufferUses *uses, Compilation *c, const Block *bloc
     int from = writer[buffer->id];
     if (from < 0 || buffer->kind != BUFFER_WORKSPACE) continue;
     const Step *kernel = block->steps.items[from];
-    if (!takes_epilogue(kernel) || uses[buffer->id].writes != 1) continue;
+    if (!takes_epilogue(c, kernel) || uses[buffer->id].writes != 1) continue;
     int loads = 0;
     for (size_t k = 0; k < nest->loads.count; k++) loads += nest->loads.items[k].buffer == buffer;
     const Arg *result = argument_of_kind(kernel, PARAM_OUT);
@@ -172,7 +180,7 @@ static void join_block(const BufferUses *uses, Program *program, Block *block) {
       block->steps.items[i] = step = join(c, block->steps.items[from], step);
       block->steps.items[from] = NULL;
     }
-    if (takes_epilogue(step)) writer[argument_of_kind(step, PARAM_OUT)->buffer->id] = (int)i;
+    if (takes_epilogue(c, step)) writer[argument_of_kind(step, PARAM_OUT)->buffer->id] = (int)i;
   }
   remove_gaps(block);
 }

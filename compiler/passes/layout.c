@@ -298,6 +298,6 @@ static void lay_out(Compilation *c, Graph *graph) {
 }
 
 bool pass_layout(Compilation *c) {
-  if (c->options->optimize != OPTIMIZE_SIZE) lay_out(c, c->graph);
+  if (c->options->optimize != OPTIMIZE_SIZE && target_of(c)->blocked) lay_out(c, c->graph);
   return true;
 }

@@ -4,6 +4,7 @@
 #define CTC_PASSES_PASSES_H
 
 #include "ir/program.h"
+#include "ir/target.h"
 
 /* Runs all passes on c->graph. *program is the planned program. Reports and returns false on user
  * errors; with --stop-after before lowering, *program stays NULL. */

@@ -445,6 +445,7 @@ static bool try_node(Quantize *q, const Node *node, bool *done) {
 
 bool pass_quantize(Compilation *c) {
   Graph *graph = c->graph;
+  if (!target_of(c)->panels) return true;
   Quantize q = {.c = c, .graph = graph, .value_count = c->next_value_id};
   int most = c->next_value_id + 64 * (int)graph->nodes.count + 64;
   q.uses = ARENA_ARRAY(c->arena, int, most);
