@@ -95,13 +95,7 @@ $threads_pools
 #define CTC_AT(T, offset) ((T *)(void *)(ws + (offset)))
 
 //$ if plan
-/* Where the buffers lie for these dims; returns the bytes needed. */
-static int64_t $model_plan(const int64_t *dims, int64_t *at) {
-$plan_locals
-  (void)dims;
-$plan_text
-  return $workspace_bytes;
-}
+$plan_function
 
 //$ end
 //$ if threads
@@ -157,38 +151,7 @@ int $model_run_static($static_signature) {
 }
 
 //$ end
-//$ if dims
-int64_t $model_workspace_bytes(const int64_t *dims) {
-//$ if plan
-  int64_t at[$plan_count];
-  return $model_plan(dims, at);
-//$ else
-  (void)dims;
-  return $workspace_bytes;
-//$ end
-}
-
-void $model_bounds(int64_t *dims) {
-$bounds_locals
-  (void)dims;
-$bounds_text
-}
-
-//$ else
-static int64_t $model_workspace_bytes(const int64_t *dims) {
-  (void)dims;
-  return $workspace_bytes;
-}
-
-static void $model_bounds(int64_t *dims) { (void)dims; }
-
-//$ end
-void $model_shapes(const int64_t *dims, int64_t *shapes) {
-$shapes_locals
-  (void)dims;
-  (void)shapes;
-$shapes_text
-}
+$ports_functions
 
 const char *$model_status_text(int status) {
   switch (status) {
@@ -224,25 +187,7 @@ static int $model_run_threads_any(ctc_threads *threads, const void *const *input
 
 //$ end
 
-//$ if inputs
-static const ctc_port $model_inputs[] = {
-//$ for port in inputs
-    {$port.literal, $port.code, $port.rank, $port.note_literal},
-//$ end
-};
-//$ end
-static const ctc_port $model_outputs[] = {
-//$ for port in outputs
-    {$port.literal, $port.code, $port.rank, $port.note_literal},
-//$ end
-};
-//$ if dims
-static const ctc_dim_info $model_dims[] = {
-//$ for dim in dims
-    {$dim.literal, $dim.low, $dim.high, $dim.kind},
-//$ end
-};
-//$ end
+$ports_tables
 
 const ctc_model $model_model = {
     CTC_MODEL_ABI,

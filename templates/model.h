@@ -21,19 +21,7 @@ $threads_types
 #define CTC_MODEL_ABI 1
 struct ctc_threads;
 
-/* The same in every emitted header: one driver can run any model. */
-typedef struct {
-  const char *name;
-  int32_t dtype; /* ONNX TensorProto.DataType */
-  int32_t rank;
-  const char *note; /* such as class labels; may be NULL */
-} ctc_port;
-
-typedef struct {
-  const char *name;
-  int64_t low, high; /* high -1: no limit */
-  int32_t kind;      /* 0: the caller's; 1: data-dependent, the caller gives a capacity; 2: data-dependent with a known bound */
-} ctc_dim_info;
+$ports_types
 
 typedef struct {
   uint32_t abi_version; /* CTC_MODEL_ABI */
@@ -64,30 +52,7 @@ enum {
   $NAME_CAPACITY_TOO_SMALL = 5   /* a data-dependent size exceeds its capacity */
 };
 
-//$ if dims
-/* Entries of dims[]. */
-enum {
-//$ for dim in dims
-  $dim.macro = $dim.index, /* $dim.comment */
-//$ end
-  $NAME_DIM_COUNT = $dim_count
-};
-
-//$ end
-/* Inputs: */
-//$ for port in inputs
-/*   $port.name: $port.type */
-//$ if port.elements
-#define $port.macro_ELEMENTS $port.elements
-//$ end
-//$ end
-/* Outputs: */
-//$ for port in outputs
-/*   $port.name: $port.type$port.note */
-//$ if port.elements
-#define $port.macro_ELEMENTS $port.elements
-//$ end
-//$ end
+$ports_macros
 
 #define $NAME_ALIGNMENT 64 /* of the workspace */
 //$ if static_size

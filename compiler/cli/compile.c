@@ -2,11 +2,16 @@
 #include "cli/cli.h"
 
 #include "backends/c/emit_c.h"
+#include "backends/cuda/emit_cuda.h"
 #include "base/file.h"
 #include "ir/target.h"
 
 #include <inttypes.h>
 #include <sys/stat.h>
+
+static const char *language(const Cli *cli) {
+  return cli->options.target->device ? "CUDA" : "C";
+}
 
 static void summary(const Cli *cli, const Program *program) {
   struct stat info;
@@ -15,11 +20,15 @@ static void summary(const Cli *cli, const Program *program) {
   Str bytes = str_in(cli->arena);
   if (program->workspace_bytes) dim_print(&bytes, program->workspace_bytes);
   if (dim_is_const(program->workspace_bytes))
-    fprintf(stderr, "%s: %.2f MB of C, workspace %s bytes\n", output, (double)info.st_size / 1e6,
+    fprintf(stderr, "%s: %.2f MB of %s, workspace %s bytes\n", output, (double)info.st_size / 1e6, language(cli),
             str_text(&bytes));
   else
-    fprintf(stderr, "%s: %.2f MB of C, workspace depends on the dims\n", output,
-            (double)info.st_size / 1e6);
+    fprintf(stderr, "%s: %.2f MB of %s, workspace depends on the dims\n", output,
+            (double)info.st_size / 1e6, language(cli));
+}
+
+static bool emit_for_target(const Program *program, const Options *options) {
+  return options->target->device ? emit_cuda(program, options) : emit_c(program, options);
 }
 
 int cli_compile_command(Cli *cli) {
@@ -29,9 +38,10 @@ int cli_compile_command(Cli *cli) {
     cli->options.output =
         arena_printf(cli->arena, "%s.c", path_stem(cli->arena, cli->arguments.items[0]));
   if (!cli->options.target) cli->options.target = target_of_file(cli->options.output);
+  if (cli->options.target->device) cli->options.threads = 1;
   if (!cli_check_output(cli, cli->options.output)) return cli_finish(cli);
   if (!cli_compile(cli, &c, &program)) return cli_finish(cli);
   if (!program || cli->options.stop_after) return cli_finish(cli);
-  if (emit_c(program, &cli->options)) summary(cli, program);
+  if (emit_for_target(program, &cli->options)) summary(cli, program);
   return cli_finish(cli);
 }

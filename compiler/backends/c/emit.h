@@ -21,6 +21,7 @@ typedef struct {
   const char *name;  /* C identifier */
   const char *label; /* of the value, for the comment */
   int64_t offset;    /* in the weights file; -1: an array of its own */
+  int64_t device_at; /* behind the start of the constants on a device; -1: not there */
 } Weight;
 
 /* An expression in the caller's dims that the run function computes once. */
@@ -29,7 +30,40 @@ typedef struct {
   const char *name;
 } SizeName;
 
-typedef struct Emitter {
+typedef struct Emitter Emitter;
+
+/* How steps are printed: as C on the caller's memory, or for a GPU. */
+typedef struct {
+  /* A pointer to a buffer, see emit_pointer. */
+  const char *(*pointer)(Emitter *e, const Buffer *buffer, DType dtype, Dim offset, bool writable);
+  void (*kernel)(Emitter *e, Str *out, const Step *step, int depth);
+  void (*nest)(Emitter *e, Str *out, const Step *step, int depth);
+  /* Adds what has to be done before the host can read an element (NULL: the first one), and
+   * returns the expression for it. NULL: nothing has to be done. */
+  const char *(*fetch)(Emitter *e, Str *out, const Buffer *buffer, Dim element, int depth);
+} StepPrinter;
+
+/* A template whose text others have as $name. */
+typedef struct {
+  const char *name, *file;
+} TemplatePart;
+
+/* What makes a file of a program. */
+typedef struct {
+  const char *source_template, *header_template;
+  const TemplatePart *parts; /* ended by a name NULL; each may name those before it */
+  const StepPrinter *printer;
+  bool wants_threads; /* the program can share its steps among threads of the caller's */
+  /* Called before anything is printed, and when all steps are: binds what else the templates name.
+   * NULL: nothing. */
+  void (*begin)(Emitter *e);
+  bool (*finish)(Emitter *e, Scope *scope);
+} Backend;
+
+struct Emitter {
+  const Backend *backend;
+  const StepPrinter *printer;
+  struct CudaEmitter *cuda; /* of backends/cuda */
   Compilation *c;
   const Program *program;
   const Options *options;
@@ -51,18 +85,35 @@ typedef struct Emitter {
   bool *chunk_used;      /* runtime chunks that are needed */
   Map defined;           /* c_name of each symbol that has a variable in the run function */
   const Node *last_node; /* named by the last comment */
-} Emitter;
+};
 
+/* emit_names.c */
+/* `wanted` with `_` in place of what an identifier cannot have. */
+const char *emit_identifier(Arena *arena, const char *wanted);
 /* A C identifier made from `wanted`, not yet taken, and taken from now on. */
 const char *emit_name(Emitter *e, const char *wanted);
-/* `dim` as a C expression. */
+/* A macro's name, unique: names that differ in case only would be one macro. */
+const char *emit_macro_name(Emitter *e, const char *text);
+const char *emit_upper_case(Emitter *e, const char *text);
+/* `text` as a C string literal. */
+const char *emit_quoted(Emitter *e, const char *text);
+/* `text` without what would end a comment. */
+const char *emit_comment_safe(Emitter *e, const char *text);
+/* `dim` as a C expression: of the name of a variable that holds it, or written out. */
 const char *emit_dim(Emitter *e, Dim dim);
+const char *emit_plain_dim(Emitter *e, Dim dim);
 /* The variable of the run function that holds `dim`, or NULL. */
 const char *emit_size_name(const Emitter *e, Dim dim);
 /* Marks a runtime definition and everything it needs. */
 void emit_need_chunk(Emitter *e, int chunk);
 /* Likewise, by name; asserts that there is such a definition. */
 void emit_need_name(Emitter *e, const char *name);
+
+/* emit_ports.c: binds what templates say of inputs, outputs, dims and the plan. */
+void emit_bind_ports(Emitter *e, Scope *scope);
+/* emit_run.c: the parameters of the run function, and its body. */
+void emit_bind_signatures(Emitter *e, Scope *scope);
+void emit_bind_run(Emitter *e, Scope *scope);
 
 /* emit_dims.c: the symbols that the caller sees. */
 void emit_collect_dims(Emitter *e);
@@ -87,6 +138,8 @@ typedef struct {
   Emitter *e;
   Vec(const char *) pointers; /* that the caller passes, as expressions of the run function */
   Vec(Dim) sizes;             /* likewise */
+  bool device;                /* a function for a GPU: pointers and sizes are parameters p0, n0 … */
+  Vec(const char *) types;    /* of these pointers */
 } Task;
 /* Passes a tensor; the expression for it inside the task. */
 const char *task_pointer(Task *task, DType dtype, bool writable, const char *expression);
@@ -108,12 +161,30 @@ Dim emit_most_parts(Emitter *e, const Step *step);
 
 /* emit_nest.c: the task for a loop nest, and a call of it. */
 void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);
+/* Its parts: `const float *x0 = …;` for every access, and what is done to one element. */
+void emit_nest_pointers(Task *task, Str *out, const LoopNest *nest);
+void emit_nest_element(Task *task, Str *out, const LoopNest *nest, int depth);
+/* A name that says what the nest does: its last operation, or "copy". */
+const char *emit_nest_stem(Emitter *e, const LoopNest *nest);
+/* An operand of the nest as an expression. */
+const char *emit_operand(Task *task, const Operand *operand);
 
 /* emit_vector.c: the ops of a nest on vectors: `const ctc_v t0 = ctc_add_v(v0, v1);` */
 void emit_vector_ops(Emitter *e, Str *out, const LoopNest *nest);
 const char *emit_vector_operand(Emitter *e, const Operand *operand);
 
+/* emit_c.c */
+extern const Backend c_backend;
+MUST_CHECK bool emit_program(const Program *program, const Options *options,
+                             const Backend *backend);
+MUST_CHECK bool emit_expand(Emitter *e, const char *name, const Scope *scope, Str *out);
+/* A definition of the runtime; with --line-directives, where a plugin's was written. */
+void emit_chunk(Emitter *e, Str *out, const RuntimeChunk *chunk);
+
 /* emit_steps.c: the body of the run function. */
+extern const StepPrinter c_printer;
+/* `const ctc_dim a3[2] = …;` for the arguments of that kind. */
+void emit_arrays(Emitter *e, Str *out, const Step *step, int depth);
 void emit_block(Emitter *e, Str *out, const Block *block, int depth);
 /* Whether the number of iterations of a loop is stored: someone reads it. */
 bool emit_sets_trips(const Emitter *e, const Step *step);

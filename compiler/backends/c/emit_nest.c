@@ -30,7 +30,7 @@ static const char *number_literal(Emitter *e, double value, DType dtype) {
   return emit_dim(e, dim_const(e->c->dims, (int64_t)value));
 }
 
-static const char *nest_operand(Task *t, const Operand *operand) {
+const char *emit_operand(Task *t, const Operand *operand) {
   Arena *arena = t->e->arena;
   const char *type = dtype_info(operand->dtype)->c_type;
   switch (operand->kind) {
@@ -43,7 +43,7 @@ static const char *nest_operand(Task *t, const Operand *operand) {
   return "";
 }
 
-static void add_body(Task *t, Str *out, const LoopNest *nest, int depth) {
+void emit_nest_element(Task *t, Str *out, const LoopNest *nest, int depth) {
   for (size_t i = 0; i < nest->loads.count; i++) {
     emit_indent(out, depth);
     str_addf(out, "const %s v%zu = x%zu[%s];\n", dtype_info(nest->loads.items[i].dtype)->c_type, i,
@@ -55,7 +55,7 @@ static void add_body(Task *t, Str *out, const LoopNest *nest, int depth) {
     str_addf(out, "const %s t%zu = %s(", dtype_info(op->function->result)->c_type, i,
              op->function->name);
     for (int k = 0; k < op->arg_count; k++)
-      str_addf(out, "%s%s", k ? ", " : "", nest_operand(t, &op->args[k]));
+      str_addf(out, "%s%s", k ? ", " : "", emit_operand(t, &op->args[k]));
     str_add(out, ");\n");
     emit_need_chunk(t->e, op->function->chunk);
   }
@@ -63,7 +63,7 @@ static void add_body(Task *t, Str *out, const LoopNest *nest, int depth) {
     const NestStore *store = &nest->stores.items[i];
     emit_indent(out, depth);
     str_addf(out, "y%zu[%s] = %s;\n", i, nest_index(t, nest, &store->access),
-             nest_operand(t, &store->value));
+             emit_operand(t, &store->value));
   }
 }
 
@@ -80,7 +80,7 @@ static bool overlaps(const LoopNest *nest, const Access *access, bool is_store, 
 }
 
 /* `const float *CTC_RESTRICT x0 = (const float *)p[0];` for every access. */
-static void add_pointers(Task *t, Str *out, const LoopNest *nest) {
+void emit_nest_pointers(Task *t, Str *out, const LoopNest *nest) {
   for (size_t i = 0; i < nest->loads.count; i++) {
     const Access *access = &nest->loads.items[i];
     const char *pointer = emit_pointer(t->e, access->buffer, access->dtype, access->offset, false);
@@ -120,7 +120,7 @@ static int split_loop(const LoopNest *nest) {
 }
 
 /* A name that says what the nest does: its last operation, or "copy". */
-static const char *nest_stem(Emitter *e, const LoopNest *nest) {
+const char *emit_nest_stem(Emitter *e, const LoopNest *nest) {
   if (!nest->ops.count) return nest->loads.count ? "copy" : "fill";
   const Kernel *last = nest->ops.items[nest->ops.count - 1].function;
   return arena_strdup(e->arena, kernel_short_name(last));
@@ -138,7 +138,7 @@ static const char *nest_text(Task *t, const LoopNest *nest, int split) {
   Str out = str_in(t->e->arena);
   NestPlan plan = nest_plan(nest);
   int depth = 1;
-  add_pointers(t, &out, nest);
+  emit_nest_pointers(t, &out, nest);
   for (int d = 0; d < nest->rank; d++) {
     if (plan.form != NEST_SCALAR && (d == plan.along || d == plan.across)) continue;
     NestRange range = loop_range(t, nest, d, split);
@@ -148,9 +148,9 @@ static const char *nest_text(Task *t, const LoopNest *nest, int split) {
   NestRange along = loop_range(t, nest, plan.along, split),
             across = loop_range(t, nest, plan.across, split);
   if (plan.form == NEST_SCALAR)
-    add_body(t, &out, nest, depth);
+    emit_nest_element(t, &out, nest, depth);
   else
-    nest_add_inner(t, &out, nest, &plan, &along, &across, nest_stem(t->e, nest), depth);
+    nest_add_inner(t, &out, nest, &plan, &along, &across, emit_nest_stem(t->e, nest), depth);
   while (--depth > 0) {
     emit_indent(&out, depth);
     str_add(&out, "}\n");
@@ -164,5 +164,5 @@ void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth) {
   int loop = split_loop(nest);
   Split split = {loop < 0 ? dim_const(e->c->dims, 1) : nest->extent[loop],
                  emit_most_parts(e, step)};
-  task_call(&t, out, nest_stem(e, nest), nest_text(&t, nest, loop), split, depth);
+  task_call(&t, out, emit_nest_stem(e, nest), nest_text(&t, nest, loop), split, depth);
 }

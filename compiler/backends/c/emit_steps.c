@@ -46,6 +46,11 @@ static const char *workspace_pointer(Emitter *e, const Buffer *buffer, DType dty
 }
 
 const char *emit_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset, bool writable) {
+  return e->printer->pointer(e, buffer, dtype, offset, writable);
+}
+
+static const char *c_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset,
+                             bool writable) {
   const char *base = NULL;
   buffer = buffer->kind == BUFFER_WORKSPACE ? emit_home(buffer) : buffer;
   switch (buffer->kind) {
@@ -118,8 +123,7 @@ static void add_comment(Emitter *e, Str *out, const Step *step, int depth) {
 
 /* --- kernel calls --- */
 
-/* Small arrays of integers are declared before the call. */
-static void add_arrays(Emitter *e, Str *out, const Step *step, int depth) {
+void emit_arrays(Emitter *e, Str *out, const Step *step, int depth) {
   for (size_t i = 0; i < step->args.count; i++) {
     const Arg *arg = &step->args.items[i];
     if (arg->kind != PARAM_DIMS) continue;
@@ -179,7 +183,7 @@ static void emit_kernel(Emitter *e, Str *out, const Step *step, int depth) {
   if (scoped) {
     emit_indent(out, depth++);
     str_add(out, "{\n");
-    add_arrays(e, out, step, depth);
+    emit_arrays(e, out, step, depth);
   }
   emit_indent(out, depth);
   str_addf(out, "%s%s(", step->kernel->returns_status ? "status = " : "", step->kernel->name);
@@ -218,14 +222,20 @@ static void add_range_check(Emitter *e, Str *out, const DimSymbol *symbol, bool 
   str_addf(out, "if (%s > %s) return CTC_CAPACITY_TOO_SMALL;\n", name, most);
 }
 
+/* An element of a buffer (NULL: the first one) for the host. */
+static const char *read_element(Emitter *e, Str *out, const Buffer *buffer, Dim element,
+                                int depth) {
+  if (e->printer->fetch) return e->printer->fetch(e, out, buffer, element, depth);
+  const char *pointer = emit_pointer(e, buffer, buffer->dtype, NULL, false);
+  if (!element) return arena_printf(e->arena, "*%s", pointer);
+  return arena_printf(e->arena, "(%s)[%s]", pointer, emit_dim(e, element));
+}
+
 static void emit_define(Emitter *e, Str *out, const Step *step, int depth) {
+  const char *value = step->buffer ? read_element(e, out, step->buffer, step->element, depth)
+                                   : emit_dim(e, step->value);
   emit_indent(out, depth);
-  if (step->buffer)
-    str_addf(out, "%s = (int64_t)(%s)[%s];\n", step->symbol->c_name,
-             emit_pointer(e, step->buffer, step->buffer->dtype, NULL, false),
-             emit_dim(e, step->element));
-  else
-    str_addf(out, "%s = %s;\n", step->symbol->c_name, emit_dim(e, step->value));
+  str_addf(out, "%s = %s%s;\n", step->symbol->c_name, step->buffer ? "(int64_t)" : "", value);
   add_range_check(e, out, step->symbol, step->buffer != NULL, depth);
 }
 
@@ -239,8 +249,9 @@ static void emit_check(Emitter *e, Str *out, const Step *step, int depth) {
 /* --- control flow --- */
 
 static void emit_if(Emitter *e, Str *out, const Step *step, int depth) {
+  const char *condition = read_element(e, out, step->buffer, NULL, depth);
   emit_indent(out, depth);
-  str_addf(out, "if (*%s) {\n", emit_pointer(e, step->buffer, DT_BOOL, NULL, false));
+  str_addf(out, "if (%s) {\n", condition);
   emit_block(e, out, step->then_block, depth + 1);
   emit_indent(out, depth);
   str_add(out, "} else {\n");
@@ -259,8 +270,15 @@ static void emit_loop(Emitter *e, Str *out, const Step *step, int depth) {
   const char *limit = step->value ? emit_dim(e, step->value) : "INT64_MAX";
   emit_indent(out, depth);
   str_addf(out, "for (%s = 0; %s < %s", i, i, limit);
-  if (step->buffer) str_addf(out, " && *%s", emit_pointer(e, step->buffer, DT_BOOL, NULL, false));
+  bool fetched = step->buffer && e->printer->fetch;
+  if (step->buffer && !fetched)
+    str_addf(out, " && %s", read_element(e, out, step->buffer, NULL, depth));
   str_addf(out, "; %s++) {\n", i);
+  if (fetched) {
+    const char *condition = read_element(e, out, step->buffer, NULL, depth + 1);
+    emit_indent(out, depth + 1);
+    str_addf(out, "if (!%s) break;\n", condition);
+  }
   const CallerDim *caller = step->trips ? emit_caller_dim(e, step->trips) : NULL;
   if (caller && caller->kind == DIM_CAPACITY) {
     emit_indent(out, depth + 1);
@@ -316,10 +334,13 @@ static void emit_profile(Emitter *e, Str *out, const Step *step, int depth) {
   str_addf(out, "ctc_profile(%d);\n", step->number);
 }
 
+const StepPrinter c_printer = {
+    .pointer = c_pointer, .kernel = emit_kernel, .nest = emit_nest_call};
+
 static void emit_step(Emitter *e, Str *out, const Step *step, int depth) {
   switch (step->kind) {
-  case STEP_KERNEL: emit_kernel(e, out, step, depth); break;
-  case STEP_NEST: emit_nest_call(e, out, step, depth); break;
+  case STEP_KERNEL: e->printer->kernel(e, out, step, depth); break;
+  case STEP_NEST: e->printer->nest(e, out, step, depth); break;
   case STEP_DEFINE: emit_define(e, out, step, depth); break;
   case STEP_CHECK: emit_check(e, out, step, depth); break;
   case STEP_IF: emit_if(e, out, step, depth); break;

@@ -11,9 +11,14 @@
 #include <string.h>
 
 const char *task_pointer(Task *task, DType dtype, bool writable, const char *expression) {
+  Arena *arena = task->e->arena;
   const char *type = dtype_info(dtype)->c_type;
-  vec_push(task->e->arena, &task->pointers, expression);
-  return arena_printf(task->e->arena, "(%s%s *)p[%zu]", writable ? "" : "const ", type,
+  vec_push(arena, &task->pointers, expression);
+  if (task->device) {
+    vec_push(arena, &task->types, arena_printf(arena, writable ? "%s *" : "const %s *", type));
+    return arena_printf(arena, "p%zu", task->pointers.count - 1);
+  }
+  return arena_printf(arena, "(%s%s *)p[%zu]", writable ? "" : "const ", type,
                       task->pointers.count - 1);
 }
 
@@ -22,7 +27,7 @@ const char *task_size(Task *task, Dim dim) {
   size_t i = 0;
   while (i < task->sizes.count && task->sizes.items[i] != dim) i++;
   if (i == task->sizes.count) vec_push(task->e->arena, &task->sizes, dim);
-  return arena_printf(task->e->arena, "n[%zu]", i);
+  return arena_printf(task->e->arena, task->device ? "n%zu" : "n[%zu]", i);
 }
 
 /* `(void)name;` for parameters that the text does not mention. */

@@ -35,7 +35,7 @@ static Weight *add_weight(Emitter *e, const Buffer *buffer) {
   weight->tensor = buffer->constant;
   weight->label = buffer->name ? buffer->name : "";
   weight->name = emit_name(e, arena_printf(e->arena, "w_%s", weight->label));
-  weight->offset = -1;
+  weight->offset = weight->device_at = -1;
   if (in_file(e) && tensor_bytes(buffer->constant) > 0) {
     weight->offset = e->weights_bytes;
     e->weights_bytes += (tensor_bytes(buffer->constant) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;

@@ -1,0 +1,56 @@
+/* cuda.h: what the parts of the CUDA backend share while one program is printed. */
+#ifndef CTC_BACKENDS_CUDA_CUDA_H
+#define CTC_BACKENDS_CUDA_CUDA_H
+
+#include "backends/c/emit.h"
+
+/* Where a step runs. */
+typedef enum {
+  PLACE_KERNEL, /* on the device, by the kernel's form for a GPU */
+  PLACE_UNITS,  /* on the device, from the C text, a thread for each unit of work */
+  PLACE_HOST,   /* on the host: its tensors are copied there and back */
+} Place;
+
+Place cuda_place(const Step *step);
+
+/* A __global__ function of the kernel text. */
+typedef struct {
+  const char *name;
+  const char *threads; /* of a block: an expression of the host's */
+} DeviceFunction;
+
+typedef struct CudaEmitter {
+  Str text;    /* functors and __global__ functions, behind the definitions that they use */
+  Map by_text; /* what follows the name → the name */
+  int count;
+  Vec(DeviceFunction) functions;
+  bool *used, *host_used;     /* definitions in the kernel text; in the host's part */
+  int64_t constant_bytes;      /* of all constants on the device */
+  Vec(const Buffer *) uploads; /* a buffer for each constant on the device */
+  Map on_host;                /* kernel → step that runs on the host */
+  Vec(const Kernel *) host_kernels;
+  bool host_steps, fetches, statuses;
+} CudaEmitter;
+
+/* Makes definitions that are needed from here on part of the kernel text, or of the host's part. */
+void cuda_to_device(Emitter *e);
+void cuda_to_host(Emitter *e);
+
+/* cuda_function.c: a __global__ function with that body, made or found again; its position among
+ * the functions. `threads` is valid on the host and the device. */
+const char *cuda_function(Task *task, const char *stem, const char *threads, const char *body);
+/* A functor for an epilogue: "epilogue_3{p4, p5}". */
+const char *cuda_epilogue(Task *task, const Step *step);
+
+/* cuda_steps.c */
+extern const StepPrinter cuda_printer;
+/* The text of a launch: `blocks` is an expression of the host's. */
+void cuda_launch(Task *task, Str *out, const char *function, const char *blocks, int depth);
+
+/* cuda_nest.c */
+void cuda_print_nest(Emitter *e, Str *out, const Step *step, int depth);
+
+/* cuda_host.c: a step on the host, between copies. */
+void cuda_print_host_step(Emitter *e, Str *out, const Step *step, int depth);
+
+#endif

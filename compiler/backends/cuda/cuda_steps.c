@@ -1,0 +1,241 @@
+/* cuda_steps.c: the steps of a program as statements of the host's: launches, and copies for what
+ * the host has to know. Buffers are addresses of the device (uint64_t). */
+#include "backends/cuda/cuda.h"
+
+#include <inttypes.h>
+
+enum { UNIT_THREADS = 64, CONSTANT_ALIGNMENT = 256 };
+
+/* --- where --- */
+
+static bool has_parameter(const Kernel *kernel, ParamKind kind) {
+  for (int i = 0; i < kernel->param_count; i++)
+    if (kernel->params[i].kind == kind) return true;
+  return false;
+}
+
+Place cuda_place(const Step *step) {
+  const Kernel *kernel = step->kernel;
+  if (kernel->device) return PLACE_KERNEL;
+  bool units = has_parameter(kernel, PARAM_LAST) && !has_parameter(kernel, PARAM_PART);
+  return units && !kernel->returns_status ? PLACE_UNITS : PLACE_HOST;
+}
+
+/* --- addresses --- */
+
+/* Where a constant lies behind the start of all constants; it gets a place when it is first used.
+ */
+static int64_t constant_place(Emitter *e, const Buffer *buffer) {
+  CudaEmitter *cuda = e->cuda;
+  int64_t *at = &e->weight_of[buffer->id]->device_at;
+  if (*at >= 0) return *at;
+  *at = cuda->constant_bytes;
+  int64_t bytes = tensor_bytes(buffer->constant);
+  cuda->constant_bytes +=
+      (bytes + CONSTANT_ALIGNMENT - 1) / CONSTANT_ALIGNMENT * CONSTANT_ALIGNMENT;
+  if (bytes > 0) vec_push(e->arena, &cuda->uploads, buffer);
+  return *at;
+}
+
+static const char *workspace_address(Emitter *e, const Buffer *buffer) {
+  Dim offset = emit_home(buffer)->offset;
+  if (dim_is_const(offset)) return arena_printf(e->arena, "ws + %" PRId64, dim_value(offset));
+  const DimSymbol *symbol = dim_symbol(offset);
+  for (size_t i = 0; symbol && i < e->program->plan.count; i++)
+    if (e->program->plan.items[i].symbol == symbol)
+      return arena_printf(e->arena, "ws + (uint64_t)at[%zu]", i);
+  return arena_printf(e->arena, "ws + (uint64_t)(%s)", emit_dim(e, offset));
+}
+
+static const char *device_address(Emitter *e, const Buffer *buffer, DType dtype, Dim offset,
+                                  bool writable) {
+  const char *base = NULL;
+  (void)writable;
+  buffer = buffer->kind == BUFFER_WORKSPACE ? emit_home(buffer) : buffer;
+  switch (buffer->kind) {
+  case BUFFER_WORKSPACE: base = workspace_address(e, buffer); break;
+  case BUFFER_INPUT: base = e->input_names[buffer->index]; break;
+  case BUFFER_OUTPUT: base = e->output_names[buffer->index]; break;
+  case BUFFER_CONSTANT:
+    base = arena_printf(e->arena, "constants + %" PRId64, constant_place(e, buffer));
+    break;
+  }
+  if (!offset || dim_is(offset, 0)) return base;
+  return arena_printf(e->arena, "%s + (uint64_t)(%zu * (%s))", base, dtype_info(dtype)->bytes,
+                      emit_dim(e, offset));
+}
+
+/* --- launches --- */
+
+static void add_list(Emitter *e, Str *out, const char *type, const char *name, Task *t,
+                     bool pointers, int depth) {
+  size_t count = pointers ? t->pointers.count : t->sizes.count;
+  if (count == 0) return;
+  emit_indent(out, depth);
+  str_addf(out, "const %s %s[] = {", type, name);
+  for (size_t i = 0; i < count; i++)
+    str_addf(out, "%s%s", i ? ", " : "",
+             pointers ? t->pointers.items[i] : emit_dim(e, t->sizes.items[i]));
+  str_add(out, "};\n");
+}
+
+void cuda_launch(Task *t, Str *out, const char *function, const char *blocks, int depth) {
+  Emitter *e = t->e;
+  emit_indent(out, depth);
+  str_add(out, "{\n");
+  add_list(e, out, "uint64_t", "p", t, true, depth + 1);
+  add_list(e, out, "int64_t", "n", t, false, depth + 1);
+  emit_indent(out, depth + 1);
+  str_addf(out, "CTC_TRY(ctc_launch(gpu, KERNEL_%s, %s, %s, %zu, %s, %zu));\n", function, blocks,
+           t->pointers.count ? "p" : "NULL", t->pointers.count, t->sizes.count ? "n" : "NULL",
+           t->sizes.count);
+  emit_indent(out, depth);
+  str_add(out, "}\n");
+}
+
+/* --- kernels --- */
+
+static void add_array(Task *t, Str *body, const Arg *arg, size_t i) {
+  str_addf(body, "  const ctc_dim a%zu[%d] = {", i, arg->dim_count);
+  for (int k = 0; k < arg->dim_count; k++)
+    str_addf(body, "%s%s", k ? ", " : "", task_size(t, arg->dims[k]));
+  str_add(body, "};\n");
+}
+
+/* An argument inside the kernel; NULL: the function for the GPU has no such parameter. */
+static const char *device_argument(Task *t, const Step *step, size_t i, bool units) {
+  Emitter *e = t->e;
+  const Arg *arg = &step->args.items[i];
+  switch (arg->kind) {
+  case PARAM_IN:
+  case PARAM_OUT:
+    if (!arg->buffer) return "NULL";
+    return task_pointer(t, arg->buffer->dtype, arg->kind == PARAM_OUT,
+                        emit_pointer(e, arg->buffer, arg->buffer->dtype, arg->offset, true));
+  case PARAM_DIM: return task_size(t, arg->dim);
+  case PARAM_DIMS: return arena_printf(e->arena, "a%zu", i);
+  case PARAM_REAL:
+  case PARAM_SCALAR: return emit_real(e, arg->real, step->kernel->params[i].dtype);
+  case PARAM_EPILOGUE:
+  case PARAM_EPILOGUE_ROW:
+  case PARAM_OPERANDS: return units ? "NULL" : NULL;
+  case PARAM_PART: return NULL;
+  case PARAM_FIRST: return units ? "unit" : NULL;
+  case PARAM_LAST: return units ? "unit + 1" : NULL;
+  }
+  return NULL;
+}
+
+/* The call in the kernel, with what has to stand before it. */
+static void add_call(Task *t, Str *body, const Step *step, bool units) {
+  Str call = str_in(t->e->arena);
+  for (size_t i = 0; i < step->args.count; i++) {
+    if (step->args.items[i].kind == PARAM_DIMS) add_array(t, body, &step->args.items[i], i);
+    const char *argument = device_argument(t, step, i, units);
+    if (argument) str_addf(&call, "%s%s", call.length ? ", " : "", argument);
+  }
+  if (!units && step->kernel->device->epilogue)
+    str_addf(&call, ", %s", cuda_epilogue(t, step));
+  if (step->kernel->returns_status) {
+    vec_push(t->e->arena, &t->pointers, "gpu->status");
+    vec_push(t->e->arena, &t->types, "int *");
+    str_addf(&call, ", p%zu", t->pointers.count - 1);
+    t->e->cuda->statuses = true;
+  }
+  str_addf(body, "  %s(%s);\n", step->kernel->name, str_text(&call));
+}
+
+/* ctc_conv_f32_blocks(…) with the sizes that it takes. */
+static const char *blocks_call(Emitter *e, const Step *step) {
+  const DeviceKernel *device = step->kernel->device;
+  Str call = str_in(e->arena);
+  emit_need_chunk(e, device->blocks);
+  str_addf(&call, "%s_blocks(", step->kernel->name);
+  for (const int *at = device->arguments; *at >= 0; at++) {
+    const Arg *arg = &step->args.items[*at];
+    str_addf(&call, "%s%s", at == device->arguments ? "" : ", ",
+             arg->kind == PARAM_DIMS   ? arena_printf(e->arena, "a%d", *at)
+             : arg->kind == PARAM_REAL ? emit_real(e, arg->real, DT_F64)
+                                       : emit_dim(e, arg->dim));
+  }
+  str_add(&call, ")");
+  return str_text(&call);
+}
+
+static bool blocks_take_arrays(const Step *step) {
+  for (const int *at = step->kernel->device->arguments; *at >= 0; at++)
+    if (step->args.items[*at].kind == PARAM_DIMS) return true;
+  return false;
+}
+
+static const char *threads_of(Emitter *e, const Kernel *kernel) {
+  if (kernel->device->threads < 0) return "256";
+  return kernel_chunk(e->c->library, kernel->device->threads)->names[0];
+}
+
+static void print_device_kernel(Emitter *e, Str *out, const Step *step, int depth) {
+  Task t = {.e = e, .device = true};
+  Str body = str_in(e->arena);
+  const DeviceKernel *device = step->kernel->device;
+  cuda_to_device(e);
+  emit_need_chunk(e, device->chunk);
+  emit_need_chunk(e, device->threads);
+  add_call(&t, &body, step, false);
+  const char *name = cuda_function(&t, kernel_short_name(step->kernel), threads_of(e, step->kernel),
+                                   str_text(&body));
+  cuda_to_host(e);
+  emit_need_chunk(e, device->threads);
+  bool arrays = blocks_take_arrays(step);
+  if (arrays) {
+    emit_indent(out, depth++);
+    str_add(out, "{\n");
+    emit_arrays(e, out, step, depth);
+  }
+  cuda_launch(&t, out, name, blocks_call(e, step), depth);
+  if (arrays) {
+    emit_indent(out, --depth);
+    str_add(out, "}\n");
+  }
+}
+
+/* A thread for each unit of the C text. */
+static void print_units(Emitter *e, Str *out, const Step *step, int depth) {
+  Task t = {.e = e, .device = true};
+  Str body = str_in(e->arena);
+  cuda_to_device(e);
+  emit_need_chunk(e, step->kernel->chunk);
+  str_addf(&body, "  const ctc_dim unit = (ctc_dim)blockIdx.x * %d + (ctc_dim)threadIdx.x;\n",
+           UNIT_THREADS);
+  str_addf(&body, "  if (unit >= %s) return;\n", task_size(&t, step->units));
+  add_call(&t, &body, step, true);
+  const char *name = cuda_function(&t, kernel_short_name(step->kernel),
+                                   arena_printf(e->arena, "%d", UNIT_THREADS), str_text(&body));
+  cuda_to_host(e);
+  Dim blocks = dim_ceildiv(e->c->dims, step->units, dim_const(e->c->dims, UNIT_THREADS));
+  cuda_launch(&t, out, name, emit_dim(e, blocks), depth);
+}
+
+static void print_kernel(Emitter *e, Str *out, const Step *step, int depth) {
+  switch (cuda_place(step)) {
+  case PLACE_KERNEL: print_device_kernel(e, out, step, depth); break;
+  case PLACE_UNITS: print_units(e, out, step, depth); break;
+  case PLACE_HOST: cuda_print_host_step(e, out, step, depth); break;
+  }
+}
+
+/* --- what the host reads --- */
+
+static const char *fetch(Emitter *e, Str *out, const Buffer *buffer, Dim element, int depth) {
+  const DTypeInfo *info = dtype_info(buffer->dtype);
+  const char *name = emit_name(e, "fetched");
+  e->cuda->fetches = true;
+  emit_indent(out, depth);
+  str_addf(out, "%s %s;\n", info->c_type, name);
+  emit_indent(out, depth);
+  str_addf(out, "CTC_TRY(ctc_fetch(gpu, &%s, %s, sizeof %s));\n", name,
+           emit_pointer(e, buffer, buffer->dtype, element, false), name);
+  return name;
+}
+
+const StepPrinter cuda_printer = {
+    .pointer = device_address, .kernel = print_kernel, .nest = cuda_print_nest, .fetch = fetch};

@@ -1,0 +1,19 @@
+//$ if inputs
+static const ctc_port $model_inputs[] = {
+//$ for port in inputs
+    {$port.literal, $port.code, $port.rank, $port.note_literal},
+//$ end
+};
+//$ end
+static const ctc_port $model_outputs[] = {
+//$ for port in outputs
+    {$port.literal, $port.code, $port.rank, $port.note_literal},
+//$ end
+};
+//$ if dims
+static const ctc_dim_info $model_dims[] = {
+//$ for dim in dims
+    {$dim.literal, $dim.low, $dim.high, $dim.kind},
+//$ end
+};
+//$ end
