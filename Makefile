@@ -29,6 +29,7 @@ show = $(if $(V),,@echo "  $(1) $@")
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes
 C_FLAGS  := -std=gnu11 $(WARNINGS) -Icompiler -I$(GEN) $(CFLAGS)
+CUDA_WARNINGS := -Wall -Wextra -Wshadow -Wno-missing-field-initializers
 LIBS     := -lprotobuf-c -ljansson -lzip -lz -lm -ldl
 
 # What `make bench` compares with has an environment of its own: some 300 MB.
@@ -47,6 +48,8 @@ SCHEMAS   := $(sort $(wildcard schema/*.schema.json))
 TABLES    := $(sort $(wildcard schema/*_operators.json))
 UNIT      := $(sort $(wildcard tests/unit/test_*.c))
 TABLE_TOOL := $(wildcard tools/operator_table.c)
+CUDA      := $(sort $(wildcard tests/cuda/*.cpp))
+CUDA_HEADERS := $(sort $(wildcard tests/cuda/*.h))
 
 KERNEL_FILES := $(RUNTIME:runtime/%.c=$(GEN)/kernels_%.c) $(LAYERS:layers/%/kernel.c=$(GEN)/kernels_layer_%.c) \
                 $(GEN)/kernel_table.c
@@ -58,7 +61,8 @@ GENERATED_HEADERS := $(GEN)/onnx.pb-c.h $(GEN)/ops.def
 
 OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(GENERATED:.c=.o)
 LIBRARY   := $(BUILD)/libctc.a
-FORMATTED := $(SOURCES) $(filter %.h,$(HEADERS)) $(UNIT) $(wildcard tools/*.[ch] examples/*/*.[ch] plugins/*/*.c)
+FORMATTED := $(SOURCES) $(filter %.h,$(HEADERS)) $(UNIT) $(wildcard tools/*.[ch] examples/*/*.[ch] plugins/*/*.c) \
+             $(CUDA) $(CUDA_HEADERS)
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 # Tests of the runtime's text, once more for each other width; they pass where the machine has no such registers.
 VECTOR_TESTS := test_vector test_gemm test_blocks test_conv16 test_conv_planes
@@ -74,7 +78,7 @@ VECTOR_avx512 := -mavx512f -mavx512dq -mfma
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit test test-quick zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
+.PHONY: all deps unit cuda-stand-in test test-quick zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -85,13 +89,15 @@ unit: $(UNIT_BINS) ## unit tests only
 	  echo "== $$test"; $$test || failed=1; \
 	done; exit $$failed
 
+cuda-stand-in: $(BUILD)/cuda/libcuda.so.1 ## build/cuda: CUDA for tests without a GPU: LD_LIBRARY_PATH=build/cuda runs kernels on the CPU
+
 test: deps ## all tests: unit tests, operators against the ONNX cases, errors, generated code
-	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@$(MAKE) --no-print-directory $(PARALLEL) all cuda-stand-in
 	@$(MAKE) --no-print-directory $(PARALLEL) unit
 	$(PYTHON) tests/run.py --all
 
 test-quick: deps ## a part of the tests that takes about a minute
-	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@$(MAKE) --no-print-directory $(PARALLEL) all cuda-stand-in
 	@$(MAKE) --no-print-directory $(PARALLEL) unit
 	$(PYTHON) tests/run.py --quick
 
@@ -239,6 +245,16 @@ $(BUILD)/tests/%: tests/unit/%.c $(LIBRARY) | $(BUILD)/tools/kernels
 	$(Q)$(CC) $(C_FLAGS) -MMD -MP -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
 -include $(OBJECTS:.o=.d) $(UNIT_BINS:=.d)
+
+# --- the stand-in for CUDA ---
+
+# NVRTC is the same library under its own name; kernels are compiled against the headers beside it.
+$(BUILD)/cuda/libcuda.so.1: $(CUDA) $(CUDA_HEADERS)
+	@mkdir -p $(@D)
+	$(call show,link   )
+	$(Q)$(CXX) -std=c++17 -O2 -g $(CUDA_WARNINGS) -fPIC -shared -fvisibility=hidden -o $@ $(CUDA) -ldl
+	$(Q)cp tests/cuda/device.h tests/cuda/block.h $(@D)
+	$(Q)ln -sfn libcuda.so.1 $(@D)/libnvrtc.so.13
 
 # --- tools that run while building ---
 

@@ -1,0 +1,47 @@
+/* driver.h: what the files of the driver API share. */
+#pragma once
+#include "api.h"
+#include "launch.h"
+#include <functional>
+#include <stdint.h>
+
+/* One call of the API: takes the lock and says why the call may not be made. */
+enum Needs { NEEDS_NOTHING, NEEDS_INIT, NEEDS_CONTEXT };
+struct Call {
+  CUresult refused;
+  explicit Call(Needs needs);
+  ~Call();
+};
+#define CTC_CALL(needs)                                                                            \
+  Call ctc_call(needs);                                                                            \
+  if (ctc_call.refused) return ctc_call.refused
+
+/* Text and number of an environment variable; `other` if it is not set. */
+const char *setting(const char *name, const char *other);
+long setting_number(const char *name, long other);
+
+/* --- memory.cpp --- */
+
+struct Allocation {
+  uintptr_t begin;
+  size_t bytes;
+  CUmemorytype type;
+};
+/* The allocation in which [address, address + bytes) lies; NULL: none. */
+const Allocation *allocation_at(uintptr_t address, size_t bytes);
+
+/* --- stream.cpp --- */
+
+typedef std::function<void()> Operation;
+/* Puts work into a stream: it is done when somebody waits, or kept in the graph if the stream is
+ * capturing. */
+CUresult stream_add(CUstream stream, Operation operation);
+CUresult stream_capturing(CUstream stream, bool *capturing);
+/* Does all work that waits in streams. */
+void streams_finish();
+/* A call that no capture may see: ends the captures it would disturb, with the error that tells. */
+CUresult refuse_during_capture();
+/* A call that works in the legacy default stream. */
+CUresult refuse_legacy_during_capture();
+/* Whether a host function that a stream called is running: it may not call the API. */
+bool in_host_function();

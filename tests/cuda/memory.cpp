@@ -1,0 +1,213 @@
+/* memory.cpp: device memory and pinned memory, which both are memory of the process: copies, fills
+ * and what a pointer points to.
+ *
+ * An allocation is one malloc, so that AddressSanitizer knows its ends, and begins full of 0xff
+ * bytes (NaN): reading what nobody wrote shows. */
+#include "driver.h"
+#include <map>
+#include <stdlib.h>
+#include <string.h>
+
+static std::map<uintptr_t, Allocation> allocations; /* by the first address */
+static size_t device_bytes;
+
+enum { ALIGNMENT = 256 };
+
+static size_t device_total() {
+  return (size_t)setting_number("CTC_CUDA_MEMORY", 64L << 30);
+}
+
+const Allocation *allocation_at(uintptr_t address, size_t bytes) {
+  auto after = allocations.upper_bound(address);
+  if (after == allocations.begin()) return nullptr;
+  const Allocation &found = std::prev(after)->second;
+  size_t offset = address - found.begin;
+  return offset < found.bytes && bytes <= found.bytes - offset ? &found : nullptr;
+}
+
+static bool is_device(CUdeviceptr address, size_t bytes) {
+  const Allocation *found = allocation_at((uintptr_t)address, bytes);
+  return found && found->type == CU_MEMORYTYPE_DEVICE;
+}
+
+/* Memory that a stream may read or write later: a copy of anything else is over when the call
+ * returns. */
+static bool is_known(const void *p, size_t bytes) {
+  return allocation_at((uintptr_t)p, bytes) != nullptr;
+}
+
+// --- allocations ---
+
+static CUresult allocate(uintptr_t *address, size_t bytes, CUmemorytype type) {
+  if (!address || !bytes) return CUDA_ERROR_INVALID_VALUE;
+  if (CUresult refused = refuse_during_capture()) return refused;
+  if (type == CU_MEMORYTYPE_DEVICE && bytes > device_total() - device_bytes)
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  void *memory;
+  if (posix_memalign(&memory, ALIGNMENT, bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
+  memset(memory, 0xff, bytes);
+  if (type == CU_MEMORYTYPE_DEVICE) device_bytes += bytes;
+  *address = (uintptr_t)memory;
+  allocations[*address] = {*address, bytes, type};
+  return CUDA_SUCCESS;
+}
+
+static CUresult release(uintptr_t address, CUmemorytype type) {
+  if (!address) return CUDA_SUCCESS;
+  auto found = allocations.find(address);
+  if (found == allocations.end() || found->second.type != type) return CUDA_ERROR_INVALID_VALUE;
+  if (CUresult refused = refuse_during_capture()) return refused;
+  streams_finish();
+  if (type == CU_MEMORYTYPE_DEVICE) device_bytes -= found->second.bytes;
+  allocations.erase(found);
+  free((void *)address);
+  return CUDA_SUCCESS;
+}
+
+CTC_API CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
+  CTC_CALL(NEEDS_CONTEXT);
+  uintptr_t place;
+  CUresult result = allocate(address ? &place : nullptr, bytes, CU_MEMORYTYPE_DEVICE);
+  if (!result) *address = place;
+  return result;
+}
+
+CTC_API CUresult cuMemFree_v2(CUdeviceptr address) {
+  CTC_CALL(NEEDS_CONTEXT);
+  return release((uintptr_t)address, CU_MEMORYTYPE_DEVICE);
+}
+
+CTC_API CUresult cuMemAllocHost_v2(void **address, size_t bytes) {
+  CTC_CALL(NEEDS_CONTEXT);
+  uintptr_t place;
+  CUresult result = allocate(address ? &place : nullptr, bytes, CU_MEMORYTYPE_HOST);
+  if (!result) *address = (void *)place;
+  return result;
+}
+
+CTC_API CUresult cuMemHostAlloc(void **address, size_t bytes, unsigned) {
+  return cuMemAllocHost_v2(address, bytes);
+}
+
+CTC_API CUresult cuMemFreeHost(void *address) {
+  CTC_CALL(NEEDS_CONTEXT);
+  return release((uintptr_t)address, CU_MEMORYTYPE_HOST);
+}
+
+CTC_API CUresult cuMemGetInfo_v2(size_t *available, size_t *total) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (available) *available = device_total() - device_bytes;
+  if (total) *total = device_total();
+  return CUDA_SUCCESS;
+}
+
+// --- copies ---
+
+/* A copy that is over when the call returns. */
+static CUresult copy_now(void *to, const void *from, size_t bytes) {
+  if (CUresult refused = refuse_legacy_during_capture()) return refused;
+  streams_finish();
+  memmove(to, from, bytes);
+  return CUDA_SUCCESS;
+}
+
+/* A copy in a stream. Memory that is neither pinned nor the device's is copied before the call
+ * returns, as CUDA does by way of a buffer of its own. */
+static CUresult copy_in_stream(void *to, const void *from, size_t bytes, CUstream stream) {
+  bool capturing;
+  if (CUresult refused = stream_capturing(stream, &capturing)) return refused;
+  CUresult result = stream_add(stream, [=] { memmove(to, from, bytes); });
+  if (!result && !capturing && !(is_known(to, bytes) && is_known(from, bytes))) streams_finish();
+  return result;
+}
+
+CTC_API CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t bytes) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (!bytes) return CUDA_SUCCESS;
+  if (!from || !is_device(to, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  return copy_now((void *)to, from, bytes);
+}
+
+CTC_API CUresult cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t bytes) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (!bytes) return CUDA_SUCCESS;
+  if (!to || !is_device(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  return copy_now(to, (void *)from, bytes);
+}
+
+CTC_API CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (!bytes) return CUDA_SUCCESS;
+  if (!is_device(to, bytes) || !is_device(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  return copy_now((void *)to, (void *)from, bytes);
+}
+
+CTC_API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes,
+                                      CUstream stream) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (!bytes) return CUDA_SUCCESS;
+  if (!from || !is_device(to, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  return copy_in_stream((void *)to, from, bytes, stream);
+}
+
+CTC_API CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream stream) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (!bytes) return CUDA_SUCCESS;
+  if (!to || !is_device(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  return copy_in_stream(to, (void *)from, bytes, stream);
+}
+
+CTC_API CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes,
+                                      CUstream stream) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (!bytes) return CUDA_SUCCESS;
+  if (!is_device(to, bytes) || !is_device(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  return copy_in_stream((void *)to, (void *)from, bytes, stream);
+}
+
+/* Any direction: what the addresses are tells it. A range that begins in an allocation must end in
+ * it. */
+CTC_API CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (!bytes) return CUDA_SUCCESS;
+  for (CUdeviceptr end : {to, from})
+    if (!end || (allocation_at((uintptr_t)end, 1) && !allocation_at((uintptr_t)end, bytes)))
+      return CUDA_ERROR_INVALID_VALUE;
+  return copy_in_stream((void *)to, (void *)from, bytes, stream);
+}
+
+CTC_API CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t bytes,
+                                 CUstream stream) {
+  CTC_CALL(NEEDS_CONTEXT);
+  if (!bytes) return CUDA_SUCCESS;
+  if (!is_device(to, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  return stream_add(stream, [=] { memset((void *)to, value, bytes); });
+}
+
+CTC_API CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t bytes) {
+  return cuMemsetD8Async(to, value, bytes, nullptr);
+}
+
+// --- pointers ---
+
+CTC_API CUresult cuPointerGetAttribute(void *value, CUpointer_attribute attribute,
+                                       CUdeviceptr address) {
+  CTC_CALL(NEEDS_CONTEXT);
+  const Allocation *found = allocation_at((uintptr_t)address, 1);
+  if (!value || !found) return CUDA_ERROR_INVALID_VALUE;
+  switch (attribute) {
+  case CU_POINTER_ATTRIBUTE_MEMORY_TYPE: *(unsigned *)value = found->type; return CUDA_SUCCESS;
+  case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: *(CUdeviceptr *)value = address; return CUDA_SUCCESS;
+  case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+    if (found->type != CU_MEMORYTYPE_HOST) return CUDA_ERROR_INVALID_VALUE;
+    *(void **)value = (void *)address;
+    return CUDA_SUCCESS;
+  case CU_POINTER_ATTRIBUTE_IS_MANAGED: *(unsigned *)value = 0; return CUDA_SUCCESS;
+  case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: *(int *)value = 0; return CUDA_SUCCESS;
+  case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+    *(void **)value = (void *)found->begin;
+    return CUDA_SUCCESS;
+  case CU_POINTER_ATTRIBUTE_RANGE_SIZE: *(size_t *)value = found->bytes; return CUDA_SUCCESS;
+  default: return CUDA_ERROR_INVALID_VALUE;
+  }
+}
