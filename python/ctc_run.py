@@ -179,9 +179,11 @@ def shape_text(shape):
 class Model:
     """A model of a loaded library: see the top of this file."""
 
+    descriptor = CModel
+
     def __init__(self, library, prefix, weights=None):
         self._library, self._prefix, self._pools = library, prefix, {}
-        c = self._c = CModel.in_dll(library, prefix + "_model")
+        c = self._c = self.descriptor.in_dll(library, prefix + "_model")
         if c.abi_version != ABI_VERSION:
             raise ModelError(f"{prefix}: ABI version {c.abi_version}, expected {ABI_VERSION}")
         self.name = c.name.decode()

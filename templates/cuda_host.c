@@ -314,7 +314,7 @@ static const struct {
 
 /* The library, and in *missing the first function that it does not have. */
 static void *ctc_gpu_nvrtc(ctc_nvrtc *rtc, const char **missing) {
-  static const char *const names[] = {"libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2"};
+  static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so"};
   void *library = NULL;
   for (size_t i = 0; i < sizeof names / sizeof *names && !library; i++) library = dlopen(names[i], RTLD_NOW);
   *missing = library ? NULL : "libnvrtc.so";

@@ -183,8 +183,9 @@ void emit_chunk(Emitter *e, Str *out, const RuntimeChunk *chunk);
 
 /* emit_steps.c: the body of the run function. */
 extern const StepPrinter c_printer;
-/* `const ctc_dim a3[2] = …;` for the arguments of that kind. */
-void emit_arrays(Emitter *e, Str *out, const Step *step, int depth);
+/* `const ctc_dim a3[2] = …;` for the arguments of that kind: all, or those at the positions `only`,
+ * ended by -1. */
+void emit_arrays(Emitter *e, Str *out, const Step *step, const int *only, int depth);
 void emit_block(Emitter *e, Str *out, const Block *block, int depth);
 /* Whether the number of iterations of a loop is stored: someone reads it. */
 bool emit_sets_trips(const Emitter *e, const Step *step);

@@ -123,10 +123,15 @@ static void add_comment(Emitter *e, Str *out, const Step *step, int depth) {
 
 /* --- kernel calls --- */
 
-void emit_arrays(Emitter *e, Str *out, const Step *step, int depth) {
+static bool is_among(const int *positions, int position) {
+  while (*positions >= 0 && *positions != position) positions++;
+  return *positions >= 0;
+}
+
+void emit_arrays(Emitter *e, Str *out, const Step *step, const int *only, int depth) {
   for (size_t i = 0; i < step->args.count; i++) {
     const Arg *arg = &step->args.items[i];
-    if (arg->kind != PARAM_DIMS) continue;
+    if (arg->kind != PARAM_DIMS || (only && !is_among(only, (int)i))) continue;
     bool constant = true;
     for (int k = 0; k < arg->dim_count; k++) constant = constant && dim_is_const(arg->dims[k]);
     emit_indent(out, depth);
@@ -183,7 +188,7 @@ static void emit_kernel(Emitter *e, Str *out, const Step *step, int depth) {
   if (scoped) {
     emit_indent(out, depth++);
     str_add(out, "{\n");
-    emit_arrays(e, out, step, depth);
+    emit_arrays(e, out, step, NULL, depth);
   }
   emit_indent(out, depth);
   str_addf(out, "%s%s(", step->kernel->returns_status ? "status = " : "", step->kernel->name);

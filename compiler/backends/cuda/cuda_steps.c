@@ -189,7 +189,7 @@ static void print_device_kernel(Emitter *e, Str *out, const Step *step, int dept
   if (arrays) {
     emit_indent(out, depth++);
     str_add(out, "{\n");
-    emit_arrays(e, out, step, depth);
+    emit_arrays(e, out, step, device->arguments, depth);
   }
   cuda_launch(&t, out, name, blocks_call(e, step), depth);
   if (arrays) {
