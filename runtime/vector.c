@@ -62,7 +62,7 @@
 
 /* The array is kept in memory here. C compilers like to keep small ones in registers, which the loop
  * at hand may need more. */
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(CTC_SCALAR)
 #define CTC_IN_MEMORY(array) __asm__ volatile("" : "+m"(array))
 #else
 #define CTC_IN_MEMORY(array) (void)(array)

@@ -23,7 +23,8 @@ void lower_fused_attention(Lower *l, const AttentionPlan *plan, Buffer *q, Buffe
   int steps = plan->rank + 2;
   Dim block = dim_const(p, ATTENTION_BLOCK);
   Dim heads = dim_product(p, plan->stack, (size_t)plan->rank);
-  bool device = target_of(l->c)->device; /* scores stay in the registers and shared memory */
+  /* On a GPU the scores stay in registers and shared memory. */
+  bool device = target_of(l->c)->device && kernel_find_typed("attention_fused", DT_F32)->device;
   Buffer *scratch = device ? NULL : lower_scratch(l, DT_F32, scratch_count(l, plan), "scores");
   Step *step = lower_kernel(l, "attention_fused", DT_F32);
   arg_buffer_at(l, step, q, plan->q.offset);

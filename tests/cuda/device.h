@@ -3,7 +3,7 @@
  *
  *     #include "device.h"
  *     namespace { TEXT }
- *     CTC_KERNEL(name, launch bounds)       for each kernel
+ *     CTC_CPU_ENTRY(name, launch bounds)       for each kernel
  *
  * so that all of the text has internal linkage. A call that waits for other threads goes to the
  * machine (block.h), everything else is plain C++. */
@@ -39,7 +39,7 @@ template <class... P, void (*kernel)(P...)> struct ctc_entry<kernel> {
   static void run(void **arguments) { upto<parameters>::run(arguments); }
 };
 
-#define CTC_KERNEL(name, bound)                                                                    \
+#define CTC_CPU_ENTRY(name, bound)                                                                    \
   extern "C" __attribute__((visibility("default"))) const ctc_kernel ctc_kernel_##name = {         \
       #name, ctc_entry<&name>::run, ctc_entry<&name>::parameters, ctc_entry<&name>::bytes, bound};
 

@@ -140,7 +140,7 @@ static std::string first_argument(const std::string &code, size_t open) {
   return code.substr(open + 1, i - open - 1);
 }
 
-/* CTC_KERNEL(name, bound) for the kernel whose __global__ ends at `at`; "": no kernel is defined
+/* CTC_CPU_ENTRY(name, bound) for the kernel whose __global__ ends at `at`; "": no kernel is defined
  * there. */
 static std::string entry_at(const std::string &code, size_t at) {
   std::string bound = "0";
@@ -160,7 +160,7 @@ static std::string entry_at(const std::string &code, size_t at) {
       continue;
     }
     size_t body = skip_spaces(code, close + 1);
-    return body < code.size() && code[body] == '{' ? "CTC_KERNEL(" + word + ", (" + bound + "))\n"
+    return body < code.size() && code[body] == '{' ? "CTC_CPU_ENTRY(" + word + ", (" + bound + "))\n"
                                                    : "";
   }
 }
