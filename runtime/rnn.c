@@ -62,7 +62,7 @@ static inline void ctc_rnn_activate_$t($T *x, ctc_dim n, $T clip, const ctc_dim 
   for (ctc_dim i = 0; clip > 0 && i < n; i++)
     x[i] = x[i] > clip ? clip : x[i] < -clip ? -clip : x[i];
   if (code == CTC_RNN_SIGMOID) {
-    for (ctc_dim i = 0; i < n; i++) x[i] = 1 / (1 + CTC_EXP_$t(-x[i]));
+    for (ctc_dim i = 0; i < n; i++) x[i] = ctc_sigmoid_$t(x[i]);
   } else if (code == CTC_RNN_TANH) {
     for (ctc_dim i = 0; i < n; i++) x[i] = CTC_TANH_$t(x[i]);
   } else {

@@ -327,7 +327,12 @@ static inline $T ctc_shrink_$t($T x, $T lambd, $T bias) {
   return x < -lambd ? x + bias : x > lambd ? x - bias : 0;
 }
 
-static inline $T ctc_sigmoid_$t($T x) { return 1 / (1 + ctc_exp_$t(-x)); }
+/* 1 / (1 + e^-x) = 1/2 + (1 - e^-x) / (2 + 2 e^-x): what is rounded before the last sum is small
+ * near 0, where it counts. */
+static inline $T ctc_sigmoid_$t($T x) {
+  $T e = ctc_exp_$t(-x);
+  return e > 2 ? 1 / (1 + e) : ($T)0.5 + (1 - e) / (2 + 2 * e);
+}
 
 /* alpha x + beta, kept in [0, 1] */
 static inline $T ctc_hardsigmoid_$t($T x, $T alpha, $T beta) {

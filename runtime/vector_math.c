@@ -38,6 +38,17 @@ static CTC_KERNEL ctc_v ctc_v_scale(ctc_v x, ctc_v sum) {
 #endif
 }
 
+/* x 2^n for n in [-150, 103], where `sum` is n + CTC_ROUNDER: subnormal where it must be. The shift
+ * leaves nothing of the sum but n. */
+static CTC_KERNEL ctc_v ctc_v_scale_down(ctc_v x, ctc_v sum) {
+#if CTC_LANES == 16 && CTC_HAS(__builtin_ia32_scalefps512_mask)
+  return ctc_v_scale(x, sum);
+#else
+  ctc_vu raised = ((ctc_vu)ctc_v_bits(sum) << 23) + (ctc_vu)ctc_vi_set((127 + 24) << 23);
+  return x * (ctc_v_from_bits((ctc_vi)raised) * 5.9604644775390625e-8f);
+#endif
+}
+
 /* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2 */
 static CTC_KERNEL ctc_v ctc_v_exp_tail(ctc_v r) {
   ctc_v q = r * 0.00138189388f + 0.00836870354f;
@@ -98,7 +109,20 @@ static CTC_KERNEL ctc_v ctc_expm1_v(ctc_v x) {
   return (grown * power + (power - 0.5f)) * 2.0f;
 }
 
-static CTC_KERNEL ctc_v ctc_sigmoid_v(ctc_v x) { return 1.0f / (1.0f + ctc_exp_v(-x)); }
+/* e^x / (e^x + 1), where e^x = 2^n (q + p) / (q - p) and p / q = tanh(r / 2): one division in all.
+ * Near 0 the sum is 2 q: q begins with 15/16, so that what is rounded lies just below a power of 2,
+ * where floats are closest. (The sum 1 + e^-x lies just above 2 where x < 0.) */
+static CTC_KERNEL ctc_v ctc_sigmoid_v(ctc_v x) {
+  x = ctc_v_min(ctc_v_set(30.0f), ctc_v_max(ctc_v_set(-104.0f), x));
+  ctc_v sum = x * 1.44269504f + CTC_ROUNDER, n = sum - CTC_ROUNDER;
+  ctc_v r = x - n * CTC_LN2_HIGH;
+  r = r - n * CTC_LN2_LOW;
+  ctc_v s = r * r;
+  ctc_v p = (s * 0.00780242309f + 0.46875f) * r;
+  ctc_v q = s * 0.0937297791f + 0.9375f;
+  ctc_v power = ctc_v_scale_down(q + p, sum);
+  return power / (power + (q - p));
+}
 
 /* x sigmoid(alpha x) */
 static CTC_KERNEL ctc_v ctc_swish_v(ctc_v x, ctc_v alpha) {

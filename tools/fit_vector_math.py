@@ -128,11 +128,11 @@ class Polynomial:
 
 
 class Rational:
-    """f(x) = x p(x^2) / q(x^2) for an odd function, q(0) = 1."""
+    """f(x) = x p(x^2) / q(x^2) for an odd function, q(0) = `first`."""
 
-    def __init__(self, about, function, high, p_degree, q_degree):
+    def __init__(self, about, function, high, p_degree, q_degree, first=1):
         self.about, self.function, self.high = about, function, high
-        self.p_degree, self.q_degree = p_degree, q_degree
+        self.p_degree, self.q_degree, self.first = p_degree, q_degree, first
 
     def fit(self):
         x = nodes(1e-4, self.high, NODES)
@@ -151,7 +151,7 @@ class Rational:
                 best, best_error = found, errors.max()
             weights = weights * (errors / errors.max() + LONG(1e-6))
             weights = weights / weights.sum()
-        q = np.concatenate([[1], best[self.p_degree + 1:]]).astype(np.float32)
+        q = (self.first * np.concatenate([[1], best[self.p_degree + 1:]])).astype(np.float32)
         # The top again, for the bottom as it is rounded.
         bottom = np.hstack([np.ones((len(x), 1)), q_columns]) @ q.astype(LONG)
         p = rounded(p_columns / (ratio * bottom)[:, None], np.ones(len(x), dtype=LONG), np.ones(len(x), dtype=LONG))
@@ -159,11 +159,10 @@ class Rational:
         error = polish([p, q[1:]], lambda parts, x: self.evaluate(parts[0], parts[1], x), self.function(checks.astype(LONG)), checks)
         return {"p": p, "q": q}, float(best_error), error
 
-    @staticmethod
-    def evaluate(p, q, x):
+    def evaluate(self, p, q, x):
         s = (x * x).astype(np.float32)
         top = (horner(p, s) * x).astype(np.float32)
-        return (top / horner(np.concatenate([[np.float32(1)], q]), s)).astype(np.float32)
+        return (top / horner(np.concatenate([[np.float32(self.first)], q]), s)).astype(np.float32)
 
 
 class LogErfc:
@@ -200,6 +199,7 @@ TARGETS = {
                       lambda r: r ** 4, lambda r: r * r,
                       evaluate=lambda parts, r: horner(np.concatenate([np.float32([1, -0.5]), parts[0]]), r * r)),
     "tanh": Rational("tanh(x) = x p(x^2) / q(x^2)", np.tanh, 9.02, 4, 4),
+    "sigmoid": Rational("tanh(r / 2) = r p(r^2) / q(r^2)", lambda r: np.tanh(r / 2), HALF_LN2, 1, 1, first=0.9375),
     "erf": Rational("erf(x) = x p(x^2) / q(x^2)", erf, 3.93, 5, 5),
     "gelu": LogErfc("erfc(a / sqrt 2) = e^(a q(a)), of which the errors are, the second for a < 1", 5.0, 7),
 }
