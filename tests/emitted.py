@@ -572,6 +572,24 @@ def check_rows_are_gathered_first(folder):
             same(library(net, folder, f"rows_{kind}{i}").run([positions]), onnxruntime_outputs(net, {"positions": positions}))
 
 
+def check_one_row_behind_a_reshape(folder):
+    """Sizes that a Reshape copies from its input stay those of the whole tensor where only one row is computed."""
+    for i, (shape, sizes, axis, narrowed) in enumerate([
+        ([3, 3, 4], [1, 0, 3, 8], 2, False),
+        ([3, 3, 4], [1, 0, -1, 8], 2, False),
+        ([1, 3, 3, 4], [3, 0, 8], 0, False),
+        ([3, 5, 4], [0, 0, 2, -1], 1, True),
+        ([3, 5, 4], [1, 3, -1, 8], 2, True),
+    ]):
+        nodes = [("MatMul", ["x", "w"], ["p"]), ("Reshape", ["p", "sizes"], ["r"]), ("Gather", ["r", "last"], ["y"], {"axis": axis})]
+        constants = {"w": array(4, 8), "sizes": np.array(sizes), "last": np.array(-1)}
+        net = model(nodes, [value("x", shape)], [value("y", None)], constants)
+        listing = ctc_ok("inspect", save(net, folder, "row.onnx"), "--dump-after", "narrow").out
+        assert ("= Gather(x, " in listing) == narrowed, listing
+        x = array(*shape)
+        same(library(net, folder, f"row{i}").run([x]), onnxruntime_outputs(net, {"x": x}))
+
+
 def check_table_of_other_uses_stays(folder):
     """A table that is also read as a whole is computed once and gathered from."""
     nodes = [

@@ -87,14 +87,13 @@ static const Binding *look_up(const Scope *scope, const char *name) {
   return NULL;
 }
 
-/* The bound name that is most like `name`, or NULL. One letter is like any other: nothing is
- * suggested for it. */
+/* The bound name that is most like `name`, or NULL. */
 static const char *nearest_name(Arena *arena, const Scope *scope, const char *name) {
   Vec(const char *) names = {0};
   for (; scope; scope = scope->parent)
     for (size_t i = 0; i < scope->names.capacity; i++)
       if (scope->names.entries[i].key) vec_push(arena, &names, scope->names.entries[i].key);
-  return strlen(name) > 1 ? str_nearest(name, names.items, names.count) : NULL;
+  return str_nearest(name, names.items, names.count);
 }
 
 /* --- the walk --- */
@@ -130,9 +129,7 @@ static bool fail(Walk *walk, const char *format, ...) {
 
 static bool fail_unknown(Walk *walk, const Scope *scope, const char *what, const char *name) {
   fail(walk, "unknown %s '%s'", what, name);
-  const char *near = nearest_name(walk->arena, scope, name);
-  if (near) diag_hint(walk->diag, "did you mean '%s'?", near);
-  return false;
+  return diag_did_you_mean(walk->diag, nearest_name(walk->arena, scope, name));
 }
 
 /* Whether loops may cost so much more. */

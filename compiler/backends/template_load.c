@@ -18,9 +18,7 @@ static bool unknown_template(const char *name, Arena *arena, Diag *diag) {
   const char **names = ARENA_ARRAY(arena, const char *, embedded_templates_count + 1);
   for (int i = 0; i < embedded_templates_count; i++) names[i] = embedded_templates[i].name;
   diag_error(diag, NULL, "there is no template '%s'", name);
-  const char *near = str_nearest(name, names, (size_t)embedded_templates_count);
-  if (near) diag_hint(diag, "did you mean '%s'?", near);
-  return false;
+  return diag_suggest(diag, name, names, (size_t)embedded_templates_count);
 }
 
 bool template_load(const char *folder, const char *name, Arena *arena, const char **file,

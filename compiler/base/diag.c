@@ -1,6 +1,8 @@
 /* diag.c: printing of diagnostics. */
 #include "base/diag.h"
 
+#include "base/str.h"
+
 #include <stdlib.h>
 
 static void print(Diag *diag, const char *where, const char *kind, const char *format,
@@ -52,6 +54,15 @@ bool diag_hint(Diag *diag, const char *format, ...) {
   if (!diag->last_hidden) print(diag, NULL, "  hint", format, args);
   va_end(args);
   return false;
+}
+
+bool diag_did_you_mean(Diag *diag, const char *near) {
+  return near && diag_hint(diag, "did you mean '%s'?", near);
+}
+
+bool diag_suggest(Diag *diag, const char *word, const char *const *names, size_t count) {
+  if (diag->last_hidden) return false; /* not printed; the search takes time */
+  return diag_did_you_mean(diag, str_nearest(word, names, count));
 }
 
 void diag_finish(Diag *diag) {

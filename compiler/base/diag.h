@@ -33,6 +33,10 @@ bool diag_warning(Diag *diag, const char *where, const char *format, ...)
 bool diag_note(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What the user can do about it. */
 bool diag_hint(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The hint "did you mean 'NEAR'?"; NULL: none. */
+bool diag_did_you_mean(Diag *diag, const char *near);
+/* That hint with the one of `names` that is nearest to `word`, if one is near enough. */
+bool diag_suggest(Diag *diag, const char *word, const char *const *names, size_t count);
 /* Says how many errors were not shown, if any. Call once, at the end. */
 void diag_finish(Diag *diag);
 

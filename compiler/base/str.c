@@ -70,10 +70,10 @@ static size_t edit_distance(const char *a, const char *b) {
 
 const char *str_nearest(const char *word, const char *const *names, size_t count) {
   const char *best = NULL;
-  size_t limit = strlen(word) / 3 + 1;
-  for (size_t i = 0; i < count; i++) {
+  size_t length = strlen(word), limit = length / 3 + 1;
+  for (size_t i = 0; i < count && length > 1; i++) {
     size_t distance = edit_distance(word, names[i]);
-    if (distance <= limit && distance < strlen(word)) { /* something of it is left */
+    if (distance <= limit && distance < length) { /* something of it is left */
       best = names[i];
       limit = distance - (distance > 0);
       if (distance == 0) break;

@@ -20,7 +20,7 @@ void str_addf(Str *str, const char *format, ...) __attribute__((format(printf, 2
 const char *str_text(const Str *str);
 
 /* The member of `names` nearest to `word` by edit distance, or NULL if none is near enough to be
- * worth suggesting. */
+ * worth suggesting. One letter is like any other: nothing is near it. */
 const char *str_nearest(const char *word, const char *const *names, size_t count);
 
 #endif

@@ -35,7 +35,7 @@ static bool hint_inputs(Cli *cli, const char *name, const Program *program) {
     str_addf(&list, "%s'%s'", i ? ", " : "", names[i]);
   }
   const char *near = str_nearest(name, names, count);
-  if (near) return diag_hint(&cli->diag, "did you mean '%s'?", near);
+  if (near) return diag_did_you_mean(&cli->diag, near);
   if (count == 0) return diag_hint(&cli->diag, "it has no inputs");
   return diag_hint(&cli->diag, "it has %s", str_text(&list));
 }

@@ -85,7 +85,7 @@ static const Stage *find_stage(Cli *cli, const char *name) {
   const char *near = str_nearest(name, names, STAGE_COUNT);
   diag_error(&cli->diag, "ctc", "there is no stage '%s'", name);
   if (near)
-    diag_hint(&cli->diag, "did you mean '%s'?", near);
+    diag_did_you_mean(&cli->diag, near);
   else
     diag_hint(&cli->diag, "stages are graph, program, steps and summary");
   return NULL;

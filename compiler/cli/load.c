@@ -65,7 +65,7 @@ static bool check_pass(Cli *cli, const char *option, const char *name) {
   for (int i = 0; i < count; i++) str_addf(&list, "%s%s", i ? ", " : "", names[i]);
   const char *near = str_nearest(name, names, (size_t)count);
   diag_error(&cli->diag, "ctc", "%s: there is no pass '%s'", option, name);
-  if (near) return diag_hint(&cli->diag, "did you mean '%s'?", near);
+  if (near) return diag_did_you_mean(&cli->diag, near);
   return diag_hint(&cli->diag, "the passes are %s", str_text(&list));
 }
 

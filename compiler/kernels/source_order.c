@@ -48,9 +48,7 @@ static bool unknown_outer(Sources *sources, const Chunk *chunk, const Token *tok
       vec_push(sources->arena, &names, sources->outer->entries[i].key);
   diag_error(sources->diag, chunk_where(sources, chunk, token->line),
              "the runtime has no definition '%s'", token->text);
-  if (sources->diag->errors > DIAG_LIMIT) return false; /* not printed; suggestions take time */
-  const char *near = str_nearest(token->text, names.items, names.count);
-  return near && diag_hint(sources->diag, "did you mean '%s'?", near);
+  return diag_suggest(sources->diag, token->text, names.items, names.count);
 }
 
 /* Notes the use of a definition elsewhere. False if the name is of the runtime's kind, but unknown.

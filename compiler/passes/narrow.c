@@ -103,12 +103,19 @@ static bool view_rows(Compilation *c, const Node *node, int axis, int *own) {
   return own[0] >= 0;
 }
 
-/* The size of the axis must be a number that can be changed, or follow from others. */
+/* Whether size `at` of a Reshape is copied from its input. */
+static bool copies_size(const Tensor *sizes, int at) {
+  return at < sizes->count && tensor_int(sizes, at) == 0;
+}
+
+/* The size of the axis must be a number that can be changed, or follow from others; no other one
+ * may be a copy of what becomes 1. */
 static bool reshape_rows(Compilation *c, const Node *node, int axis, int *own) {
   const Value *shape = node_in(node, 1);
   if (!shape || !shape->constant || node_int(node, "allowzero", 0)) return false;
-  return view_rows(c, node, axis, own) &&
-         (tensor_int(shape->constant, axis) != 0 || own[0] == axis);
+  if (!view_rows(c, node, axis, own)) return false;
+  return own[0] == axis ||
+         (!copies_size(shape->constant, axis) && !copies_size(shape->constant, own[0]));
 }
 
 static bool named_axes_rows(Compilation *c, const Node *node, int axis, int *own) {

@@ -109,8 +109,7 @@ static bool unknown_name(Reader *r, const JsonMember *member, const char *what,
                          const char *const *names, size_t count) {
   const Plugin *p = r->plugin;
   json_error(&r->file, member->value, "%s has no %s '%s'", p->name, what, member->key);
-  const char *near = str_nearest(member->key, names, count);
-  return near && diag_hint(r->file.diag, "did you mean '%s'?", near);
+  return diag_suggest(r->file.diag, member->key, names, count);
 }
 
 /* Tensors by the names of `tensors`, into `values`. */

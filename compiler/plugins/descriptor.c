@@ -79,7 +79,7 @@ static bool knows_name(const Reader *r, const char *name) {
 static bool expression_error(Reader *r, const JsonValue *at, const char *text,
                              const ExpressionError *error) {
   json_error(r->file, at, "'%s': %s (character %zu)", text, error->message, error->at + 1);
-  return error->near && diag_hint(r->file->diag, "did you mean '%s'?", error->near);
+  return diag_did_you_mean(r->file->diag, error->near);
 }
 
 /* NULL after an error. */
@@ -149,8 +149,7 @@ static bool read_type(Reader *r, const JsonValue *object, int *type, DType *dtyp
     if (dtype_info((DType)i)->kind != KIND_OTHER)
       vec_push(r->arena, &names, dtype_info((DType)i)->name);
   json_error(r->file, json, "'%s' is neither an element type nor one of dtypes", json->string);
-  const char *near = json->length > 1 ? str_nearest(json->string, names.items, names.count) : NULL;
-  return near && diag_hint(r->file->diag, "did you mean '%s'?", near);
+  return diag_suggest(r->file->diag, json->string, names.items, names.count);
 }
 
 /* Inputs tell what the variables stand for: each must be that of one that is always there. */

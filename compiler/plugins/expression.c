@@ -124,7 +124,7 @@ static const Expression *unknown_name(Parser *p, size_t start, const char *name)
   for (int i = 0; i < FUNCTIONS; i++) known[count++] = functions[i].name;
   bool first = !p->error->message;
   fail_at(p, start, arena_printf(p->arena, "unknown name '%s'", name));
-  if (first) p->error->near = strlen(name) > 1 ? str_nearest(name, known, count) : NULL;
+  if (first) p->error->near = str_nearest(name, known, count);
   return NULL;
 }
 

@@ -106,8 +106,7 @@ static bool unknown_parameter(Loader *l, const char *name) {
   for (size_t i = 0; i < p->names.count; i++) vec_push(l->arena, &names, p->names.items[i].name);
   kernel_error(l, "parameter '%s' of '%s' is nothing that layer.json names", name,
                l->function->name);
-  const char *near = strlen(name) > 1 ? str_nearest(name, names.items, names.count) : NULL;
-  return near && diag_hint(l->diag, "did you mean '%s'?", near);
+  return diag_suggest(l->diag, name, names.items, names.count);
 }
 
 /* --- parameters --- */

@@ -43,16 +43,14 @@ static bool attr_missing(Reader *r, const JsonValue *at, const char *name) {
   for (size_t i = 0; i < r->plugin->attrs.count; i++)
     vec_push(r->arena, &names, r->plugin->attrs.items[i].name);
   json_error(r->file, at, "the layer has no attribute '%s'", name);
-  const char *near = names.count ? str_nearest(name, names.items, names.count) : NULL;
-  return near && diag_hint(r->file->diag, "did you mean '%s'?", near);
+  return diag_suggest(r->file->diag, name, names.items, names.count);
 }
 
 /* --- operators --- */
 
 static bool op_missing(Reader *r, const JsonValue *at, const PatternNode *node) {
-  const char *near = schema_suggest(r->arena, node->domain, node->op);
   json_error(r->file, at, "ctc has no operator '%s' that could be replaced", node->op);
-  return near && diag_hint(r->file->diag, "did you mean '%s'?", near);
+  return diag_did_you_mean(r->file->diag, schema_suggest(r->arena, node->domain, node->op));
 }
 
 static bool read_op(Reader *r, const JsonValue *json, PatternNode *node) {
@@ -75,8 +73,7 @@ static bool value_missing(Reader *r, const PluginPattern *pattern, const JsonVal
     vec_push(r->arena, &names, pattern->values.items[i].name);
   json_error(r->file, json, "'%s' is no input of the layer, and no node before makes it",
              json->string);
-  const char *near = json->length > 1 ? str_nearest(json->string, names.items, names.count) : NULL;
-  return near && diag_hint(r->file->diag, "did you mean '%s'?", near);
+  return diag_suggest(r->file->diag, json->string, names.items, names.count);
 }
 
 static bool read_slot(Reader *r, PluginPattern *pattern, const JsonValue *json, PatternSlot *slot) {
@@ -161,8 +158,7 @@ static bool unknown_attr(Reader *r, const PatternNode *node, const JsonMember *m
   Vec(const char *) names = {0};
   for (int i = 0; i < schema->attr_count; i++) vec_push(r->arena, &names, schema->attrs[i].name);
   json_error(r->file, member->value, "%s has no attribute '%s'", node->op, member->key);
-  const char *near = names.count ? str_nearest(member->key, names.items, names.count) : NULL;
-  return near && diag_hint(r->file->diag, "did you mean '%s'?", near);
+  return diag_suggest(r->file->diag, member->key, names.items, names.count);
 }
 
 static bool read_attrs(Reader *r, PatternNode *node) {

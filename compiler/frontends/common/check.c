@@ -46,10 +46,8 @@ static bool unknown_operator(const NodeFacts *node) {
                        oldest->since, shown_domain(domain), node->version);
   if (op) return true; /* ours, not the standard's */
   check_error(node, "%s has no operator '%s'", shown_domain(domain), name);
-  const char *near = NULL;
-  if (errors_shown(node)) near = schema_suggest(node->c->arena, domain, name);
-  if (near) diag_hint(node->c->diag, "did you mean '%s'?", near);
-  return false;
+  if (!errors_shown(node)) return false;
+  return diag_did_you_mean(node->c->diag, schema_suggest(node->c->arena, domain, name));
 }
 
 static void warn_deprecated(const Check *check) {

@@ -46,7 +46,7 @@ static ModelInput *find_input(const ModelInputs *all, const char *option, const 
   const char *near = str_nearest(name, names, all->inputs.count);
   input_error(all->c, "%s: the model has no input '%s'", option, name);
   if (near)
-    diag_hint(all->c->diag, "did you mean '%s'?", near);
+    diag_did_you_mean(all->c->diag, near);
   else if (all->inputs.count)
     diag_hint(all->c->diag, "its first input is '%s'", names[0]);
   return NULL;
@@ -96,7 +96,7 @@ static bool unknown_dim(const ModelInputs *all, const char *name) {
   }
   const char *near = str_nearest(name, names, count);
   input_error(all->c, "--dim: the model has no dimension '%s'", name);
-  if (near) return diag_hint(all->c->diag, "did you mean '%s'?", near);
+  if (near) return diag_did_you_mean(all->c->diag, near);
   if (count) return diag_hint(all->c->diag, "its dimensions are: %s", str_text(&list));
   return diag_hint(all->c->diag, "all sizes of its inputs are fixed");
 }

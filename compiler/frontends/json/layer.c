@@ -83,7 +83,7 @@ static void missing_weight(Layer *l, const char *name, int rank, const int64_t *
   layer_error(l, "weights", "weight '%s' %s is in no weight file", name,
               shape_text(r->arena, rank, dims));
   if (near)
-    diag_hint(r->c->diag, "did you mean '%s'?", near);
+    diag_did_you_mean(r->c->diag, near);
   else if (!r->weight_list.count)
     diag_hint(r->c->diag, "name the file: \"weights\": \"FILE.safetensors\" at the top");
 }
@@ -118,9 +118,8 @@ Value *layer_any_weight(Layer *l, const char *parameter, bool optional) {
   const char *name = weight_name(l, parameter);
   Value *value = weights_find(l->r, name);
   if (value || optional) return value;
-  const char *near = weights_suggest(l->r, name);
   layer_error(l, "weights", "weight '%s' is in no weight file", name);
-  if (near) diag_hint(l->r->c->diag, "did you mean '%s'?", near);
+  diag_did_you_mean(l->r->c->diag, weights_suggest(l->r, name));
   return value_create(l->r->c, name);
 }
 

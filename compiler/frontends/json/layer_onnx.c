@@ -155,7 +155,6 @@ void build_parameter(Layer *l) {
   const char *name = layer_text(l, "weight") ? layer_text(l, "weight") : l->name;
   l->outputs[0] = weights_find(l->r, name);
   if (l->outputs[0]) return;
-  const char *near = weights_suggest(l->r, name);
   layer_error(l, "weight", "weight '%s' is in no weight file", name);
-  if (near) diag_hint(l->r->c->diag, "did you mean '%s'?", near);
+  diag_did_you_mean(l->r->c->diag, weights_suggest(l->r, name));
 }

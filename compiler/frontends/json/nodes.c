@@ -27,9 +27,7 @@ static bool check_type(JsonReader *r, const JsonValue *layer) {
   const JsonValue *type = json_member(layer, "type");
   if (!type || type->kind != JSON_STRING || layer_type_find(r, type->string)) return true;
   json_error(&r->file, type, "there is no layer type '%s'", type->string);
-  const char *near = layer_type_suggest(r, type->string);
-  if (near) diag_hint(r->c->diag, "did you mean '%s'?", near);
-  return false;
+  return diag_did_you_mean(r->c->diag, layer_type_suggest(r, type->string));
 }
 
 bool layer_types_check(JsonReader *r) {
@@ -212,8 +210,7 @@ static Value *find_value(const Items *all, const JsonValue *name) {
   if (!value) value = weights_find(r, name->string);
   if (value) return value;
   json_error(&r->file, name, "'%s' is no input, no output of a node and no weight", name->string);
-  const char *near = suggest_value(all, name->string);
-  if (near) diag_hint(r->c->diag, "did you mean '%s'?", near);
+  diag_did_you_mean(r->c->diag, suggest_value(all, name->string));
   value = value_create(r->c, name->string);
   map_set(&r->values, name->string, value);
   return NULL;

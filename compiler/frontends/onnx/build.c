@@ -70,8 +70,7 @@ static bool find_input(const Site *site, const char *name, Value **value) {
   if (*value == r->omitted) *value = NULL;
   if (scope_find(site->scope, name)) return true;
   site_error(site, "input '%s' is computed by no node", name);
-  const char *near = scope_suggest(r, site->scope, name);
-  if (near) diag_hint(r->c->diag, "did you mean '%s'?", near);
+  diag_did_you_mean(r->c->diag, scope_suggest(r, site->scope, name));
   *value = value_create(r->c, name);
   map_set(&site->scope->values, name, *value);
   return false;
@@ -224,8 +223,7 @@ static bool read_outputs(Reader *r, Scope *scope, const Onnx__GraphProto *proto)
     if (!value || value == r->omitted) {
       ok = diag_error(r->c->diag, r->c->file, "output '%s' of graph '%s' is computed by no node",
                       name, scope->graph->name);
-      const char *near = scope_suggest(r, scope, name);
-      if (near) diag_hint(r->c->diag, "did you mean '%s'?", near);
+      diag_did_you_mean(r->c->diag, scope_suggest(r, scope, name));
       continue;
     }
     vec_push(r->arena, &scope->graph->outputs, value);

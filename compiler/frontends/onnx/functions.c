@@ -70,17 +70,13 @@ static void set_argument(Reader *r, Map *arguments, const char *name,
 static bool check_parameter(const Site *site, const Onnx__FunctionProto *function, const Map *known,
                             const char *name) {
   if (map_get(known, name)) return true;
-  if (!errors_shown(site->reader))
-    return site_error(site, "function '%s' has no attribute '%s'", text_or_empty(function->name),
-                      name);
+  site_error(site, "function '%s' has no attribute '%s'", text_or_empty(function->name), name);
+  if (!errors_shown(site->reader)) return false;
   const char **names = ARENA_ARRAY(site->reader->arena, const char *, known->count + 1);
   size_t count = 0;
   for (size_t i = 0; i < known->capacity; i++)
     if (known->entries[i].key) names[count++] = known->entries[i].key;
-  const char *near = str_nearest(name, names, count);
-  site_error(site, "function '%s' has no attribute '%s'", text_or_empty(function->name), name);
-  if (near) diag_hint(site->reader->c->diag, "did you mean '%s'?", near);
-  return false;
+  return diag_suggest(site->reader->c->diag, name, names, count);
 }
 
 /* Attribute parameters: what the call gives, else the default. A default's subgraphs see nothing of
@@ -111,8 +107,7 @@ static bool bind_inputs(const Site *site, const Onnx__FunctionProto *function, S
     Value *value = *name ? scope_find(site->scope, name) : site->reader->omitted;
     if (!value) {
       ok = site_error(site, "input '%s' is computed by no node", name);
-      const char *near = scope_suggest(site->reader, site->scope, name);
-      if (near) diag_hint(site->reader->c->diag, "did you mean '%s'?", near);
+      diag_did_you_mean(site->reader->c->diag, scope_suggest(site->reader, site->scope, name));
     } else if (!scope_define(body, function->input[i], value)) {
       ok = site_error(site, "function '%s' has two inputs '%s'", text_or_empty(function->name),
                       function->input[i]);
