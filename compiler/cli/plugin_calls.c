@@ -396,6 +396,8 @@ bool call_of(Checked *k, const Trial *trial, Call *call) {
   *call = (Call){.plugin = trial->plugin,
                  .where = arena_printf(k->arena, "%s/%s", trial->plugin->folder,
                                        trial->plugin == k->plugin ? "kernel.c" : "gradient.c"),
+                 .attrs = trial->node->attrs,
+                 .attr_count = trial->node->attr_count,
                  .thorough = true};
   return trial_call(trial, &call->call);
 }

@@ -60,8 +60,6 @@ static bool case_call(Checked *k, const PluginCase *given, Call *call) {
     return diag_error(&k->cli->diag, given->where, "%s: its sizes cannot be computed", given->name);
   call->where = given->where;
   call->name = given->name;
-  call->attrs = given->attrs;
-  call->attr_count = given->attr_count;
   call_inputs(k, &trial, given->inputs, call);
   return true;
 }

@@ -164,8 +164,6 @@ static bool attempt(Checked *k, const PluginFunction *f, Trial *trial, Call *cal
     if (!choose_input(k, trial, f, (int)i, &inputs[i])) return false;
   if (!trial_inputs(trial, inputs) || !may_be_called(p, trial) || !call_of(k, trial, call))
     return false;
-  call->attrs = attrs;
-  call->attr_count = attr_count;
   trial->c.diag = &k->cli->diag;
   return call->call.function == f && is_small(&call->call);
 }
