@@ -140,15 +140,6 @@ static void add_random_points(Test *t, const PluginFunction *f) {
 
 /* --- the calls at a point --- */
 
-static TrialTensor type_of(const Tensor *tensor) {
-  TrialTensor type = {.dtype = DT_NONE};
-  if (!tensor) return type;
-  type.dtype = tensor->dtype;
-  type.rank = tensor->rank;
-  memcpy(type.dims, tensor->dims, sizeof type.dims);
-  return type;
-}
-
 /* The inputs of a gradient: of a kernel, those of the layer, its outputs, and gradients of the
  * outputs that are real. */
 static const Tensor **gradient_inputs(Test *t, const Point *point, const Plugin *g) {
@@ -161,7 +152,7 @@ static const Tensor **gradient_inputs(Test *t, const Point *point, const Plugin 
   for (size_t i = 0; n < g->inputs.count && i < p->outputs.count; i++)
     inputs[n++] = call_output(forward, (int)i);
   for (size_t i = 0; n < g->inputs.count && i < p->outputs.count; i++) {
-    TrialTensor type = type_of(call_output(forward, (int)i));
+    TrialTensor type = trial_type(call_output(forward, (int)i));
     if (dtype_is_float(type.dtype)) inputs[n++] = random_tensor(k, &type, DATA_USUAL);
   }
   return inputs;
@@ -174,7 +165,7 @@ static bool add_gradient_call(Test *t, const Point *point, const Plugin *g, cons
   Trial trial;
   Call call;
   TrialTensor *types = ARENA_ARRAY(k->arena, TrialTensor, g->inputs.count + 1);
-  for (size_t i = 0; i < g->inputs.count; i++) types[i] = type_of(inputs[i]);
+  for (size_t i = 0; i < g->inputs.count; i++) types[i] = trial_type(inputs[i]);
   if (!trial_begin(&trial, k->arena, &k->cli->diag, g, point->name, forward->attrs,
                    forward->attr_count) ||
       !trial_inputs(&trial, types) || !call_of(k, &trial, &call))

@@ -207,19 +207,11 @@ const Tensor *random_tensor(Checked *k, const TrialTensor *type, DataKind kind) 
   return tensor_from_reals(k->arena, type->dtype, type->rank, type->dims, values);
 }
 
-/* Types of the inputs of a node. */
-static TrialTensor input_type(const Trial *trial, int i) {
-  const Value *value = node_in(trial->node, i);
-  TrialTensor type = {.dtype = value ? value->dtype : DT_NONE, .rank = value ? value->rank : 0};
-  for (int d = 0; d < type.rank; d++) type.dims[d] = dim_value(value->shape[d]);
-  return type;
-}
-
 const Tensor **random_inputs(Checked *k, const Trial *trial, DataKind kind) {
   size_t count = trial->plugin->inputs.count;
   const Tensor **inputs = ARENA_ARRAY(k->arena, const Tensor *, count + 1);
   for (size_t i = 0; i < count; i++) {
-    TrialTensor type = input_type(trial, (int)i);
+    TrialTensor type = trial_input(trial, (int)i);
     inputs[i] = random_tensor(k, &type, kind);
   }
   return inputs;

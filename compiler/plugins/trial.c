@@ -3,6 +3,16 @@
 #include "plugins/trial.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+TrialTensor trial_type(const Tensor *tensor) {
+  TrialTensor type = {.dtype = DT_NONE};
+  if (!tensor) return type;
+  type.dtype = tensor->dtype;
+  type.rank = tensor->rank;
+  memcpy(type.dims, tensor->dims, sizeof type.dims);
+  return type;
+}
 
 int64_t trial_count(const TrialTensor *tensor) {
   int64_t count = 1;
@@ -74,17 +84,21 @@ bool trial_inputs(Trial *trial, const TrialTensor *inputs) {
          make_outputs(trial);
 }
 
-static TrialTensor tensor_of(const Value *value) {
-  TrialTensor tensor = {.dtype = DT_NONE};
-  if (!value) return tensor;
-  tensor.dtype = value->dtype;
-  tensor.rank = value->rank;
-  for (int d = 0; d < value->rank; d++) tensor.dims[d] = dim_value(value->shape[d]);
-  return tensor;
+static TrialTensor value_type(const Value *value) {
+  TrialTensor type = {.dtype = DT_NONE};
+  if (!value) return type;
+  type.dtype = value->dtype;
+  type.rank = value->rank;
+  for (int d = 0; d < value->rank; d++) type.dims[d] = dim_value(value->shape[d]);
+  return type;
+}
+
+TrialTensor trial_input(const Trial *trial, int i) {
+  return value_type(node_in(trial->node, i));
 }
 
 TrialTensor trial_output(const Trial *trial, int i) {
-  return tensor_of(node_out(trial->node, i));
+  return value_type(node_out(trial->node, i));
 }
 
 /* --- the call --- */
@@ -100,7 +114,7 @@ static bool add_argument(const Trial *trial, const PluginFunction *f, const Plug
   const Plugin *p = trial->plugin;
   *argument = (TrialArgument){.kind = bind->kind, .index = bind->index};
   switch (bind->kind) {
-  case BIND_INPUT: argument->tensor = tensor_of(node_in(trial->node, bind->index)); return true;
+  case BIND_INPUT: argument->tensor = trial_input(trial, bind->index); return true;
   case BIND_OUTPUT: argument->tensor = trial_output(trial, bind->index); return true;
   case BIND_SCRATCH: {
     const PluginScratch *scratch = &p->scratch.items[bind->index];
@@ -175,7 +189,7 @@ static int64_t stride_along(const Trial *trial, const PluginTensor *input, const
 
 void trial_broadcast(const Trial *trial, int input, int64_t *at) {
   const PluginTensor *tensor = &trial->plugin->inputs.items[input];
-  const TrialTensor shape = tensor_of(node_in(trial->node, input));
+  const TrialTensor shape = trial_input(trial, input);
   const TrialTensor output = trial_output(trial, 0);
   int64_t strides[MAX_RANK], count = trial_count(&output);
   for (int d = 0; d < output.rank; d++) strides[d] = stride_along(trial, tensor, &shape, d);
