@@ -36,24 +36,16 @@ int64_t random_int(Checked *k, int64_t low, int64_t high) {
 
 /* --- the program --- */
 
-static DType argument_dtype(const Plugin *p, const PluginFunction *f, const PluginBind *bind) {
-  const PluginTensor *tensor = bind->kind == BIND_INPUT    ? &p->inputs.items[bind->index]
-                               : bind->kind == BIND_OUTPUT ? &p->outputs.items[bind->index]
-                                                           : NULL;
-  if (tensor) return plugin_dtype(f, tensor->type, tensor->dtype);
-  return plugin_dtype(f, p->scratch.items[bind->index].type, p->scratch.items[bind->index].dtype);
-}
-
 /* "(const float *)a[0].data" */
 static void add_kernel_argument(Str *out, const Plugin *p, const PluginFunction *f, int i) {
   const PluginBind *bind = &f->binds[i];
   switch (bind->kind) {
   case BIND_INPUT:
-    str_addf(out, "(const %s *)a[%d].data", dtype_info(argument_dtype(p, f, bind))->c_type, i);
+    str_addf(out, "(const %s *)a[%d].data", dtype_info(plugin_bind_dtype(p, f, bind))->c_type, i);
     break;
   case BIND_OUTPUT:
   case BIND_SCRATCH:
-    str_addf(out, "(%s *)a[%d].data", dtype_info(argument_dtype(p, f, bind))->c_type, i);
+    str_addf(out, "(%s *)a[%d].data", dtype_info(plugin_bind_dtype(p, f, bind))->c_type, i);
     break;
   case BIND_NUMBER: str_addf(out, "a[%d].number", i); break;
   case BIND_REAL: str_addf(out, "(float)a[%d].real", i); break;

@@ -206,9 +206,7 @@ static void add_probe(Test *t, const Point *point, Probe probe) {
 static int input_of(const Plugin *p, const Plugin *g, int output) {
   const char *name = p->elementwise ? g->stem + strlen(p->prefix) + strlen("_grad_")
                                     : g->outputs.items[output].name + strlen("grad_");
-  for (size_t i = 0; i < p->inputs.count; i++)
-    if (strcmp(p->inputs.items[i].name, name) == 0) return (int)i;
-  return -1;
+  return plugin_find_tensor(p->inputs.items, p->inputs.count, name);
 }
 
 static void add_probes(Test *t, size_t number, const Plugin *g, size_t gradient) {

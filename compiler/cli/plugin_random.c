@@ -128,18 +128,13 @@ static bool is_small(const TrialCall *call) {
   return true;
 }
 
-static bool holds(const Trial *trial, const Expression *condition) {
-  Dim value = condition ? plugin_value(&trial->bound, condition, "the condition") : NULL;
-  return !condition || (value && dim_is_const(value) && !dim_is(value, 0));
-}
-
 /* Another kernel for an operator is not called where it does not replace that one's nodes. */
 static bool may_be_called(const Plugin *p, const Trial *trial) {
   bool another = false, may = false;
   for (size_t i = 0; i < p->patterns.count; i++) {
     if (p->patterns.items[i].nodes.count != 1) return true;
     another = true;
-    may = may || holds(trial, p->patterns.items[i].condition);
+    may = may || plugin_holds(&trial->bound, p->patterns.items[i].condition);
   }
   return may || !another;
 }

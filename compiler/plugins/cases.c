@@ -14,11 +14,6 @@ typedef struct {
   JsonFile file;
 } Reader;
 
-static double number_member(const JsonValue *object, const char *key, double missing) {
-  const JsonValue *value = json_member(object, key);
-  return value ? value->number : missing;
-}
-
 /* --- tensors --- */
 
 /* The range of an integer type, as numbers that a double can hold. */
@@ -119,9 +114,8 @@ static bool read_tensors(Reader *r, const JsonValue *json, const char *what,
   bool ok = true;
   for (size_t i = 0; i < count; i++) names[i] = tensors[i].name;
   for (size_t m = 0; m < json->count; m++) {
-    size_t i = 0;
-    while (i < count && strcmp(names[i], json->members[m].key) != 0) i++;
-    if (i == count)
+    int i = plugin_find_tensor(tensors, count, json->members[m].key);
+    if (i < 0)
       ok = unknown_name(r, &json->members[m], what, names, count);
     else
       ok = (values[i] = read_tensor(r, json->members[m].value)) != NULL && ok;
@@ -140,12 +134,6 @@ static bool check_inputs_there(Reader *r, const JsonValue *json) {
 }
 
 /* --- attributes --- */
-
-static const PluginAttr *find_attr(const Plugin *p, const char *name) {
-  for (size_t i = 0; i < p->attrs.count; i++)
-    if (strcmp(p->attrs.items[i].name, name) == 0) return &p->attrs.items[i];
-  return NULL;
-}
 
 static bool is_number(const JsonValue *json, bool whole) {
   return json->kind == JSON_NUMBER && (!whole || json->is_integer);
@@ -202,11 +190,13 @@ static bool read_attrs(Reader *r, const JsonValue *root, PluginCase *made) {
   for (size_t i = 0; i < p->attrs.count; i++) names[i] = p->attrs.items[i].name;
   made->attrs = ARENA_ARRAY(r->arena, Attr, p->attrs.count + 1);
   for (size_t i = 0; json && i < json->count; i++) {
-    const PluginAttr *attr = find_attr(p, json->members[i].key);
-    if (!attr)
+    int attr = plugin_find_attr(p, json->members[i].key);
+    if (attr < 0)
       ok = unknown_name(r, &json->members[i], "attribute", names, p->attrs.count);
     else
-      ok = read_attr(r, attr, json->members[i].value, &made->attrs[made->attr_count++]) && ok;
+      ok = read_attr(r, &p->attrs.items[attr], json->members[i].value,
+                     &made->attrs[made->attr_count++]) &&
+           ok;
   }
   for (size_t i = 0; i < p->attrs.count; i++)
     if (p->attrs.items[i].required && !(json && json_member(json, names[i])))
@@ -220,8 +210,8 @@ static bool read_case(Reader *r, const JsonValue *json, PluginCase *made) {
   const Plugin *p = r->plugin;
   const JsonValue *name = json_member(json, "name");
   *made = (PluginCase){.where = json_where(&r->file, json),
-                       .rtol = number_member(json, "rtol", 1e-5),
-                       .atol = number_member(json, "atol", 1e-6)};
+                       .rtol = json_member_number(json, "rtol", 1e-5),
+                       .atol = json_member_number(json, "atol", 1e-6)};
   made->name = name ? arena_printf(r->arena, "case %zu '%s'", json->index, name->string)
                     : arena_printf(r->arena, "case %zu", json->index);
   made->inputs = ARENA_ARRAY(r->arena, const Tensor *, p->inputs.count + 1);

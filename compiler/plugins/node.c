@@ -189,6 +189,12 @@ Dim plugin_value(const PluginNode *n, const Expression *expression, const char *
   return value;
 }
 
+bool plugin_holds(const PluginNode *n, const Expression *condition) {
+  if (!condition) return true;
+  Dim value = plugin_value(n, condition, "the condition");
+  return value && dim_is_const(value) && !dim_is(value, 0);
+}
+
 static Dim entry_value(const PluginNode *n, const PluginTensor *tensor, const PluginDim *entry) {
   return plugin_value(n, entry->value,
                       arena_printf(n->c->arena, "the shape of '%s'", tensor->name));

@@ -117,15 +117,9 @@ static const PatternAttr *find_pattern_attr(const PatternNode *node, const char 
   return NULL;
 }
 
-static int find_own_attr(const Plugin *p, const char *name) {
-  for (size_t i = 0; i < p->attrs.count; i++)
-    if (strcmp(p->attrs.items[i].name, name) == 0) return (int)i;
-  return -1;
-}
-
 static bool match_attr(Match *m, const PatternNode *wanted, const Node *node, const Attr *attr) {
   const PatternAttr *named = find_pattern_attr(wanted, attr->name);
-  int own = wanted->same_attrs ? find_own_attr(m->plugin, attr->name) : -1;
+  int own = wanted->same_attrs ? plugin_find_attr(m->plugin, attr->name) : -1;
   if (named && named->value) return is_literal(attr, named->value);
   if (named) return bind_attr(m, named->attr, attr);
   return own >= 0 ? bind_attr(m, own, attr) : says_nothing(node, attr);
@@ -352,12 +346,8 @@ static bool fits_layer(const Match *m, const Node *node) {
     if (m->plugin->attrs.items[i].required && !m->attrs[i]) return false;
   if (!plugin_bind(&n, m->c, m->plugin, node) || !plugin_check(&n) || node->checks.count)
     return false;
-  if (m->pattern->condition) {
-    Dim condition = plugin_value(&n, m->pattern->condition, "the condition");
-    if (!condition || !dim_is_const(condition) || dim_is(condition, 0)) return false;
-  }
   const PluginFunction *f = plugin_function(&n);
-  return f && same_outputs(&n, f);
+  return plugin_holds(&n, m->pattern->condition) && f && same_outputs(&n, f);
 }
 
 static bool fits_silently(const Match *m, const Node *node) {
