@@ -2,6 +2,7 @@
  * of elements and their ranges are checked here. */
 #include "plugins/cases.h"
 
+#include "io/json_attr.h"
 #include "io/schemas.h"
 
 #include <math.h>
@@ -135,51 +136,35 @@ static bool check_inputs_there(Reader *r, const JsonValue *json) {
 
 /* --- attributes --- */
 
-static bool is_number(const JsonValue *json, bool whole) {
-  return json->kind == JSON_NUMBER && (!whole || json->is_integer);
-}
-
 static bool wrong_attr(Reader *r, const PluginAttr *attr, const JsonValue *json,
                        const char *wanted) {
   return json_error(&r->file, json, "attribute '%s' must be %s, not %s", attr->name, wanted,
                     json_show(r->arena, json));
 }
 
-static bool read_list(Reader *r, const PluginAttr *attr, const JsonValue *json, Attr *made) {
+static bool check_list(Reader *r, const PluginAttr *attr, const JsonValue *json) {
   bool whole = attr->kind == ATTR_INTS;
   if (json->kind != JSON_ARRAY) return wrong_attr(r, attr, json, "a list of numbers");
-  int64_t *ints = ARENA_ARRAY(r->arena, int64_t, json->count + 1);
-  float *floats = ARENA_ARRAY(r->arena, float, json->count + 1);
-  for (size_t i = 0; i < json->count; i++) {
-    if (!is_number(json->items[i], whole))
+  for (size_t i = 0; i < json->count; i++)
+    if (!json_is_element(json->items[i], attr->kind))
       return wrong_attr(r, attr, json->items[i],
                         whole ? "a list of integers" : "a list of numbers");
-    ints[i] = json->items[i]->integer;
-    floats[i] = (float)json->items[i]->number;
-  }
-  *made = (Attr){
-      .name = attr->name, .kind = attr->kind, .count = json->count, .ints = ints, .floats = floats};
   return true;
 }
 
+static bool check_attr(Reader *r, const PluginAttr *attr, const JsonValue *json) {
+  if (attr->kind == ATTR_INTS || attr->kind == ATTR_FLOATS) return check_list(r, attr, json);
+  if (attr->is_bool && json->kind == JSON_BOOL) return true;
+  return json_is_element(json, attr->kind) || wrong_attr(r, attr, json,
+                                                         attr->kind == ATTR_INT     ? "an integer"
+                                                         : attr->kind == ATTR_FLOAT ? "a number"
+                                                                                    : "a text");
+}
+
 static bool read_attr(Reader *r, const PluginAttr *attr, const JsonValue *json, Attr *made) {
-  switch (attr->kind) {
-  case ATTR_INT:
-    if (attr->is_bool && json->kind == JSON_BOOL) {
-      *made = attr_int(attr->name, json->boolean);
-      return true;
-    }
-    *made = attr_int(attr->name, json->integer);
-    return is_number(json, true) || wrong_attr(r, attr, json, "an integer");
-  case ATTR_FLOAT:
-    *made = attr_float(attr->name, json->number);
-    return is_number(json, false) || wrong_attr(r, attr, json, "a number");
-  case ATTR_STRING:
-    if (json->kind != JSON_STRING) return wrong_attr(r, attr, json, "a text");
-    *made = attr_text(attr->name, json->string);
-    return true;
-  default: return read_list(r, attr, json, made);
-  }
+  if (!check_attr(r, attr, json)) return false;
+  *made = json_attr(r->arena, attr->name, attr->kind, json);
+  return true;
 }
 
 static bool read_attrs(Reader *r, const JsonValue *root, PluginCase *made) {

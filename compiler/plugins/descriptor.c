@@ -1,6 +1,7 @@
 /* descriptor.c: layer.json as a Plugin: what the schema cannot say is checked here. */
 #include "plugins/descriptor.h"
 
+#include "io/json_attr.h"
 #include "io/schemas.h"
 
 #include <ctype.h>
@@ -207,18 +208,6 @@ static bool check_element(Reader *r, const PluginAttr *attr, int type, const Jso
   return true;
 }
 
-static void set_list(Reader *r, Attr *attr, const JsonValue *json) {
-  int64_t *ints = ARENA_ARRAY(r->arena, int64_t, json->count + 1);
-  float *floats = ARENA_ARRAY(r->arena, float, json->count + 1);
-  for (size_t i = 0; i < json->count; i++) {
-    ints[i] = json->items[i]->integer;
-    floats[i] = (float)json->items[i]->number;
-  }
-  attr->ints = ints;
-  attr->floats = floats;
-  attr->count = json->count;
-}
-
 bool read_attr_value(Reader *r, const PluginAttr *attr, const JsonValue *json, const char *what,
                      Attr *made) {
   int type = attr_type(attr->type);
@@ -230,13 +219,8 @@ bool read_attr_value(Reader *r, const PluginAttr *attr, const JsonValue *json, c
   if (!is_list(attr->kind)) ok = check_element(r, attr, type, json, what);
   for (size_t i = 0; is_list(attr->kind) && i < json->count; i++)
     ok = check_element(r, attr, type, json->items[i], what) && ok;
-  if (!ok) return false;
-  if (is_list(attr->kind)) set_list(r, made, json);
-  made->i = json->kind == JSON_BOOL ? json->boolean : json->integer;
-  made->f = (float)json->number;
-  made->s = json->string;
-  made->s_length = json->length;
-  return true;
+  if (ok) *made = json_attr(r->arena, attr->name, attr->kind, json);
+  return ok;
 }
 
 static bool read_default(Reader *r, PluginAttr *attr) {
