@@ -206,17 +206,8 @@ static bool match_node(Match *m, int number, Node *node) {
 
 /* --- what lies between the nodes --- */
 
-static int uses_inside(const Match *m, const Value *value) {
-  int uses = 0;
-  for (size_t i = 0; i < m->pattern->nodes.count; i++)
-    for (int k = 0; k < m->nodes[i]->input_count; k++) uses += m->nodes[i]->inputs[k] == value;
-  return uses;
-}
-
-static bool is_matched(const Match *m, const Node *node) {
-  for (size_t i = 0; i < m->pattern->nodes.count; i++)
-    if (m->nodes[i] == node) return true;
-  return false;
+static int node_count(const Match *m) {
+  return (int)m->pattern->nodes.count;
 }
 
 /* An output that an inner node makes will be made where `root` stands: nobody needs it before. */
@@ -228,7 +219,7 @@ static bool is_needed_before(const Match *m, const Node *root, const Value *valu
     for (int k = 0; k < node->input_count; k++) used = used || node->inputs[k] == value;
     for (int k = 0; k < node->attr_count; k++)
       used = used || (node->attrs[k].graph && graph_uses(node->attrs[k].graph, value));
-    if (used && !is_matched(m, node)) return true;
+    if (used && !is_among(m->nodes, node_count(m), node)) return true;
   }
   return false;
 }
@@ -238,7 +229,8 @@ static bool is_closed_match(const Match *m, const Node *root) {
     const PatternValue *value = &m->pattern->values.items[i];
     const Value *made = m->values[i];
     if (!made) continue;
-    if (value->output < 0 && m->uses[made->id] != uses_inside(m, made)) return false;
+    if (value->output < 0 && m->uses[made->id] != uses_among(m->nodes, node_count(m), made))
+      return false;
     if (value->output > 0 && is_needed_before(m, root, made)) return false;
   }
   return true;
@@ -359,14 +351,10 @@ static bool fits_silently(const Match *m, const Node *node) {
 }
 
 /* `root` becomes the layer; the other nodes lose what they use and what the layer makes now. */
-static void commit(const Match *m, Node *root, const Node *made) {
-  Vec(NodeCheck) checks = {0};
-  for (size_t i = 0; i < m->pattern->nodes.count; i++) {
-    Node *node = m->nodes[i];
-    for (size_t k = 0; k < node->checks.count; k++)
-      vec_push(m->c->arena, &checks, node->checks.items[k]);
-    if (node != root) node->input_count = 0;
-  }
+static void commit(const Match *m, Node *root, Node *made) {
+  inherit_checks(m->c, m->nodes, node_count(m), root);
+  for (int i = 0; i < node_count(m); i++)
+    if (m->nodes[i] != root) m->nodes[i]->input_count = 0;
   for (int i = 0; i < made->output_count; i++) {
     Value *value = made->outputs[i];
     if (!value) continue;
@@ -374,8 +362,8 @@ static void commit(const Match *m, Node *root, const Node *made) {
     value->producer = root;
     value->producer_output = i;
   }
+  made->checks = root->checks;
   *root = *made;
-  for (size_t i = 0; i < checks.count; i++) vec_push(m->c->arena, &root->checks, checks.items[i]);
 }
 
 /* --- patterns --- */
