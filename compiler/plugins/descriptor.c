@@ -412,10 +412,8 @@ static int output_entry(const Plugin *p, const PluginDim *dim) {
   const PluginTensor *output = &p->outputs.items[0];
   for (int d = 0; d < output->rank; d++) {
     const PluginDim *other = &output->shape[d];
-    if (dim->is_rest && other->is_rest) return d;
-    if (dim->is_rest || other->is_rest || !dim->value || !other->value) continue;
-    int name = expression_name(dim->value);
-    if (name >= 0 && name == expression_name(other->value)) return d;
+    bool known = (dim->is_rest || dim->value) && (other->is_rest || other->value);
+    if (known && plugin_same_entry(dim, other)) return d;
   }
   return -1;
 }

@@ -1,4 +1,4 @@
-/* plugin.c: what a descriptor calls by a name, and the element types of what it describes. */
+/* plugin.c: what a descriptor says by itself: names, entries of shapes, element types. */
 #include "plugins/plugin.h"
 
 #include <string.h>
@@ -13,6 +13,18 @@ int plugin_find_attr(const Plugin *plugin, const char *name) {
   for (size_t i = 0; i < plugin->attrs.count; i++)
     if (strcmp(plugin->attrs.items[i].name, name) == 0) return (int)i;
   return -1;
+}
+
+const PluginDim *plugin_entry(const PluginTensor *tensor, int rank, int d) {
+  int rest = tensor->rest < 0 ? 0 : rank - (tensor->rank - 1);
+  if (tensor->rest < 0 || d < tensor->rest) return &tensor->shape[d];
+  return &tensor->shape[d < tensor->rest + rest ? tensor->rest : d - rest + 1];
+}
+
+bool plugin_same_entry(const PluginDim *a, const PluginDim *b) {
+  if (a->is_rest || b->is_rest) return a->is_rest && b->is_rest;
+  int name = expression_name(a->value);
+  return name >= 0 && name == expression_name(b->value);
 }
 
 DType plugin_dtype(const PluginFunction *function, int type, DType dtype) {

@@ -224,11 +224,15 @@ void plugin_make_op(Arena *arena, Plugin *plugin);
 void plugin_make_gradients(Arena *arena, Plugin *plugin, bool (*has)(void *context, int input),
                            void *context);
 
-/* --- names and element types (plugin.c) --- */
+/* --- names, entries of shapes, element types (plugin.c) --- */
 
 /* The position of what has that name; -1: nothing has. */
 int plugin_find_tensor(const PluginTensor *tensors, size_t count, const char *name);
 int plugin_find_attr(const Plugin *plugin, const char *name);
+/* The entry of the tensor's shape that says what dim `d` of a value of that rank is. */
+const PluginDim *plugin_entry(const PluginTensor *tensor, int rank, int d);
+/* The same in both shapes: the same name, or "...". */
+bool plugin_same_entry(const PluginDim *a, const PluginDim *b);
 /* For the type of a tensor: "float32", of a variable that of the function. */
 DType plugin_dtype(const PluginFunction *function, int type, DType dtype);
 /* The type of the elements that a pointer among the function's parameters points to; DT_NONE: it is
