@@ -118,11 +118,6 @@ typedef struct {
   Vec(int) chunks;
 } Text;
 
-static void need_name(Checked *k, Text *text, const char *name) {
-  for (int i = 0; i < runtime_chunk_count; i++)
-    if (strcmp(runtime_chunks[i].names[0], name) == 0) vec_push(k->arena, &text->chunks, i);
-}
-
 static void add_function(Checked *k, void *context, int number, const Plugin *p,
                          const PluginFunction *f, bool vector) {
   Text *text = context;
@@ -130,7 +125,7 @@ static void add_function(Checked *k, void *context, int number, const Plugin *p,
   vec_push(k->arena, &text->chunks, vector ? f->kernel.vector_chunk : f->kernel.chunk);
   for (int i = 0; vector && i < 3; i++) {
     static const char *const names[] = {"ctc_v_load_lanes", "ctc_v_store_lanes", "ctc_v_set"};
-    need_name(k, text, names[i]);
+    vec_push(k->arena, &text->chunks, kernel_chunk_named(names[i]));
   }
 }
 
@@ -141,7 +136,7 @@ static bool write_program(Checked *k, const char *path) {
                    .library = &k->set->library};
   Options options = {.line_directives = true};
   Text text = {.scope = scope_create(k->arena, NULL)};
-  need_name(k, &text, "ctc_dim");
+  vec_push(k->arena, &text.chunks, kernel_chunk_named("ctc_dim"));
   each_function(k, &text, add_function);
   return emit_c_around(&c, &options, text.chunks.items, text.chunks.count, "plugin_check.c",
                        text.scope, path);

@@ -288,13 +288,13 @@ static bool add_functions(Loader *l) {
 
 /* --- definitions --- */
 
-/* The names of the runtime's definitions. */
+/* The names of the runtime's definitions. Those for a GPU come last and may have the same name. */
 static const Map *runtime_names(PluginSet *set) {
   if (set->runtime.count) return &set->runtime;
   set->runtime = map_in(set->arena);
   for (int i = 0; i < runtime_chunk_count; i++)
     for (const char *const *name = runtime_chunks[i].names; *name; name++)
-      map_set(&set->runtime, *name, (void *)((intptr_t)i + 1));
+      if (!map_get(&set->runtime, *name)) map_set(&set->runtime, *name, (void *)((intptr_t)i + 1));
   return &set->runtime;
 }
 
