@@ -11,6 +11,7 @@
 #include "block.h"
 #include "launch.h"
 #include "fibers.h"
+#include "races.h"
 #include "sanitizer.h"
 #include <algorithm>
 #include <stdarg.h>
@@ -188,6 +189,10 @@ void resume(int number) {
 
 // --- what kernels call ---
 
+bool tells_accesses() {
+  return now.launch->unit->tells_accesses;
+}
+
 int barrier(ctc_site site, int predicate) {
   if (now.at_barrier == 0) {
     now.first_site = site;
@@ -200,6 +205,7 @@ int barrier(ctc_site site, int predicate) {
     for (Thread &thread : now.threads) thread.state = State::ready;
     now.at_barrier = 0;
     now.barrier_result = now.predicates;
+    if (tells_accesses()) races_barrier();
     wait_in(State::ready, site); /* so that the next part of the block begins in its own order */
   } else {
     wait_in(State::at_barrier, site);
@@ -249,6 +255,7 @@ void warp(ctc_site site, unsigned mask, const ctc_exchange *exchange) {
     }
   }
   exchange_values(first, present);
+  if (exchange->source == CTC_FROM_NONE && tells_accesses()) races_warp(first, present);
   for (int i = 0; i < CTC_WARP_LANES; i++)
     if (present >> i & 1) now.threads[first + i].state = State::ready;
 }
@@ -261,7 +268,15 @@ unsigned active() {
   return lanes;
 }
 
-const ctc_machine machine = {barrier, warp, active};
+void access(const void *address, unsigned bytes, int kind, const void *code) {
+  races_access(now.current, address, bytes, kind, code);
+}
+
+void fence() {
+  if (tells_accesses()) races_fence();
+}
+
+const ctc_machine machine = {barrier, warp, active, access, fence};
 
 // --- blocks ---
 
@@ -300,6 +315,7 @@ void begin_block() {
         now.threads[i].index = {x, y, z};
       }
   now.at_barrier = 0;
+  if (tells_accesses()) races_begin_block((unsigned)now.threads.size());
 }
 
 bool all_done() {
@@ -337,6 +353,7 @@ void launch_run(const Launch &launch, Order by, uint64_t seed) {
   now.order.clear();
   now.current = -1;
   *now.place = {{0, 0, 0}, {0, 0, 0}, launch.threads, launch.blocks};
+  if (tells_accesses()) races_begin_launch(launch);
   size_t blocks = (size_t)launch.blocks.x * launch.blocks.y * launch.blocks.z;
   std::vector<int> order;
   put_in_order(order, blocks);

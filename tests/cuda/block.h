@@ -29,10 +29,15 @@ struct ctc_exchange {
   void *result;
 };
 
+/* Kinds of accesses that kernels compiled to find races tell. */
+enum { CTC_READ = 0, CTC_WRITE = 1, CTC_ATOMIC = 2 };
+
 struct ctc_machine {
   int (*barrier)(ctc_site site, int predicate); /* how many threads' predicate was true */
   void (*warp)(ctc_site site, unsigned mask, const ctc_exchange *exchange);
   unsigned (*active)(); /* lanes of the warp that have not ended */
+  void (*access)(const void *address, unsigned bytes, int kind, const void *code);
+  void (*fence)(); /* __threadfence */
 };
 
 /* One per compiled text, under the name ctc_the_unit. */
@@ -41,6 +46,7 @@ struct ctc_unit {
   const ctc_machine **machine;
   char *shared_begin, *shared_end; /* all __shared__ variables */
   char *dynamic;                   /* the extern one: CTC_DYNAMIC_BYTES */
+  bool tells_accesses;             /* machine.access is called */
 };
 
 /* One per kernel, under the name ctc_kernel_NAME. */

@@ -16,6 +16,16 @@
 
 #define CTC_ON_CPU 1
 
+/* CTC_RACES: compiled with -fsanitize=thread, whose calls before each access come to the functions
+ * below. */
+#if defined(CTC_RACES)
+#define CTC_TELLS_ACCESSES true
+#define CTC_SILENT __attribute__((no_sanitize("thread")))
+#else
+#define CTC_TELLS_ACCESSES false
+#define CTC_SILENT
+#endif
+
 /* --- this text's part of the machine --- */
 
 static ctc_place ctc_here;
@@ -24,8 +34,49 @@ alignas(1024) static char ctc_dynamic[CTC_DYNAMIC_BYTES];
 extern "C" __attribute__((visibility("hidden"))) char __start_ctc_shared[], __stop_ctc_shared[];
 __attribute__((section("ctc_shared"), used, aligned(16))) static char ctc_shared_first[16];
 
-extern "C" __attribute__((visibility("default"))) const ctc_unit ctc_the_unit = {
-    &ctc_here, &ctc_the_machine, __start_ctc_shared, __stop_ctc_shared, ctc_dynamic};
+extern "C" __attribute__((visibility("default")))
+const ctc_unit ctc_the_unit = {&ctc_here,         &ctc_the_machine, __start_ctc_shared,
+                               __stop_ctc_shared, ctc_dynamic,      CTC_TELLS_ACCESSES};
+
+#if defined(CTC_RACES)
+#define CTC_HOOK extern "C" __attribute__((no_sanitize("thread"), visibility("hidden"), used)) void
+#define CTC_CODE __builtin_return_address(0)
+#define CTC_ACCESS_HOOKS(n)                                                                        \
+  CTC_HOOK __tsan_read##n(void *p) {                                                               \
+    ctc_the_machine->access(p, n, CTC_READ, CTC_CODE);                                             \
+  }                                                                                                \
+  CTC_HOOK __tsan_write##n(void *p) {                                                              \
+    ctc_the_machine->access(p, n, CTC_WRITE, CTC_CODE);                                            \
+  }                                                                                                \
+  CTC_HOOK __tsan_unaligned_read##n(void *p) {                                                     \
+    ctc_the_machine->access(p, n, CTC_READ, CTC_CODE);                                             \
+  }                                                                                                \
+  CTC_HOOK __tsan_unaligned_write##n(void *p) {                                                    \
+    ctc_the_machine->access(p, n, CTC_WRITE, CTC_CODE);                                            \
+  }
+CTC_ACCESS_HOOKS(1)
+CTC_ACCESS_HOOKS(2)
+CTC_ACCESS_HOOKS(4)
+CTC_ACCESS_HOOKS(8)
+CTC_ACCESS_HOOKS(16)
+CTC_HOOK __tsan_read_range(void *p, unsigned long n) {
+  ctc_the_machine->access(p, (unsigned)n, CTC_READ, CTC_CODE);
+}
+CTC_HOOK __tsan_write_range(void *p, unsigned long n) {
+  ctc_the_machine->access(p, (unsigned)n, CTC_WRITE, CTC_CODE);
+}
+CTC_HOOK __tsan_func_entry(void *) {}
+CTC_HOOK __tsan_func_exit() {}
+CTC_HOOK __tsan_init() {}
+#endif
+
+CTC_SILENT static inline void ctc_tell_atomic(const void *p, unsigned bytes) {
+#if defined(CTC_RACES)
+  ctc_the_machine->access(p, bytes, CTC_WRITE | CTC_ATOMIC, __builtin_return_address(0));
+#else
+  (void)p, (void)bytes;
+#endif
+}
 
 /* The entry of a kernel: arguments by address, as cuLaunchKernel gets them. */
 template <auto kernel> struct ctc_entry;
@@ -266,14 +317,18 @@ CTC_REDUCE(__reduce_and_sync, unsigned, a &b)
 CTC_REDUCE(__reduce_or_sync, unsigned, a | b)
 CTC_REDUCE(__reduce_xor_sync, unsigned, a ^ b)
 
-/* Blocks run in turn and a thread goes on until it waits: a fence has nothing to do, and an atomic
- * is a plain update. */
-static inline void __threadfence() {}
+/* Blocks run in turn and a thread goes on until it waits: an atomic is a plain update. */
+static inline void __threadfence() {
+  ctc_the_machine->fence();
+}
 static inline void __threadfence_block() {}
-static inline void __threadfence_system() {}
+static inline void __threadfence_system() {
+  ctc_the_machine->fence();
+}
 
 #define CTC_ATOMIC(name, T, expression)                                                            \
-  static inline T name(T *p, T value) {                                                            \
+  CTC_SILENT static inline T name(T *p, T value) {                                                 \
+    ctc_tell_atomic(p, sizeof *p);                                                                 \
     T old = *p;                                                                                    \
     *p = expression;                                                                               \
     return old;                                                                                    \
@@ -286,7 +341,8 @@ static inline void __threadfence_system() {}
   CTC_ATOMIC(atomicAnd, T, (T)(old & value))                                                       \
   CTC_ATOMIC(atomicOr, T, (T)(old | value))                                                        \
   CTC_ATOMIC(atomicXor, T, (T)(old ^ value))                                                       \
-  static inline T atomicCAS(T *p, T compare, T value) {                                            \
+  CTC_SILENT static inline T atomicCAS(T *p, T compare, T value) {                                 \
+    ctc_tell_atomic(p, sizeof *p);                                                                 \
     T old = *p;                                                                                    \
     if (old == compare) *p = value;                                                                \
     return old;                                                                                    \
@@ -409,8 +465,11 @@ static inline ctc_u64 __umul64hi(ctc_u64 a, ctc_u64 b) {
 static inline long long __mul64hi(long long a, long long b) {
   return (long long)((__int128)a * b >> 64);
 }
+static inline int ctc_low24(int x) {
+  return (int)((unsigned)x << 8) >> 8;
+}
 static inline int __mul24(int a, int b) {
-  return (int)((unsigned)(a << 8 >> 8) * (unsigned)(b << 8 >> 8));
+  return (int)((unsigned)ctc_low24(a) * (unsigned)ctc_low24(b));
 }
 static inline unsigned __umul24(unsigned a, unsigned b) {
   return (a & 0xffffff) * (b & 0xffffff);

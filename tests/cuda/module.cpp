@@ -2,13 +2,13 @@
  * compiled, "PTX" a line that names its file. */
 #include "driver.h"
 #include "image.h"
+#include "reports.h"
 #include "sanitizer.h"
 #include <dlfcn.h>
 #include <elf.h>
 #include <map>
 #include <memory>
 #include <set>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string>
@@ -62,6 +62,7 @@ static CUresult load(Module *module, const char *path) {
     fprintf(stderr, "cuda stand-in: %s\n", dlerror());
     return CUDA_ERROR_INVALID_IMAGE;
   }
+  reports_by_sanitizers(module->library);
   module->unit = (const ctc_unit *)dlsym(module->library, "ctc_the_unit");
   return module->unit ? CUDA_SUCCESS : CUDA_ERROR_NO_BINARY_FOR_GPU;
 }
@@ -213,10 +214,7 @@ static void fence_dynamic(const Launch &launch, bool closed) {
 }
 
 static void run(const Launch &launch) {
-  static bool watched;
-  if (!watched && __sanitizer_set_death_callback)
-    __sanitizer_set_death_callback(launch_print_current);
-  watched = true;
+  SignalReports reports;
   uint64_t seed;
   Order order = order_wanted(&seed);
   fence_dynamic(launch, true);

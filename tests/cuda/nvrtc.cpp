@@ -180,6 +180,15 @@ static std::string entries_of(const std::string &code) {
   return entries;
 }
 
+/* A type without __align__(…) and alignas(…): dynamic memory is aligned for all. */
+static std::string without_alignment(std::string type) {
+  for (const char *word : {"__align__", "alignas"}) {
+    size_t at = type.find(word);
+    if (at != std::string::npos) type.erase(at, closing(type, type.find('(', at)) + 1 - at);
+  }
+  return type;
+}
+
 /* `extern __shared__ T name[];` becomes a pointer to the unit's dynamic memory, on the same line.
  */
 static std::string with_dynamic_memory(const std::string &text, const std::string &code) {
@@ -188,17 +197,15 @@ static std::string with_dynamic_memory(const std::string &text, const std::strin
   for (size_t at = 0; (at = code.find("extern", at)) != std::string::npos; at += 6) {
     size_t shared = skip_spaces(code, at + 6), end = code.find(';', at);
     if (code.compare(shared, 10, "__shared__") || end == std::string::npos) continue;
-    size_t square = code.rfind('[', end);
-    if (square == std::string::npos || square < shared) continue;
-    size_t name_end = square;
+    size_t name_end = code.rfind('[', end);
+    if (name_end == std::string::npos || name_end < shared) continue;
     while (isspace((unsigned char)code[name_end - 1])) name_end--;
-    size_t name = name_end;
-    while (in_word(code[name - 1])) name--;
-    std::string type = text.substr(shared + 10, name - shared - 10);
-    result += text.substr(done, at - done) + "typedef " + type + " ctc_type_of_" +
-              text.substr(name, name_end - name) + "; ctc_type_of_" +
-              text.substr(name, name_end - name) + " *const " + text.substr(name, name_end - name) +
-              " = (ctc_type_of_" + text.substr(name, name_end - name) + " *)ctc_dynamic;";
+    size_t begin = name_end;
+    while (in_word(code[begin - 1])) begin--;
+    std::string type = without_alignment(code.substr(shared + 10, begin - shared - 10)),
+                name = code.substr(begin, name_end - begin);
+    result +=
+        text.substr(done, at - done) + type + " *const " + name + " = (" + type + " *)ctc_dynamic;";
     done = end + 1;
   }
   return result + text.substr(done);
@@ -213,19 +220,29 @@ static std::string unit_text(const Program &program) {
 
 // --- compiling ---
 
-/* CTC_CUDA_SANITIZE=0 or 1; by default kernels are checked if the program is. */
-static bool sanitized() {
-  return setting_number("CTC_CUDA_SANITIZE", __asan_init != nullptr) != 0;
+/* CTC_CUDA_RACES=1: every access is told (races.cpp). */
+static bool race_checked() {
+  return setting_number("CTC_CUDA_RACES", 0) != 0;
 }
 
+/* CTC_CUDA_SANITIZE=0 or 1; by default kernels are checked if the program is. */
+static bool sanitized() {
+  return !race_checked() && setting_number("CTC_CUDA_SANITIZE", __asan_init != nullptr) != 0;
+}
+
+/* Without the last words: the files. */
 static std::string command_of(const Program &program) {
   std::string command = setting("CTC_CUDA_CXX", "g++");
   command += std::string(" ") + setting("CTC_CUDA_FLAGS", "-O1");
-  command += " -std=c++17 -w -g1 -fPIC -shared -fvisibility=hidden -fno-strict-aliasing "
+  command += " -std=c++17 -w -g1 -fPIC -shared -fvisibility=hidden -fno-exceptions "
+             "-fno-strict-aliasing "
              "-fno-math-errno -ffp-contract=off";
   if (sanitized())
     command +=
         " -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-sections=ctc_shared";
+  else
+    command += " -fsanitize=alignment -fsanitize-undefined-trap-on-error";
+  if (race_checked()) command += " -fsanitize=thread -DCTC_RACES -nodefaultlibs";
   for (const std::string &define : program.defines) command += " " + quoted(define);
   return command + " -I" + quoted(own_folder());
 }
@@ -248,8 +265,8 @@ static bool compile(Program *program, const std::string &text, const std::string
     program->log = "cuda stand-in: cannot write " + own + ".cpp\n";
     return false;
   }
-  program->log = run_and_read(
-      command_of(*program) + " -o " + quoted(own) + " " + quoted(own + ".cpp"), &status);
+  std::string files = " -o " + quoted(own) + " " + quoted(own + ".cpp") + " -lm -lc -lgcc";
+  program->log = run_and_read(command_of(*program) + files, &status);
   unlink((own + ".cpp").c_str());
   if (!status) rename(own.c_str(), path.c_str());
   return !status;
