@@ -18,8 +18,8 @@
 #include <vector>
 
 struct Function {
-  const ctc_kernel *kernel;
-  const ctc_unit *unit;
+  const cpu_kernel *kernel;
+  const cpu_unit *unit;
   unsigned most_shared; /* dynamic bytes of a launch */
 };
 
@@ -27,7 +27,7 @@ struct Module {
   void *library;
   int file; /* stays open: the loader knows a library by its name, which is the number of the file
              */
-  const ctc_unit *unit;
+  const cpu_unit *unit;
   std::map<std::string, Function> functions;
 };
 
@@ -63,7 +63,7 @@ static CUresult load(Module *module, const char *path) {
     return CUDA_ERROR_INVALID_IMAGE;
   }
   reports_by_sanitizers(module->library);
-  module->unit = (const ctc_unit *)dlsym(module->library, "ctc_the_unit");
+  module->unit = (const cpu_unit *)dlsym(module->library, "cpu_the_unit");
   return module->unit ? CUDA_SUCCESS : CUDA_ERROR_NO_BINARY_FOR_GPU;
 }
 
@@ -118,10 +118,10 @@ CTC_API CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, cons
   CTC_CALL(NEEDS_CONTEXT);
   if (!function || !name) return CUDA_ERROR_INVALID_VALUE;
   if (!modules.count(module)) return CUDA_ERROR_INVALID_HANDLE;
-  void *kernel = dlsym(module->library, (std::string("ctc_kernel_") + name).c_str());
+  void *kernel = dlsym(module->library, (std::string("cpu_kernel_") + name).c_str());
   if (!kernel) return CUDA_ERROR_NOT_FOUND;
   Function &made = module->functions[name];
-  if (!made.kernel) made = {(const ctc_kernel *)kernel, module->unit, SHARED_DEFAULT};
+  if (!made.kernel) made = {(const cpu_kernel *)kernel, module->unit, SHARED_DEFAULT};
   *function = &made;
   return CUDA_SUCCESS;
 }
@@ -208,9 +208,9 @@ static void fence_dynamic(const Launch &launch, bool closed) {
   if (!__asan_poison_memory_region) return;
   unsigned used = (launch.shared_bytes + 7) / 8 * 8;
   if (closed)
-    __asan_poison_memory_region(launch.unit->dynamic + used, CTC_DYNAMIC_BYTES - used);
+    __asan_poison_memory_region(launch.unit->dynamic + used, CPU_DYNAMIC_BYTES - used);
   else
-    __asan_unpoison_memory_region(launch.unit->dynamic, CTC_DYNAMIC_BYTES);
+    __asan_unpoison_memory_region(launch.unit->dynamic, CPU_DYNAMIC_BYTES);
 }
 
 static void run(const Launch &launch) {
@@ -222,7 +222,7 @@ static void run(const Launch &launch) {
   fence_dynamic(launch, false);
 }
 
-static CUresult check_shape(CUfunction function, const ctc_index &blocks, const ctc_index &threads,
+static CUresult check_shape(CUfunction function, const cpu_index &blocks, const cpu_index &threads,
                             unsigned shared) {
   unsigned long long n = (unsigned long long)threads.x * threads.y * threads.z;
   bool fits = blocks.x && blocks.y && blocks.z && n && blocks.x <= 2147483647u &&

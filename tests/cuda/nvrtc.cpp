@@ -140,7 +140,7 @@ static std::string first_argument(const std::string &code, size_t open) {
   return code.substr(open + 1, i - open - 1);
 }
 
-/* CTC_CPU_ENTRY(name, bound) for the kernel whose __global__ ends at `at`; "": no kernel is defined
+/* CPU_KERNEL(name, bound) for the kernel whose __global__ ends at `at`; "": no kernel is defined
  * there. */
 static std::string entry_at(const std::string &code, size_t at) {
   std::string bound = "0";
@@ -160,7 +160,7 @@ static std::string entry_at(const std::string &code, size_t at) {
       continue;
     }
     size_t body = skip_spaces(code, close + 1);
-    return body < code.size() && code[body] == '{' ? "CTC_CPU_ENTRY(" + word + ", (" + bound + "))\n"
+    return body < code.size() && code[body] == '{' ? "CPU_KERNEL(" + word + ", (" + bound + "))\n"
                                                    : "";
   }
 }
@@ -205,7 +205,7 @@ static std::string with_dynamic_memory(const std::string &text, const std::strin
     std::string type = without_alignment(code.substr(shared + 10, begin - shared - 10)),
                 name = code.substr(begin, name_end - begin);
     result +=
-        text.substr(done, at - done) + type + " *const " + name + " = (" + type + " *)ctc_dynamic;";
+        text.substr(done, at - done) + type + " *const " + name + " = (" + type + " *)cpu_dynamic;";
     done = end + 1;
   }
   return result + text.substr(done);
@@ -230,6 +230,14 @@ static bool sanitized() {
   return !race_checked() && setting_number("CTC_CUDA_SANITIZE", __asan_init != nullptr) != 0;
 }
 
+/* What makes fmaf one instruction. Nothing is contracted, so results do not depend on it. */
+static const char *processor_flags() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return " -mavx2 -mfma";
+#endif
+  return "";
+}
+
 /* Without the last words: the files. */
 static std::string command_of(const Program &program) {
   std::string command = setting("CTC_CUDA_CXX", "g++");
@@ -237,12 +245,13 @@ static std::string command_of(const Program &program) {
   command += " -std=c++17 -w -g1 -fPIC -shared -fvisibility=hidden -fno-exceptions "
              "-fno-strict-aliasing "
              "-fno-math-errno -ffp-contract=off";
+  command += processor_flags();
   if (sanitized())
     command +=
-        " -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-sections=ctc_shared";
+        " -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-sections=cpu_shared";
   else
     command += " -fsanitize=alignment -fsanitize-undefined-trap-on-error";
-  if (race_checked()) command += " -fsanitize=thread -DCTC_RACES -nodefaultlibs";
+  if (race_checked()) command += " -fsanitize=thread -DCPU_RACES -nodefaultlibs";
   for (const std::string &define : program.defines) command += " " + quoted(define);
   return command + " -I" + quoted(own_folder());
 }

@@ -48,7 +48,7 @@ struct Page {
 };
 
 struct Warp {
-  unsigned short clock[CTC_WARP_LANES][CTC_WARP_LANES]; /* [whose][of whom] */
+  unsigned short clock[CPU_WARP_LANES][CPU_WARP_LANES]; /* [whose][of whom] */
 };
 
 /* A conflicting write that counts only if it changes the value. */
@@ -72,12 +72,12 @@ Doubt doubt;
 
 // --- reports ---
 
-ctc_index index_of(unsigned number, const ctc_index &n) {
+cpu_index index_of(unsigned number, const cpu_index &n) {
   return {number % n.x, number / n.x % n.y, number / n.x / n.y};
 }
 
 void print_thread(const Access &access) {
-  ctc_index t = index_of(access.thread, launch->threads);
+  cpu_index t = index_of(access.thread, launch->threads);
   fprintf(stderr, "thread (%u,%u,%u)", t.x, t.y, t.z);
   if (access.block != block) fprintf(stderr, " of another block");
 }
@@ -101,15 +101,15 @@ std::string source_of(const Access &access) {
 }
 
 bool in_shared(uintptr_t address) {
-  const ctc_unit *unit = launch->unit;
+  const cpu_unit *unit = launch->unit;
   return (address >= (uintptr_t)unit->shared_begin && address < (uintptr_t)unit->shared_end) ||
          (address >= (uintptr_t)unit->dynamic &&
-          address < (uintptr_t)unit->dynamic + CTC_DYNAMIC_BYTES);
+          address < (uintptr_t)unit->dynamic + CPU_DYNAMIC_BYTES);
 }
 
 [[noreturn]] void report(const void *address, unsigned bytes, const Access &self, bool writes,
                          const Access &other, bool other_wrote) {
-  ctc_index b = index_of(block - first_block, launch->blocks);
+  cpu_index b = index_of(block - first_block, launch->blocks);
   fprintf(stderr,
           "cuda stand-in: kernel %s, block (%u,%u,%u): race in %s memory: ", launch->kernel->name,
           b.x, b.y, b.z, in_shared((uintptr_t)address) ? "shared" : "global");
@@ -165,9 +165,9 @@ bool is_known(const Access &old, bool shared) {
 bool is_before(const Access &old, const Access &now) {
   if (old.block != now.block) return fenced;
   if (old.thread == now.thread || old.epoch != now.epoch) return true;
-  int warp = now.thread / CTC_WARP_LANES, lane = now.thread % CTC_WARP_LANES;
-  return old.thread / CTC_WARP_LANES == warp &&
-         warps[warp].clock[lane][old.thread % CTC_WARP_LANES] > old.clock;
+  int warp = now.thread / CPU_WARP_LANES, lane = now.thread % CPU_WARP_LANES;
+  return old.thread / CPU_WARP_LANES == warp &&
+         warps[warp].clock[lane][old.thread % CPU_WARP_LANES] > old.clock;
 }
 
 bool conflicts(const Access &old, const Access &now, bool shared) {
@@ -185,7 +185,7 @@ void note_read(Cell &cell, const Access &now, bool shared) {
     cell.read = now;
     return;
   }
-  bool other_warp = cell.read.thread / CTC_WARP_LANES != now.thread / CTC_WARP_LANES ||
+  bool other_warp = cell.read.thread / CPU_WARP_LANES != now.thread / CPU_WARP_LANES ||
                     cell.read.block != now.block;
   if (other_warp || !is_known(cell.other_read, shared) || is_before(cell.other_read, now))
     cell.other_read = now;
@@ -198,7 +198,7 @@ struct Place {
 };
 
 void visit(Cell &cell, const Access &now, int kind, const Place &place) {
-  bool writes = kind & CTC_WRITE, atomic = kind & CTC_ATOMIC;
+  bool writes = kind & CPU_WRITE, atomic = kind & CPU_ATOMIC;
   for (const Access *written : {&cell.write, &cell.atomic}) {
     if ((atomic && written == &cell.atomic) || !conflicts(*written, now, place.shared)) continue;
     if (!writes) report(place.address, place.bytes, now, writes, *written, true);
@@ -236,7 +236,7 @@ void races_begin_launch(const Launch &begun) {
 void races_begin_block(unsigned threads) {
   block++;
   epoch = 0;
-  warps.assign((threads + CTC_WARP_LANES - 1) / CTC_WARP_LANES, Warp());
+  warps.assign((threads + CPU_WARP_LANES - 1) / CPU_WARP_LANES, Warp());
 }
 
 void races_barrier() {
@@ -250,23 +250,23 @@ void races_fence() {
 
 void races_warp(int first, unsigned mask) {
   races_settle();
-  Warp &warp = warps[first / CTC_WARP_LANES];
-  unsigned short latest[CTC_WARP_LANES] = {0};
-  for (int i = 0; i < CTC_WARP_LANES; i++) {
+  Warp &warp = warps[first / CPU_WARP_LANES];
+  unsigned short latest[CPU_WARP_LANES] = {0};
+  for (int i = 0; i < CPU_WARP_LANES; i++) {
     if (!(mask >> i & 1)) continue;
     warp.clock[i][i]++;
-    for (int j = 0; j < CTC_WARP_LANES; j++)
+    for (int j = 0; j < CPU_WARP_LANES; j++)
       if (warp.clock[i][j] > latest[j]) latest[j] = warp.clock[i][j];
   }
-  for (int i = 0; i < CTC_WARP_LANES; i++)
+  for (int i = 0; i < CPU_WARP_LANES; i++)
     if (mask >> i & 1) memcpy(warp.clock[i], latest, sizeof latest);
 }
 
 void races_access(int thread, const void *address, unsigned bytes, int kind, const void *code) {
   races_settle();
-  int lane = thread % CTC_WARP_LANES;
+  int lane = thread % CPU_WARP_LANES;
   Access now = {block, epoch, (unsigned short)thread,
-                warps[thread / CTC_WARP_LANES].clock[lane][lane],
+                warps[thread / CPU_WARP_LANES].clock[lane][lane],
                 (int)((const char *)code - (const char *)launch->unit)};
   uintptr_t from = (uintptr_t)address, end = from + bytes;
   Place place = {address, bytes, in_shared(from)};

@@ -12,7 +12,7 @@ void races_barrier();
 void races_warp(int first, unsigned mask);
 /* Some thread of the launch has called __threadfence: blocks may wait for each other's data. */
 void races_fence();
-/* Thread `thread` of the block is about to access memory; kind: CTC_READ … */
+/* Thread `thread` of the block is about to access memory; kind: CPU_READ … */
 void races_access(int thread, const void *address, unsigned bytes, int kind, const void *code);
 /* The thread that made the last access does something else: its write is done. */
 void races_settle();
