@@ -127,6 +127,15 @@ def check_host_program(_):
     caught("graphs", "CudaError: cuMemAlloc_v2: 2", memory=1000)
 
 
+def check_kept_cubins(folder):
+    """A cubin from a run without checks is not taken for one with them, also where the program keeps it by NVRTC's version."""
+    kept = folder / "kept.cubin"
+    holds("keeps_cubin", kept=kept)
+    holds("loads_cubin", kept=kept)
+    for settings in ({"races": 1}, {"sanitize": 1}, {"flags": "-O2"}):
+        caught("loads_cubin", "cuModuleLoadData: 209", kept=kept, **settings)
+
+
 def toolkit():
     """The folder of a CUDA toolkit, or None."""
     nvcc = shutil.which("nvcc")

@@ -42,6 +42,7 @@ struct cpu_machine {
 
 /* One per compiled text, under the name cpu_the_unit. */
 struct cpu_unit {
+  const char *built; /* build_key() of nvrtc.cpp: stays the first */
   cpu_place *place;
   const cpu_machine **machine;
   char *shared_begin, *shared_end; /* all __shared__ variables */

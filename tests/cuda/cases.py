@@ -2,6 +2,7 @@
 """Kernels on the device that libcuda.so.1 gives: `cases.py NAME…` runs cases, `cases.py` lists them. All but those of the kernels in wrong/ must
 hold on a GPU too; numpy says what is right."""
 import ctypes
+import os
 import pathlib
 import sys
 
@@ -503,6 +504,16 @@ RIGHT = list(CASES)
 
 
 # --- wrong programs and kernels: what they do is told by the stand-in, or by the result ---
+
+
+@case
+def keeps_cubin(gpu):
+    pathlib.Path(os.environ["CTC_CUDA_KEPT"]).write_bytes(gpu.cubin((HERE / "kernels/blocks.cu").read_text()).raw)
+
+
+@case
+def loads_cubin(gpu):
+    made(gpu, "cuModuleLoadData", pathlib.Path(os.environ["CTC_CUDA_KEPT"]).read_bytes())
 
 
 @case

@@ -34,9 +34,9 @@ alignas(1024) static char cpu_dynamic[CPU_DYNAMIC_BYTES];
 extern "C" __attribute__((visibility("hidden"))) char __start_cpu_shared[], __stop_cpu_shared[];
 __attribute__((section("cpu_shared"), used, aligned(16))) static char cpu_shared_first[16];
 
-extern "C" __attribute__((visibility("default")))
-const cpu_unit cpu_the_unit = {&cpu_here,         &cpu_the_machine, __start_cpu_shared,
-                               __stop_cpu_shared, cpu_dynamic,      CPU_TELLS_ACCESSES};
+extern "C" __attribute__((visibility("default"))) const cpu_unit cpu_the_unit = {
+    CPU_BUILT,         &cpu_here,   &cpu_the_machine,  __start_cpu_shared,
+    __stop_cpu_shared, cpu_dynamic, CPU_TELLS_ACCESSES};
 
 #if defined(CPU_RACES)
 #define CPU_HOOK extern "C" __attribute__((no_sanitize("thread"), visibility("hidden"), used)) void

@@ -64,7 +64,9 @@ static CUresult load(Module *module, const char *path) {
   }
   reports_by_sanitizers(module->library);
   module->unit = (const cpu_unit *)dlsym(module->library, "cpu_the_unit");
-  return module->unit ? CUDA_SUCCESS : CUDA_ERROR_NO_BINARY_FOR_GPU;
+  if (module->unit && module->unit->built == build_key()) return CUDA_SUCCESS;
+  fprintf(stderr, "cuda stand-in: a cubin that was compiled under other settings is refused\n");
+  return CUDA_ERROR_NO_BINARY_FOR_GPU;
 }
 
 static CUresult load_image(Module *module, const void *image) {

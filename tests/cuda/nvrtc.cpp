@@ -238,8 +238,8 @@ static const char *processor_flags() {
   return "";
 }
 
-/* Without the last words: the files. */
-static std::string command_of(const Program &program) {
+/* Without definitions and files. */
+static std::string command_of_settings() {
   std::string command = setting("CTC_CUDA_CXX", "g++");
   command += std::string(" ") + setting("CTC_CUDA_FLAGS", "-O1");
   command += " -std=c++17 -w -g1 -fPIC -shared -fvisibility=hidden -fno-exceptions "
@@ -252,8 +252,20 @@ static std::string command_of(const Program &program) {
   else
     command += " -fsanitize=alignment -fsanitize-undefined-trap-on-error";
   if (race_checked()) command += " -fsanitize=thread -DCPU_RACES -nodefaultlibs";
-  for (const std::string &define : program.defines) command += " " + quoted(define);
   return command + " -I" + quoted(own_folder());
+}
+
+std::string build_key() {
+  std::string headers =
+      read_file(own_folder() + "/device.h") + read_file(own_folder() + "/block.h");
+  return hash_of(headers + command_of_settings());
+}
+
+/* Without the last words: the files. */
+static std::string command_of(const Program &program) {
+  std::string command = command_of_settings() + " " + quoted("-DCPU_BUILT=\"" + build_key() + "\"");
+  for (const std::string &define : program.defines) command += " " + quoted(define);
+  return command;
 }
 
 static std::string run_and_read(const std::string &command, int *status) {
@@ -366,10 +378,11 @@ static bool take_options(Program *program, int count, const char *const *options
 
 // --- the API ---
 
+/* The minor version tells the settings apart: programs keep cubins by version. */
 CTC_API nvrtcResult nvrtcVersion(int *major, int *minor) {
   if (!major || !minor) return NVRTC_ERROR_INVALID_INPUT;
   *major = 13;
-  *minor = 0;
+  *minor = (int)(strtoul(build_key().substr(0, 8).c_str(), nullptr, 16) % 1000000);
   return NVRTC_SUCCESS;
 }
 
@@ -425,9 +438,8 @@ CTC_API nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count,
                    "-fsanitize=address\n";
     return NVRTC_ERROR_COMPILATION;
   }
-  std::string text = unit_text(*program), headers = read_file(own_folder() + "/device.h") +
-                                                    read_file(own_folder() + "/block.h");
-  program->path = cache_folder() + "/" + hash_of(text + headers + command_of(*program)) + ".so";
+  std::string text = unit_text(*program);
+  program->path = cache_folder() + "/" + hash_of(text + command_of(*program)) + ".so";
   if (access(program->path.c_str(), R_OK) && !compile(program, text, program->path))
     return NVRTC_ERROR_COMPILATION;
   program->image = read_file(program->path);
