@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "cuda"))
 from cases import RIGHT
-from common import CTC, ROOT, checks_of, run_named
+from common import CTC, ROOT, checks_of, compile_c, run_named
 
 HERE = ROOT / "tests" / "cuda"
 LIBRARIES = CTC.parent / "cuda"
@@ -22,9 +22,9 @@ def asan():
     return subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
 
 
-def run_case(*names, **settings):
+def run_case(*names, libraries=LIBRARIES, **settings):
     """Cases in a process of their own, with settings CTC_CUDA_…; `sanitize=1` brings AddressSanitizer."""
-    environment = dict(os.environ, LD_LIBRARY_PATH=str(LIBRARIES))
+    environment = dict(os.environ, LD_LIBRARY_PATH=str(libraries))
     if settings.get("sanitize"):
         environment.update(LD_PRELOAD=asan(), ASAN_OPTIONS="detect_leaks=0")
     environment.update({"CTC_CUDA_" + name.upper(): str(value) for name, value in settings.items()})
@@ -52,6 +52,18 @@ def check_orders(_):
 
 def check_sanitized(_):
     holds(*RIGHT, sanitize=1)
+
+
+def check_portable_switch(folder):
+    """Fibers by ucontext, as on other processors than x86-64."""
+    compile_c(["g++", "-std=c++17", "-O1", "-w", "-DCTC_UCONTEXT", "-fPIC", "-shared", *sorted(HERE.glob("*.cpp")), "-o", folder / "libcuda.so.1"], folder)
+    (folder / "libnvrtc.so.13").symlink_to("libcuda.so.1")
+    for header in ("device.h", "block.h"):
+        shutil.copy(HERE / header, folder)
+    names = ("product", "softmax", "halves", "last_block_sum")
+    for settings in ({}, {"sanitize": 1}):
+        done = run_case(*names, libraries=folder, **settings)
+        assert done.returncode == 0, done.stderr[-800:]
 
 
 def check_no_races(_):
