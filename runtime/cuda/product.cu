@@ -381,19 +381,21 @@ CTC_DEVICE void ctc_tile_product(const Left &left, const Right &right, ctc_dim d
   }
 }
 
-/* `count` (1 or 4) results of a row, of which `left` exist, from element `at` and column `channel`
- * on. `vector`: four may be stored at once. */
+/* `count` (1 or 4) results of a row, of which `left` exist, from element `at` on. The channel grows
+ * by `channel_step` from one to the next. `vector`: four may be stored at once. */
 template <class Epilogue>
-CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim left, const float *v,
-                               int count, int vector, const Epilogue &epilogue) {
+CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim channel_step,
+                               ctc_dim left, const float *v, int count, int vector,
+                               const Epilogue &epilogue) {
   if (count == 4 && vector && left >= 4) {
     *(float4 *)(y + at) =
-        make_float4(epilogue(v[0], at, channel), epilogue(v[1], at + 1, channel + 1),
-                    epilogue(v[2], at + 2, channel + 2), epilogue(v[3], at + 3, channel + 3));
+        make_float4(epilogue(v[0], at, channel), epilogue(v[1], at + 1, channel + channel_step),
+                    epilogue(v[2], at + 2, channel + 2 * channel_step),
+                    epilogue(v[3], at + 3, channel + 3 * channel_step));
   } else {
 #pragma unroll
     for (int i = 0; i < 4; i++)
-      if (i < count && i < left) y[at + i] = epilogue(v[i], at + i, channel + i);
+      if (i < count && i < left) y[at + i] = epilogue(v[i], at + i, channel + i * channel_step);
   }
 }
 
@@ -579,6 +581,6 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
                [&](int i, int j, const float *v, int count) {
                  const ctc_dim at = to + (row + i) * y_row + column + j;
                  if (row + i < m)
-                   ctc_tile_store(y, at, column + j, n - column - j, v, count, vector, epilogue);
+                   ctc_tile_store(y, at, column + j, 1, n - column - j, v, count, vector, epilogue);
                });
 }
