@@ -1,68 +1,58 @@
-/* einsum.cu: sums of products over arbitrary axes, and sums of sliding blocks. A thread a result.
- */
+/* einsum.cu: sums of products over arbitrary axes: a thread a result, or a warp where there are few
+ * results and many terms. */
 
-//$ for t in f32 f64 i32 i64 u32 u64
-static ctc_dim ctc_einsum_$t_blocks(ctc_dim kept, const ctc_dim *kept_extent) {
-  return ctc_blocks_for(ctc_count_of(kept, kept_extent), CTC_TEAM_THREADS);
+/* Product of the extents of `rank` axes. */
+CTC_BOTH ctc_dim ctc_einsum_count(ctc_dim rank, const ctc_dim *extent) {
+  ctc_dim count = 1;
+  for (ctc_dim d = 0; d < rank; d++) count *= extent[d];
+  return count;
 }
 
-/* y[o] = sum over s of a[o, s] * b[o, s]: the index o runs over `kept` axes, s over `summed` ones;
- * a_kept … hold how far an operand moves along each axis. b may be missing. */
+/* Threads that share a result. */
+CTC_BOTH ctc_dim ctc_einsum_team(ctc_dim outputs, ctc_dim terms) {
+  return terms >= 64 && outputs < 65536 ? 32 : 1;
+}
+
+//$ for t in f32 f64 i32 i64 u32 u64
+static ctc_dim ctc_einsum_$t_blocks(ctc_dim kept, const ctc_dim *kept_extent, ctc_dim summed,
+                                    const ctc_dim *sum_extent) {
+  const ctc_dim outputs = ctc_einsum_count(kept, kept_extent);
+  const ctc_dim terms = ctc_einsum_count(summed, sum_extent);
+  return ctc_blocks_for(outputs * ctc_einsum_team(outputs, terms), 256);
+}
+//$ end
+
+/* How far an operand moves to `index` of the axes. */
+CTC_DEVICE ctc_dim ctc_einsum_place(ctc_dim index, ctc_dim rank, const ctc_dim *extent,
+                                    const ctc_dim *step) {
+  ctc_dim at = 0;
+  for (ctc_dim d = rank - 1; d >= 0; d--) {
+    at += index % extent[d] * step[d];
+    index /= extent[d];
+  }
+  return at;
+}
+
+/* Parameters: runtime/einsum.c. */
+//$ for t in f32 f64 i32 i64 u32 u64
 CTC_DEVICE void ctc_einsum_$t(const $T *a, const $T *b, $T *y, ctc_dim kept,
                               const ctc_dim *kept_extent, const ctc_dim *a_kept,
                               const ctc_dim *b_kept, ctc_dim summed, const ctc_dim *sum_extent,
                               const ctc_dim *a_sum, const ctc_dim *b_sum) {
-  const ctc_dim o = ctc_thread_of(CTC_TEAM_THREADS), terms = ctc_count_of(summed, sum_extent);
-  ctc_dim rest = o, at_a = 0, at_b = 0;
-  if (o >= ctc_count_of(kept, kept_extent)) return;
-  for (ctc_dim d = kept - 1; d >= 0; d--) {
-    at_a += rest % kept_extent[d] * a_kept[d];
-    at_b += rest % kept_extent[d] * b_kept[d];
-    rest /= kept_extent[d];
-  }
+  const ctc_dim outputs = ctc_einsum_count(kept, kept_extent);
+  const ctc_dim terms = ctc_einsum_count(summed, sum_extent);
+  const ctc_dim team = ctc_einsum_team(outputs, terms), thread = ctc_thread_of(256);
+  const ctc_dim o = thread / team;
+  if (o >= outputs) return;
+  const $T *left = a + ctc_einsum_place(o, kept, kept_extent, a_kept);
+  const $T *right = b ? b + ctc_einsum_place(o, kept, kept_extent, b_kept) : b;
   $T sum = 0;
-  for (ctc_dim s = 0; s < terms; s++) {
-    ctc_dim left = s, from_a = at_a, from_b = at_b;
-    for (ctc_dim d = summed - 1; d >= 0; d--) {
-      from_a += left % sum_extent[d] * a_sum[d];
-      from_b += left % sum_extent[d] * b_sum[d];
-      left /= sum_extent[d];
-    }
-    sum = sum + (b ? a[from_a] * b[from_b] : a[from_a]);
+  for (ctc_dim s = thread % team; s < terms; s += team) {
+    const $T factor = left[ctc_einsum_place(s, summed, sum_extent, a_sum)];
+    sum += b ? factor * right[ctc_einsum_place(s, summed, sum_extent, b_sum)] : factor;
   }
-  y[o] = sum;
-}
-//$ end
-
-//$ for t in f32 f64
-static ctc_dim ctc_col2im_$t_blocks(ctc_dim planes, ctc_dim rank, const ctc_dim *image) {
-  return ctc_blocks_for(planes * ctc_count_of(rank, image), CTC_TEAM_THREADS);
-}
-
-/* x: [planes, taps, places], y: [planes, image…]; a pixel is the sum of the taps of all places that
- * lie on it. rank sizes each in image, block (product: taps), count (product: places), stride,
- * dilation, pad (at the begin). */
-CTC_DEVICE void ctc_col2im_$t(const $T *x, $T *y, ctc_dim planes, ctc_dim rank,
-                              const ctc_dim *image, const ctc_dim *block, const ctc_dim *count,
-                              const ctc_dim *stride, const ctc_dim *dilation, const ctc_dim *pad) {
-  const ctc_dim pixels = ctc_count_of(rank, image), at = ctc_thread_of(CTC_TEAM_THREADS);
-  const ctc_dim taps = ctc_count_of(rank, block), places = ctc_count_of(rank, count);
-  if (at >= planes * pixels) return;
-  $T sum = 0;
-  x += at / pixels * taps * places;
-  for (ctc_dim tap = 0; tap < taps; tap++) {
-    ctc_dim pixel = at % pixels, rest = tap, place = 0, run = 1;
-    int there = 1;
-    for (ctc_dim d = rank - 1; d >= 0; d--) {
-      const ctc_dim off = pixel % image[d] + pad[d] - rest % block[d] * dilation[d];
-      there = there && off >= 0 && off % stride[d] == 0 && off / stride[d] < count[d];
-      place += off / stride[d] * run;
-      run *= count[d];
-      pixel /= image[d];
-      rest /= block[d];
-    }
-    if (there) sum += x[tap * places + place];
-  }
-  y[at] = sum;
+  for (int step = 16; team > 1 && step > 0; step /= 2)
+    sum += ($T)__shfl_xor_sync(0xffffffffu, sum, step);
+  if (thread % team == 0) y[o] = sum;
 }
 //$ end
