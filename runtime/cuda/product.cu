@@ -334,7 +334,7 @@ CTC_DEVICE void ctc_tile_product(const Left &left, const Right &right, ctc_dim d
       ctc_tile_fetch<COLUMNS, DEPTH>(right, start + DEPTH, depth, next_right);
     }
     const float *from = shared + turn * stage;
-#pragma unroll
+#pragma unroll 4 /* all eight take more than 128 registers */
     for (int d = 0; d < DEPTH / SPLIT; d++) {
       const int step = group * (DEPTH / SPLIT) + d;
       float p[HIGH], q[WIDE];
@@ -381,19 +381,21 @@ CTC_DEVICE void ctc_tile_product(const Left &left, const Right &right, ctc_dim d
   }
 }
 
-/* `count` (1 or 4) results of a row, of which `left` exist, from element `at` and column `channel`
- * on. `vector`: four may be stored at once. */
+/* `count` (1 or 4) results of a row, of which `left` exist, from element `at` on. The channel grows
+ * by `channel_step` from one to the next. `vector`: four may be stored at once. */
 template <class Epilogue>
-CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim left, const float *v,
-                               int count, int vector, const Epilogue &epilogue) {
+CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim channel_step,
+                               ctc_dim left, const float *v, int count, int vector,
+                               const Epilogue &epilogue) {
   if (count == 4 && vector && left >= 4) {
     *(float4 *)(y + at) =
-        make_float4(epilogue(v[0], at, channel), epilogue(v[1], at + 1, channel + 1),
-                    epilogue(v[2], at + 2, channel + 2), epilogue(v[3], at + 3, channel + 3));
+        make_float4(epilogue(v[0], at, channel), epilogue(v[1], at + 1, channel + channel_step),
+                    epilogue(v[2], at + 2, channel + 2 * channel_step),
+                    epilogue(v[3], at + 3, channel + 3 * channel_step));
   } else {
 #pragma unroll
     for (int i = 0; i < 4; i++)
-      if (i < count && i < left) y[at + i] = epilogue(v[i], at + i, channel + i);
+      if (i < count && i < left) y[at + i] = epilogue(v[i], at + i, channel + i * channel_step);
   }
 }
 
@@ -427,21 +429,24 @@ CTC_DEVICE void ctc_few_lengthwise(const float *few_from, ctc_dim few, ctc_dim f
   const int few_vector = few_depth == 1 && few_step % 4 == 0 && ctc_is_aligned(few_from);
   const float *row = from + at * many_step;
   float sum[CTC_FEW] = {0.0f, 0.0f, 0.0f, 0.0f};
-  if (at < many) {
-#pragma unroll 4
-    for (ctc_dim d = (warp % warps * 32 + lane) * 4; d < depth; d += warps * 128) {
-      float v[4];
-      ctc_load_four(row + d, 1, depth - d, vector, v);
+  const ctc_dim step = warps * 128;
+  for (ctc_dim d = (warp % warps * 32 + lane) * 4; d < depth && at < many; d += 4 * step) {
+    float v[4][4]; /* four loads are on their way at a time */
+#pragma unroll
+    for (int u = 0; u < 4; u++)
+      ctc_load_four(row + (d + u * step), 1, depth - d - u * step, vector, v[u]);
+#pragma unroll
+    for (int u = 0; u < 4; u++)
 #pragma unroll
       for (int f = 0; f < CTC_FEW; f++)
         if (f < few) {
+          const ctc_dim from_d = d + u * step;
           float x[4];
-          ctc_load_four(few_from + (f * few_step + d * few_depth), few_depth, depth - d, few_vector,
-                        x);
+          ctc_load_four(few_from + (f * few_step + from_d * few_depth), few_depth, depth - from_d,
+                        few_vector, x);
 #pragma unroll
-          for (int i = 0; i < 4; i++) sum[f] += v[i] * x[i];
+          for (int i = 0; i < 4; i++) sum[f] += v[u][i] * x[i];
         }
-    }
   }
 #pragma unroll
   for (int f = 0; f < CTC_FEW; f++)
@@ -475,19 +480,21 @@ CTC_DEVICE void ctc_few_sidewise(const float *few_from, ctc_dim few, ctc_dim few
   for (int f = 0; f < CTC_FEW; f++)
 #pragma unroll
     for (int i = 0; i < 4; i++) sum[f][i] = 0.0f;
-  if (left > 0) {
-#pragma unroll 4
-    for (ctc_dim d = (int)threadIdx.x / lanes; d < depth; d += slices) {
-      float v[4];
-      ctc_load_four(column + d * depth_step, many_step, left, vector, v);
+  for (ctc_dim d = (int)threadIdx.x / lanes; d < depth && left > 0; d += 4 * slices) {
+    float v[4][4]; /* four loads are on their way at a time */
+#pragma unroll
+    for (int u = 0; u < 4; u++)
+      ctc_load_four(column + (d + u * slices) * depth_step, many_step,
+                    d + u * slices < depth ? left : 0, vector, v[u]);
+#pragma unroll
+    for (int u = 0; u < 4; u++)
 #pragma unroll
       for (int f = 0; f < CTC_FEW; f++)
-        if (f < few) {
-          const float x = few_from[f * few_step + d * few_depth];
+        if (f < few && d + u * slices < depth) {
+          const float x = few_from[f * few_step + (d + u * slices) * few_depth];
 #pragma unroll
-          for (int i = 0; i < 4; i++) sum[f][i] += x * v[i];
+          for (int i = 0; i < 4; i++) sum[f][i] += x * v[u][i];
         }
-    }
   }
 #pragma unroll
   for (int f = 0; f < CTC_FEW; f++)
@@ -579,6 +586,6 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
                [&](int i, int j, const float *v, int count) {
                  const ctc_dim at = to + (row + i) * y_row + column + j;
                  if (row + i < m)
-                   ctc_tile_store(y, at, column + j, n - column - j, v, count, vector, epilogue);
+                   ctc_tile_store(y, at, column + j, 1, n - column - j, v, count, vector, epilogue);
                });
 }
