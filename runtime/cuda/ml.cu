@@ -188,19 +188,11 @@ CTC_DEVICE void ctc_tree_classifier_$t(
 
 /* --- a thread a row or an element --- */
 
-/* Blocks of 256 threads for n pieces of work. */
-CTC_BOTH ctc_dim ctc_ml_grid(ctc_dim n) { return (n + 255) / 256; }
-
-/* The piece of work of a thread. */
-CTC_DEVICE ctc_dim ctc_ml_number(void) {
-  return (ctc_dim)blockIdx.x * 256 + (ctc_dim)threadIdx.x;
-}
-
-static ctc_dim ctc_ml_finish_blocks(ctc_dim rows) { return ctc_ml_grid(rows); }
+static ctc_dim ctc_ml_finish_blocks(ctc_dim rows) { return ctc_blocks_for(rows, 256); }
 
 /* A thread a row. */
 CTC_DEVICE void ctc_ml_finish(float *y, ctc_dim rows, ctc_dim n, ctc_dim second, ctc_dim function) {
-  const ctc_dim i = ctc_ml_number();
+  const ctc_dim i = ctc_thread_of(256);
   if (i >= rows) return;
   if (second)
     ctc_ml_two_scores_f32(y + i * n, function, 1);
@@ -208,12 +200,12 @@ CTC_DEVICE void ctc_ml_finish(float *y, ctc_dim rows, ctc_dim n, ctc_dim second,
     ctc_ml_transform_f32(y + i * n, n, function);
 }
 
-static ctc_dim ctc_ml_labels_blocks(ctc_dim rows) { return ctc_ml_grid(rows); }
+static ctc_dim ctc_ml_labels_blocks(ctc_dim rows) { return ctc_blocks_for(rows, 256); }
 
 /* A thread a row. */
 CTC_DEVICE void ctc_ml_labels(const float *scores, const int64_t *classes, int64_t *labels,
                               ctc_dim rows, ctc_dim n, ctc_dim row) {
-  const ctc_dim i = ctc_ml_number();
+  const ctc_dim i = ctc_thread_of(256);
   if (i >= rows) return;
   const float *score = scores + i * row;
   labels[i] = classes[n == 1 ? *score > 0 : ctc_ml_best_f32(score, n)];
@@ -247,7 +239,7 @@ CTC_DEVICE void ctc_ml_normalize(const float *x, float *y, ctc_dim rows, ctc_dim
 
 //$ for t in i64 f32 f64
 //$ for u in i64 f32 f64
-static ctc_dim ctc_label_encode_$t_$u_blocks(ctc_dim n) { return ctc_ml_grid(n); }
+static ctc_dim ctc_label_encode_$t_$u_blocks(ctc_dim n) { return ctc_blocks_for(n, 256); }
 //$ end
 //$ end
 
@@ -256,7 +248,7 @@ static ctc_dim ctc_label_encode_$t_$u_blocks(ctc_dim n) { return ctc_ml_grid(n);
 //$ for u in i64 f32 f64
 CTC_DEVICE void ctc_label_encode_$t_$u(const $T *x, const $T *keys, const $U *values,
                                        const $U *missing, $U *y, ctc_dim n, ctc_dim count) {
-  const ctc_dim i = ctc_ml_number();
+  const ctc_dim i = ctc_thread_of(256);
   if (i >= n) return;
   ctc_dim k = 0;
   while (k < count && !ctc_ml_same_$t(keys[k], x[i])) k++;
@@ -265,12 +257,12 @@ CTC_DEVICE void ctc_label_encode_$t_$u(const $T *x, const $T *keys, const $U *va
 //$ end
 //$ end
 
-static ctc_dim ctc_ml_one_hot_blocks(ctc_dim n) { return ctc_ml_grid(n); }
+static ctc_dim ctc_ml_one_hot_blocks(ctc_dim n) { return ctc_blocks_for(n, 256); }
 
 /* A thread an element of x. */
 CTC_DEVICE void ctc_ml_one_hot(const int64_t *x, const int64_t *categories, float *y, ctc_dim n,
                                ctc_dim count, ctc_dim zeros, int *status) {
-  const ctc_dim i = ctc_ml_number();
+  const ctc_dim i = ctc_thread_of(256);
   bool found = false;
   if (i >= n) return;
   for (ctc_dim k = 0; k < count; k++) {
@@ -282,13 +274,13 @@ CTC_DEVICE void ctc_ml_one_hot(const int64_t *x, const int64_t *categories, floa
 }
 
 static ctc_dim ctc_ml_extract_blocks(ctc_dim rows, ctc_dim count) {
-  return ctc_ml_grid(rows * count);
+  return ctc_blocks_for(rows * count, 256);
 }
 
 /* A thread an element of y. */
 CTC_DEVICE void ctc_ml_extract(const void *x, const int64_t *pick, void *y, ctc_dim rows, ctc_dim n,
                                ctc_dim count, ctc_dim bytes, int *status) {
-  const ctc_dim at = ctc_ml_number();
+  const ctc_dim at = ctc_thread_of(256);
   if (at >= rows * count) return;
   const int64_t column = pick[at % count];
   if (column < 0 || column >= n) {
