@@ -1,5 +1,4 @@
-/* integer.cu: products and convolutions of bytes, and what surrounds them (runtime/quantize.c,
- * runtime/conv.c).
+/* integer.cu: products and convolutions of bytes (runtime/quantize.c, runtime/conv.c).
  *
  * A warp has a tile of 32 rows and 32 columns, a lane 8 x 4 of its results; the warps of a block share
  * the depth of a tile, 32 at a time, or have tiles of their own where there is little depth. Four
@@ -439,37 +438,3 @@ CTC_DEVICE void ctc_qlinear_conv_$t_$u(const $T *x, const $U *w, const int32_t *
 }
 //$ end
 //$ end
-
-/* --- the range of levels of DynamicQuantizeLinear --- */
-
-enum { ctc_dynamic_range_f32_u8_threads = 1024 };
-
-static ctc_dim ctc_dynamic_range_f32_u8_blocks(ctc_dim n) { return n < 0 ? 0 : 1; }
-
-/* Scale and zero point of x; one block. */
-CTC_DEVICE void ctc_dynamic_range_f32_u8(const float *x, float *scale, uint8_t *zero, ctc_dim n) {
-  __shared__ float lows[32], highs[32];
-  float low = 0, high = 0;
-#pragma unroll 8
-  for (ctc_dim i = (ctc_dim)threadIdx.x; i < n; i += 1024) {
-    const float value = x[i];
-    low = value < low ? value : low;
-    high = value > high ? value : high;
-  }
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) {
-    low = fminf(low, __shfl_xor_sync(0xffffffffu, low, step));
-    high = fmaxf(high, __shfl_xor_sync(0xffffffffu, high, step));
-  }
-  lows[threadIdx.x / 32] = low;
-  highs[threadIdx.x / 32] = high;
-  __syncthreads();
-  if (threadIdx.x != 0) return;
-  for (int i = 1; i < 32; i++) {
-    low = fminf(low, lows[i]);
-    high = fmaxf(high, highs[i]);
-  }
-  const float step = high == low ? 1.0f : (high - low) / 255.0f;
-  *scale = step;
-  *zero = ctc_saturate_f32_u8(rintf(-low / step));
-}
