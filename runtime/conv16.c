@@ -22,6 +22,9 @@
 /* Products that are added up before their sum joins the others. */
 #define CTC_CONV_SUM 256
 
+/* Pixels whose sums stay in the cache while all weights pass once. */
+#define CTC_CONV_FEW 256
+
 /* f(0) … f(13): once a pixel of the largest tile. */
 #define CTC_CONV_PIXELS(f)                                                                        \
   f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13)
@@ -38,6 +41,9 @@ typedef struct {
   ctc_dim channels;           /* channels from here on are padding */
   ctc_dim next;               /* to the weights of the next unit, 0 if they are not fetched early */
   ctc_dim tiles;              /* done so far */
+  ctc_dim first, last;        /* the blocks of input channels that are passed now */
+  ctc_dim pixels, all_pixels; /* done so far, of how many; */
+  float *sums;                /* their sums, if they are kept: [pixel][2 * CTC_LANES] */
   float *y;
   ctc_epilogue epilogue;
   ctc_epilogue_row epilogue_row;
@@ -92,7 +98,7 @@ static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim
 /* The sums of a pixel join those of the blocks before, in memory; those of pixels that the tile does
  * not have are zeros, so that C compilers see that all of it is written. */
 #define CTC_CONV_JOIN(i)                                                                          \
-  if ((i) < CTC_TILE) {                                                                           \
+  if ((i) < CTC_TILE && (!walk->sums || n > (i))) {                                               \
     float *sum = sums + 2 * (i) * CTC_LANES;                                                      \
     ctc_v_store(sum, done > 0 ? ctc_v_load(sum) + p##i : p##i);                                   \
     if (vectors > 1) sum += CTC_LANES;                                                            \
@@ -115,6 +121,20 @@ static inline CTC_INLINE ctc_dim ctc_conv_ahead(const ctc_conv_walk *walk, int s
              ? walk->next + stream * walk->w_vector : own;
 }
 
+/* Weights to fetch while the sums are kept: each tile its share of the next blocks' weights, so that
+ * memory delivers all the time. */
+typedef struct {
+  ctc_dim from, step; /* floats from the weights of the tile on; in each step of the reduction */
+} ctc_conv_share;
+
+static inline CTC_INLINE ctc_conv_share ctc_conv_fetch_share(const ctc_conv_walk *walk, ctc_dim n) {
+  const ctc_dim taps = (walk->last - walk->first) * walk->kh * walk->kw * walk->inner;
+  ctc_conv_share share;
+  share.step = (16 * n + walk->all_pixels - 1) / walk->all_pixels;
+  share.from = taps * 16 + taps * 16 * walk->pixels / walk->all_pixels;
+  return share;
+}
+
 /* n <= CTC_TILE pixels in rows of `columns`, times `vectors` (1 or 2) of output channels. x: what
  * the first tap of the first pixel reads; w: its weights; `at`: where its result goes. */
 static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x, const float *w,
@@ -122,11 +142,14 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
                                             int vectors) {
   const ctc_dim ahead = ctc_conv_ahead(walk, 0), ahead2 = ctc_conv_ahead(walk, 1);
   const ctc_dim part = ctc_conv_part(walk);
-  float sums[2 * CTC_TILE * CTC_LANES];
-  ctc_dim done = 0;
+  const ctc_conv_share share = ctc_conv_fetch_share(walk, n);
+  float own[2 * CTC_TILE * CTC_LANES];
+  float *sums = walk->sums ? walk->sums + walk->pixels * 2 * CTC_LANES : own;
+  const float *fetched = w + share.from;
+  ctc_dim done = walk->first;
   do {
     CTC_CONV_PIXELS(CTC_CONV_BEGIN)
-    const ctc_dim end = done + part < walk->outer ? done + part : walk->outer;
+    const ctc_dim end = done + part < walk->last ? done + part : walk->last;
     for (ctc_dim outer = done; outer < end; outer++) {
       const ctc_dim inner = outer + 1 < walk->outer ? walk->inner : walk->inner_last;
       for (ctc_dim kh = 0; kh < walk->kh; kh++) {
@@ -134,9 +157,11 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
           const float *from = x + (outer * walk->x_outer + kh * walk->x_kh + kw * walk->x_kw);
           const float *soon = outer + 1 < walk->outer ? from + walk->x_outer : from;
           for (ctc_dim k = 0; k < inner; k++, from++, w += 16, soon += walk->x_pixel) {
-            if (walk->inner == 16) CTC_PREFETCH(soon);
-            CTC_PREFETCH(w + ahead);
-            if (CTC_LANES == 16 && vectors > 1) CTC_PREFETCH(w + ahead2);
+            if (walk->inner == 16 && !walk->sums) CTC_PREFETCH(soon);
+            CTC_PREFETCH(walk->sums ? fetched : w + ahead);
+            if (CTC_LANES == 16 && vectors > 1)
+              CTC_PREFETCH(walk->sums ? fetched + walk->w_vector : w + ahead2);
+            fetched += share.step;
             const ctc_v a = ctc_v_load(w);
             const ctc_v b = vectors > 1 ? ctc_v_load(w + walk->w_vector) : a;
             CTC_CONV_PIXELS(CTC_CONV_ADD)
@@ -146,16 +171,18 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
       }
     }
     CTC_CONV_PIXELS(CTC_CONV_JOIN)
-    if (part < walk->outer) CTC_IN_MEMORY(sums);
+    if (part < walk->outer && !walk->sums) CTC_IN_MEMORY(own);
     done += part;
-  } while (done < walk->outer);
+  } while (done < walk->last);
+  walk->tiles++;
+  walk->pixels += n;
+  if (walk->last < walk->outer) return;
   CTC_CONV_PIXELS(CTC_CONV_END)
   if (walk->epilogue_row) {
     ctc_conv_finish(walk, at, channel, n, columns);
     if (vectors > 1)
       ctc_conv_finish(walk, at + walk->y_vector, channel + CTC_LANES, n, columns);
   }
-  walk->tiles++;
 }
 
 /* Tiles of `columns` columns down all `rows`. They take several rows where they are narrow, and
@@ -200,6 +227,28 @@ static inline CTC_INLINE void ctc_conv_area(ctc_conv_walk *walk, const float *x,
   }
 }
 
+/* As ctc_conv_area. The sums of few pixels are kept while the reduction passes in parts: the weights
+ * of a part then stay in the first-level cache for all tiles. */
+static inline CTC_INLINE void ctc_conv_parts(ctc_conv_walk *walk, const float *x, const float *w,
+                                             ctc_dim at, ctc_dim channel, ctc_dim rows,
+                                             ctc_dim columns, int vectors) {
+  float sums[CTC_CONV_FEW * 2 * CTC_LANES];
+  const int keep = CTC_LANES < 16 && walk->inner == 16 && rows * columns <= CTC_CONV_FEW &&
+                   rows * columns > CTC_TILE;
+  const ctc_dim part = keep ? ctc_conv_part(walk) : walk->outer;
+  const ctc_dim w_step = walk->kh * walk->kw * walk->inner * 16;
+  walk->sums = keep ? sums : NULL;
+  walk->all_pixels = rows * columns;
+  walk->tiles = 0;
+  walk->first = 0;
+  do {
+    walk->last = walk->outer - walk->first < part ? walk->outer : walk->first + part;
+    walk->pixels = 0;
+    ctc_conv_area(walk, x, w + walk->first * w_step, at, channel, rows, columns, vectors);
+    walk->first = walk->last;
+  } while (walk->first < walk->outer);
+}
+
 /* As ctc_conv_area, for up to 32 output channels from `channel` on; y_block and w_block are the
  * steps from 16 channels to the next 16. Rows that follow each other without a gap are one. */
 static inline CTC_INLINE void ctc_conv_channels(ctc_conv_walk *walk, const float *x, const float *w,
@@ -217,11 +266,10 @@ static inline CTC_INLINE void ctc_conv_channels(ctc_conv_walk *walk, const float
   for (int c = 0; c < 32 && channel + c < walk->channels; c += 2 * CTC_LANES) {
     const float *from = w + (c / 16 * w_block + c % 16);
     const ctc_dim to = at + c / 16 * y_block + c % 16;
-    walk->tiles = 0;
     if (CTC_LANES < 16 || channel + 16 < walk->channels)
-      ctc_conv_area(walk, x, from, to, channel + c, rows, columns, 2);
+      ctc_conv_parts(walk, x, from, to, channel + c, rows, columns, 2);
     else
-      ctc_conv_area(walk, x, from, to, channel + c, rows, columns, 1);
+      ctc_conv_parts(walk, x, from, to, channel + c, rows, columns, 1);
   }
 }
 

@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CTC = pathlib.Path(os.environ.get("CTC", ROOT / "build" / "ctc")).resolve()
 STRICT = "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror".split()
 OPSET = 17
+BAD_SHAPE, BAD_INDEX = 2, 3  # what a run returns
 
 
 class Result:
@@ -164,6 +165,16 @@ def same(actual, expected, rtol=1e-4, atol=1e-5):
         )
 
 
+def refused(net, inputs, status):
+    """The program does not take the inputs, and says so by that status."""
+    try:
+        net.run(inputs)
+    except ctc_model.ModelError as error:
+        assert error.status == status, error
+    else:
+        raise AssertionError("it was not refused")
+
+
 # --- counting ---
 
 
@@ -207,6 +218,19 @@ def expect_text(golden, got, script):
     """The text is that of the file, which `script --renew` writes."""
     assert golden.exists(), f"{golden.name} is missing: {script} --renew writes it"
     assert got == golden.read_text(), f"expected\n{golden.read_text()}got\n{got}"
+
+
+def renew_texts(golden, names, text_of):
+    """Writes the folder of expected texts anew: NAME.txt is text_of(name, an empty folder)."""
+    golden.mkdir(exist_ok=True)
+    for path in golden.glob("*.txt"):
+        path.unlink()
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                (golden / f"{name}.txt").write_text(text_of(name, pathlib.Path(folder)))
+            except Exception as error:
+                print(f"{name}: {error}")
 
 
 def checks_of(module):

@@ -10,12 +10,11 @@ import os
 import pathlib
 import re
 import sys
-import tempfile
 
 import numpy as np
 
 import wrong_json
-from common import ROOT, conv_net, ctc, expect_text, model, save, value
+from common import ROOT, conv_net, ctc, expect_text, model, renew_texts, save, value
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "errors"
 X, Y = value("x", [2, 3]), value("y", [2, 3])
@@ -337,19 +336,7 @@ def all_checks():
     return checks
 
 
-def renew():
-    GOLDEN.mkdir(exist_ok=True)
-    for path in GOLDEN.glob("*.txt"):
-        path.unlink()
-    for name in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                (GOLDEN / f"{name}.txt").write_text(run_case(name, pathlib.Path(folder)))
-            except AssertionError as error:
-                print(f"{name}: {error}")
-
-
 if __name__ == "__main__":
     if sys.argv[1:] != ["--renew"]:
         sys.exit(__doc__)
-    renew()
+    renew_texts(GOLDEN, CASES, run_case)

@@ -5,13 +5,12 @@
 """
 
 import json
-import pathlib
 import shutil
 import sys
 
 import numpy as np
 
-from common import ROOT, STRICT, checks_of, ctc, ctc_ok, library, model, onnxruntime_outputs, run_checks, same, save
+from common import ROOT, STRICT, checks_of, ctc, ctc_ok, library, model, onnxruntime_outputs, run_named, same, save
 
 FOLDERS = sorted(path.parent for path in ROOT.glob("layers/*/layer.json"))
 DOMAIN = "com.microsoft"
@@ -319,7 +318,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--renew"]:
         renew()
     else:
-        checks = all_checks()
-        count = run_checks({name: checks[name] for name in sys.argv[1:] or checks})
-        print(count)
-        sys.exit(1 if count.failed else 0)
+        run_named(all_checks())

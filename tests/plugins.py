@@ -12,17 +12,33 @@ import pathlib
 import re
 import shutil
 import sys
-import tempfile
 
 import numpy as np
 
 import ctc_model
 import errors
-from common import STRICT, checks_of, compile_c, ctc, ctc_ok, expect_text, library, model, onnxruntime_outputs, run_checks, same, save, value
+from common import (
+    BAD_INDEX,
+    BAD_SHAPE,
+    STRICT,
+    checks_of,
+    compile_c,
+    ctc,
+    ctc_ok,
+    expect_text,
+    library,
+    model,
+    onnxruntime_outputs,
+    refused,
+    renew_texts,
+    run_named,
+    same,
+    save,
+    value,
+)
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "plugin_errors"
 DOMAIN = "ctc.layers"
-BAD_SHAPE, BAD_INDEX = 2, 3
 RNG = np.random.default_rng(7)
 
 # --- the plugins ---
@@ -278,15 +294,6 @@ def check_blocked(folder):
     same(library(made, folder, options=["--plugin", p]).run([x]), onnxruntime_outputs(plain, {"x": x}), rtol=1e-4, atol=1e-4)
 
 
-def refused(net, inputs, status):
-    try:
-        net.run(inputs)
-    except ctc_model.ModelError as error:
-        assert error.status == status, error
-    else:
-        raise AssertionError("it was not refused")
-
-
 def check_attributes(folder):
     """Lists, a text, a number without a default, an optional input, another domain and version, a status."""
     p = write(folder, WINDOW, WINDOW_KERNEL)
@@ -369,7 +376,7 @@ def check_library(folder):
     other = model([("Conv", ["x", "w"], ["y"])], [value("x", [2, 3, 6, 6])], [value("y", [2, 5, 5, 5])], {"w": random(5, 3, 2, 2)})
     ctc_ok("compile", save(other, folder, "other.onnx"), "--plugin", p, "-o", folder / "other.c")
     assert "vendor_nn" not in (folder / "other.c").read_text()
-    checked = ctc("plugin", "check", p, "--cflags", flags, "--calls", "5")
+    checked = ctc("plugin", "check", p, "--cflags", flags, "--calls", "5", "--seed", "2")
     assert checked.status == 0, checked.out + checked.err
 
 
@@ -848,23 +855,8 @@ def all_checks():
     return {**checks, **cases}
 
 
-def renew():
-    GOLDEN.mkdir(exist_ok=True)
-    for path in GOLDEN.glob("*.txt"):
-        path.unlink()
-    for name in [*WRONG, *USES]:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                (GOLDEN / f"{name}.txt").write_text(run_case(name, pathlib.Path(folder)))
-            except Exception as error:
-                print(f"{name}: {error}")
-
-
 if __name__ == "__main__":
     if sys.argv[1:] == ["--renew"]:
-        renew()
+        renew_texts(GOLDEN, [*WRONG, *USES], run_case)
     else:
-        checks = all_checks()
-        count = run_checks({name: checks[name] for name in sys.argv[1:] or checks})
-        print(count)
-        sys.exit(1 if count.failed else 0)
+        run_named(all_checks())

@@ -10,7 +10,21 @@ import sys
 import numpy as np
 
 import ctc_model
-from common import ROOT, STRICT, compile_c, ctc_ok, library, model, onnxruntime_outputs, run_checks, same, save, value
+from common import (
+    BAD_INDEX,
+    ROOT,
+    STRICT,
+    checks_of,
+    compile_c,
+    ctc_ok,
+    library,
+    model,
+    onnxruntime_outputs,
+    refused,
+    run_named,
+    same,
+    value,
+)
 
 PLUGINS = ROOT / "plugins"
 sys.path.insert(0, str(PLUGINS))
@@ -19,7 +33,6 @@ import make_cases
 
 FOLDERS = sorted(path.parent.name for path in PLUGINS.glob("*/layer.json"))
 DOMAIN = "ctc.layers"
-BAD_INDEX = 3
 POOL = ["-O1", "-w", "-pthread", "-DCTC_POOL"]
 # What the vector code is compiled for; where the machine cannot run it, it is compiled only.
 WIDTHS = {"scalar": ["-DCTC_SCALAR"], "avx2": ["-mavx2", "-mfma"], "native": ["-march=native"]}
@@ -215,15 +228,6 @@ def check_graphs_large(folder):
               aggregation=aggregation)
 
 
-def refused(net, inputs):
-    try:
-        net.run(inputs)
-    except ctc_model.ModelError as error:
-        assert error.status == BAD_INDEX, error
-    else:
-        raise AssertionError("it was not refused")
-
-
 def check_wrong_nodes(folder):
     """Edges from and to nodes that are not there, also where there is no node at all."""
     inputs = make_cases.graph_inputs(make_cases.Draw(1), 4, 6, 3, 2)
@@ -235,8 +239,8 @@ def check_wrong_nodes(folder):
     for side, wrong in [(0, 4), (0, -1), (1, 4), (1, -1), (1, 2**62)]:
         other = edges.copy()
         other[side, 3] = wrong
-        refused(net, [x, other])
-    refused(net, [x[:0], edges])
+        refused(net, [x, other], BAD_INDEX)
+    refused(net, [x[:0], edges], BAD_INDEX)
     assert net.run([x[:0], edges[:, :0]])[0].shape == (0, 2)
 
 
@@ -245,7 +249,7 @@ def check_wrong_starts(folder):
     net = library(one_node(folder, "GraphPool", {}, {"x": x, "starts": np.array([0, 5])}), folder, options=["--plugin", PLUGINS / "graph_pool"])
     assert net.run([x, np.array([0, 5])])[0].tolist() == [[5, 5]]
     for starts in ([0, 6], [-1, 5], [0, 3, 2], [0, 2**62, 5]):
-        refused(net, [x, np.array(starts)])
+        refused(net, [x, np.array(starts)], BAD_INDEX)
 
 
 def check_replaces(folder):
@@ -321,13 +325,8 @@ def check_fused(folder):
 
 
 def all_checks():
-    from common import checks_of
-
     return {**checks_of(sys.modules[__name__]), **plugin_checks()}
 
 
 if __name__ == "__main__":
-    checks = all_checks()
-    count = run_checks({name: checks[name] for name in sys.argv[1:] or checks})
-    print(count)
-    sys.exit(1 if count.failed else 0)
+    run_named(all_checks())

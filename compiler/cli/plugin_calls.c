@@ -36,24 +36,16 @@ int64_t random_int(Checked *k, int64_t low, int64_t high) {
 
 /* --- the program --- */
 
-static DType argument_dtype(const Plugin *p, const PluginFunction *f, const PluginBind *bind) {
-  const PluginTensor *tensor = bind->kind == BIND_INPUT    ? &p->inputs.items[bind->index]
-                               : bind->kind == BIND_OUTPUT ? &p->outputs.items[bind->index]
-                                                           : NULL;
-  if (tensor) return plugin_dtype(f, tensor->type, tensor->dtype);
-  return plugin_dtype(f, p->scratch.items[bind->index].type, p->scratch.items[bind->index].dtype);
-}
-
 /* "(const float *)a[0].data" */
 static void add_kernel_argument(Str *out, const Plugin *p, const PluginFunction *f, int i) {
   const PluginBind *bind = &f->binds[i];
   switch (bind->kind) {
   case BIND_INPUT:
-    str_addf(out, "(const %s *)a[%d].data", dtype_info(argument_dtype(p, f, bind))->c_type, i);
+    str_addf(out, "(const %s *)a[%d].data", dtype_info(plugin_bind_dtype(p, f, bind))->c_type, i);
     break;
   case BIND_OUTPUT:
   case BIND_SCRATCH:
-    str_addf(out, "(%s *)a[%d].data", dtype_info(argument_dtype(p, f, bind))->c_type, i);
+    str_addf(out, "(%s *)a[%d].data", dtype_info(plugin_bind_dtype(p, f, bind))->c_type, i);
     break;
   case BIND_NUMBER: str_addf(out, "a[%d].number", i); break;
   case BIND_REAL: str_addf(out, "(float)a[%d].real", i); break;
@@ -126,11 +118,6 @@ typedef struct {
   Vec(int) chunks;
 } Text;
 
-static void need_name(Checked *k, Text *text, const char *name) {
-  for (int i = 0; i < runtime_chunk_count; i++)
-    if (strcmp(runtime_chunks[i].names[0], name) == 0) vec_push(k->arena, &text->chunks, i);
-}
-
 static void add_function(Checked *k, void *context, int number, const Plugin *p,
                          const PluginFunction *f, bool vector) {
   Text *text = context;
@@ -138,7 +125,7 @@ static void add_function(Checked *k, void *context, int number, const Plugin *p,
   vec_push(k->arena, &text->chunks, vector ? f->kernel.vector_chunk : f->kernel.chunk);
   for (int i = 0; vector && i < 3; i++) {
     static const char *const names[] = {"ctc_v_load_lanes", "ctc_v_store_lanes", "ctc_v_set"};
-    need_name(k, text, names[i]);
+    vec_push(k->arena, &text->chunks, kernel_chunk_named(names[i]));
   }
 }
 
@@ -149,7 +136,7 @@ static bool write_program(Checked *k, const char *path) {
                    .library = &k->set->library};
   Options options = {.line_directives = true};
   Text text = {.scope = scope_create(k->arena, NULL)};
-  need_name(k, &text, "ctc_dim");
+  vec_push(k->arena, &text.chunks, kernel_chunk_named("ctc_dim"));
   each_function(k, &text, add_function);
   return emit_c_around(&c, &options, text.chunks.items, text.chunks.count, "plugin_check.c",
                        text.scope, path);
@@ -396,6 +383,8 @@ bool call_of(Checked *k, const Trial *trial, Call *call) {
   *call = (Call){.plugin = trial->plugin,
                  .where = arena_printf(k->arena, "%s/%s", trial->plugin->folder,
                                        trial->plugin == k->plugin ? "kernel.c" : "gradient.c"),
+                 .attrs = trial->node->attrs,
+                 .attr_count = trial->node->attr_count,
                  .thorough = true};
   return trial_call(trial, &call->call);
 }

@@ -64,7 +64,7 @@ MUST_CHECK bool calls_check_warnings(Checked *k, const char **compilers);
 MUST_CHECK bool calls_build(Checked *k);
 /* Whether it has a vector form that can be called: of a function of float32 only. */
 bool call_has_vector(const PluginFunction *f);
-/* The call of a node; the rest of *call is empty. */
+/* The call of a node; its name, inputs and results are empty. */
 bool call_of(Checked *k, const Trial *trial, Call *call);
 /* Makes the calls and fills in the results. False (after a message) if that cannot be done. */
 MUST_CHECK bool calls_run(Checked *k, Call *calls, size_t count);

@@ -11,22 +11,10 @@
 
 /* --- cases --- */
 
-/* The types of the tensors that a case gives. */
-static void case_types(const Plugin *p, const PluginCase *given, TrialTensor *inputs) {
-  for (size_t i = 0; i < p->inputs.count; i++) {
-    const Tensor *tensor = given->inputs[i];
-    inputs[i] = (TrialTensor){.dtype = DT_NONE};
-    if (!tensor) continue;
-    inputs[i].dtype = tensor->dtype;
-    inputs[i].rank = tensor->rank;
-    memcpy(inputs[i].dims, tensor->dims, sizeof inputs[i].dims);
-  }
-}
-
 bool case_trial(Checked *k, const PluginCase *given, Diag *diag, Trial *trial) {
   const Plugin *p = k->plugin;
   TrialTensor *inputs = ARENA_ARRAY(k->arena, TrialTensor, p->inputs.count + 1);
-  case_types(p, given, inputs);
+  for (size_t i = 0; i < p->inputs.count; i++) inputs[i] = trial_type(given->inputs[i]);
   return trial_begin(trial, k->arena, diag, p, given->where, given->attrs, given->attr_count) &&
          trial_inputs(trial, inputs);
 }
@@ -60,8 +48,6 @@ static bool case_call(Checked *k, const PluginCase *given, Call *call) {
     return diag_error(&k->cli->diag, given->where, "%s: its sizes cannot be computed", given->name);
   call->where = given->where;
   call->name = given->name;
-  call->attrs = given->attrs;
-  call->attr_count = given->attr_count;
   call_inputs(k, &trial, given->inputs, call);
   return true;
 }
@@ -71,9 +57,7 @@ static bool report_output(Checked *k, const PluginCase *given, const char *name,
   Diag *diag = &k->cli->diag;
   Comparison result = compare_tensors(got, wanted, given->rtol, given->atol, NULL);
   if (!result.same_type) {
-    TrialTensor a = {got->dtype, got->rank, {0}}, b = {wanted->dtype, wanted->rank, {0}};
-    memcpy(a.dims, got->dims, sizeof a.dims);
-    memcpy(b.dims, wanted->dims, sizeof b.dims);
+    TrialTensor a = trial_type(got), b = trial_type(wanted);
     return diag_error(diag, given->where, "%s: output '%s' is %s, expected is %s", given->name,
                       name, trial_text(k->arena, &a), trial_text(k->arena, &b));
   }

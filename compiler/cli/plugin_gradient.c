@@ -32,12 +32,8 @@ static const Precision precisions[] = {{DT_F64, 1e-3, 1e-5, 1e-7}, {DT_F32, 1.0 
 typedef struct {
   const char *name;
   const Precision *precision;
-  Trial trial;
   const Tensor **inputs;
-  Attr *attrs;
-  int attr_count;
-  size_t function; /* its number among those of the layer, and of each gradient */
-  size_t forward;  /* the call */
+  size_t forward; /* the call */
 } Point;
 
 /* One derivative to compare: of L by an element of an input, or of all results by all. */
@@ -100,21 +96,15 @@ static const Tensor *moved(Checked *k, const Tensor *tensor, double step) {
   return with_reals(k, tensor, values);
 }
 
-static void add_forward(Test *t, Point *point) {
+static void add_point(Test *t, const Trial *trial, Point point) {
   Call call;
-  if (!call_of(t->k, &point->trial, &call)) return;
-  call_inputs(t->k, &point->trial, point->inputs, &call);
-  call.name = point->name;
-  call.attrs = point->attrs;
-  call.attr_count = point->attr_count;
+  if (!call_of(t->k, trial, &call)) return;
+  call_inputs(t->k, trial, point.inputs, &call);
+  call.name = point.name;
   call.thorough = false;
-  point->forward = t->calls.count;
+  point.forward = t->calls.count;
   vec_push(t->k->arena, &t->calls, call);
-  vec_push(t->k->arena, &t->points, *point);
-}
-
-static size_t function_number(const Plugin *p, const PluginFunction *f) {
-  return (size_t)(f - p->functions.items);
+  vec_push(t->k->arena, &t->points, point);
 }
 
 static void add_case_points(Test *t) {
@@ -122,16 +112,15 @@ static void add_case_points(Test *t) {
   Diag silent = {0};
   for (size_t i = 0; i < k->cases.count; i++) {
     const PluginCase *given = &k->cases.items[i];
-    Point point = {.name = given->name, .attrs = given->attrs, .attr_count = given->attr_count};
-    if (!case_trial(k, given, &silent, &point.trial)) continue;
-    const PluginFunction *f = plugin_function(&point.trial.bound);
-    point.precision = precision_of(k->plugin, f);
-    point.function = function_number(k->plugin, f);
+    Point point = {.name = given->name};
+    Trial trial;
+    if (!case_trial(k, given, &silent, &trial)) continue;
+    point.precision = precision_of(k->plugin, plugin_function(&trial.bound));
     if (!point.precision) continue;
     point.inputs = ARENA_ARRAY(k->arena, const Tensor *, k->plugin->inputs.count + 1);
     for (size_t n = 0; n < k->plugin->inputs.count; n++)
       point.inputs[n] = moved(k, given->inputs[n], point.precision->step);
-    add_forward(t, &point);
+    add_point(t, &trial, point);
   }
 }
 
@@ -139,28 +128,17 @@ static void add_random_points(Test *t, const PluginFunction *f) {
   Checked *k = t->k;
   for (int i = 0; i < RANDOM_POINTS; i++) {
     Point point = {.precision = precision_of(k->plugin, f),
-                   .function = function_number(k->plugin, f),
                    .name = arena_printf(k->arena, "random point %zu (--seed %.0f)", t->points.count,
                                         k->cli->seed)};
+    Trial trial;
     Call call;
-    if (!point.precision || !random_trial(k, f, &point.trial, &call)) continue;
-    point.attrs = (Attr *)(uintptr_t)call.attrs;
-    point.attr_count = call.attr_count;
-    point.inputs = random_inputs(k, &point.trial, i % 2 ? DATA_USUAL : DATA_POSITIVE);
-    add_forward(t, &point);
+    if (!point.precision || !random_trial(k, f, &trial, &call)) continue;
+    point.inputs = random_inputs(k, &trial, i % 2 ? DATA_USUAL : DATA_POSITIVE);
+    add_point(t, &trial, point);
   }
 }
 
 /* --- the calls at a point --- */
-
-static TrialTensor type_of(const Tensor *tensor) {
-  TrialTensor type = {.dtype = DT_NONE};
-  if (!tensor) return type;
-  type.dtype = tensor->dtype;
-  type.rank = tensor->rank;
-  memcpy(type.dims, tensor->dims, sizeof type.dims);
-  return type;
-}
 
 /* The inputs of a gradient: of a kernel, those of the layer, its outputs, and gradients of the
  * outputs that are real. */
@@ -174,7 +152,7 @@ static const Tensor **gradient_inputs(Test *t, const Point *point, const Plugin 
   for (size_t i = 0; n < g->inputs.count && i < p->outputs.count; i++)
     inputs[n++] = call_output(forward, (int)i);
   for (size_t i = 0; n < g->inputs.count && i < p->outputs.count; i++) {
-    TrialTensor type = type_of(call_output(forward, (int)i));
+    TrialTensor type = trial_type(call_output(forward, (int)i));
     if (dtype_is_float(type.dtype)) inputs[n++] = random_tensor(k, &type, DATA_USUAL);
   }
   return inputs;
@@ -183,18 +161,17 @@ static const Tensor **gradient_inputs(Test *t, const Point *point, const Plugin 
 /* The call of a gradient; false if the descriptor does not allow it, which is reported. */
 static bool add_gradient_call(Test *t, const Point *point, const Plugin *g, const Tensor **inputs) {
   Checked *k = t->k;
+  const Call *forward = &t->calls.items[point->forward];
   Trial trial;
   Call call;
   TrialTensor *types = ARENA_ARRAY(k->arena, TrialTensor, g->inputs.count + 1);
-  for (size_t i = 0; i < g->inputs.count; i++) types[i] = type_of(inputs[i]);
-  if (!trial_begin(&trial, k->arena, &k->cli->diag, g, point->name, point->attrs,
-                   point->attr_count) ||
+  for (size_t i = 0; i < g->inputs.count; i++) types[i] = trial_type(inputs[i]);
+  if (!trial_begin(&trial, k->arena, &k->cli->diag, g, point->name, forward->attrs,
+                   forward->attr_count) ||
       !trial_inputs(&trial, types) || !call_of(k, &trial, &call))
     return false;
   call_inputs(k, &trial, inputs, &call);
   call.name = point->name;
-  call.attrs = point->attrs;
-  call.attr_count = point->attr_count;
   vec_push(k->arena, &t->calls, call);
   return true;
 }
@@ -229,9 +206,7 @@ static void add_probe(Test *t, const Point *point, Probe probe) {
 static int input_of(const Plugin *p, const Plugin *g, int output) {
   const char *name = p->elementwise ? g->stem + strlen(p->prefix) + strlen("_grad_")
                                     : g->outputs.items[output].name + strlen("grad_");
-  for (size_t i = 0; i < p->inputs.count; i++)
-    if (strcmp(p->inputs.items[i].name, name) == 0) return (int)i;
-  return -1;
+  return plugin_find_tensor(p->inputs.items, p->inputs.count, name);
 }
 
 static void add_probes(Test *t, size_t number, const Plugin *g, size_t gradient) {
@@ -340,6 +315,12 @@ static void compare_probe(Test *t, const Probe *probe, Doubts *doubts) {
   for (int64_t i = 0; i < found->count; i++) compare_element(t, probe, i, doubts);
 }
 
+/* Makes the calls from number `first` on. */
+static bool run_calls(Test *t, size_t first) {
+  size_t count = t->calls.count - first;
+  return !count || calls_run(t->k, &t->calls.items[first], count);
+}
+
 /* The first doubts once more, with finer steps; those that stay. */
 static bool try_again(Test *t, Doubts *doubts) {
   size_t first_call = t->calls.count, first_probe = t->probes.count;
@@ -350,7 +331,7 @@ static bool try_again(Test *t, Doubts *doubts) {
     probe.round++;
     add_probe(t, &t->points.items[probe.point], probe);
   }
-  if (!calls_run(t->k, t->calls.items + first_call, t->calls.count - first_call)) return false;
+  if (!run_calls(t, first_call)) return false;
   doubts->count = 0;
   for (size_t i = first_probe; i < t->probes.count; i++)
     compare_probe(t, &t->probes.items[i], doubts);
@@ -397,9 +378,10 @@ bool check_gradient(Checked *k, const char **summary) {
   add_case_points(&t);
   for (size_t i = 0; i < k->plugin->functions.count; i++)
     add_random_points(&t, &k->plugin->functions.items[i]);
-  if (!calls_run(k, t.calls.items, t.calls.count)) return false;
+  if (!run_calls(&t, 0)) return false;
+  size_t forward = t.calls.count;
   for (size_t i = 0; i < t.points.count; i++) ok = add_point_calls(&t, i) && ok;
-  if (!ok || !calls_run(k, t.calls.items, t.calls.count)) return false;
+  if (!ok || !run_calls(&t, forward)) return false;
   ok = compare_all(&t);
   *summary = arena_printf(k->arena, "ok: %" PRId64 " derivatives at %zu points", t.compared,
                           t.points.count);

@@ -128,18 +128,13 @@ static bool is_small(const TrialCall *call) {
   return true;
 }
 
-static bool holds(const Trial *trial, const Expression *condition) {
-  Dim value = condition ? plugin_value(&trial->bound, condition, "the condition") : NULL;
-  return !condition || (value && dim_is_const(value) && !dim_is(value, 0));
-}
-
 /* Another kernel for an operator is not called where it does not replace that one's nodes. */
 static bool may_be_called(const Plugin *p, const Trial *trial) {
   bool another = false, may = false;
   for (size_t i = 0; i < p->patterns.count; i++) {
     if (p->patterns.items[i].nodes.count != 1) return true;
     another = true;
-    may = may || holds(trial, p->patterns.items[i].condition);
+    may = may || plugin_holds(&trial->bound, p->patterns.items[i].condition);
   }
   return may || !another;
 }
@@ -164,8 +159,6 @@ static bool attempt(Checked *k, const PluginFunction *f, Trial *trial, Call *cal
     if (!choose_input(k, trial, f, (int)i, &inputs[i])) return false;
   if (!trial_inputs(trial, inputs) || !may_be_called(p, trial) || !call_of(k, trial, call))
     return false;
-  call->attrs = attrs;
-  call->attr_count = attr_count;
   trial->c.diag = &k->cli->diag;
   return call->call.function == f && is_small(&call->call);
 }
@@ -209,19 +202,11 @@ const Tensor *random_tensor(Checked *k, const TrialTensor *type, DataKind kind) 
   return tensor_from_reals(k->arena, type->dtype, type->rank, type->dims, values);
 }
 
-/* Types of the inputs of a node. */
-static TrialTensor input_type(const Trial *trial, int i) {
-  const Value *value = node_in(trial->node, i);
-  TrialTensor type = {.dtype = value ? value->dtype : DT_NONE, .rank = value ? value->rank : 0};
-  for (int d = 0; d < type.rank; d++) type.dims[d] = dim_value(value->shape[d]);
-  return type;
-}
-
 const Tensor **random_inputs(Checked *k, const Trial *trial, DataKind kind) {
   size_t count = trial->plugin->inputs.count;
   const Tensor **inputs = ARENA_ARRAY(k->arena, const Tensor *, count + 1);
   for (size_t i = 0; i < count; i++) {
-    TrialTensor type = input_type(trial, (int)i);
+    TrialTensor type = trial_input(trial, (int)i);
     inputs[i] = random_tensor(k, &type, kind);
   }
   return inputs;

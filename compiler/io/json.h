@@ -63,6 +63,10 @@ MUST_CHECK bool json_parse(const char *path, const char *text, size_t size, Aren
 /* In time that grows with the logarithm of the members. NULL: not there, or not an object. */
 const JsonMember *json_find(const JsonValue *object, const char *key, size_t key_length);
 const JsonValue *json_member(const JsonValue *object, const char *key);
+/* Members of known kinds, as a schema has checked; `missing` or false if they are not there. */
+const char *json_member_text(const JsonValue *object, const char *key, const char *missing);
+double json_member_number(const JsonValue *object, const char *key, double missing);
+bool json_member_flag(const JsonValue *object, const char *key);
 /* RFC 6901: "/layers/3/kernel_size"; "" is the root. Control characters as in JSON texts. */
 const char *json_pointer(Arena *arena, const JsonValue *value);
 /* "net.json:12:7: /layers/3/kernel_size"; "net.json:1:1" is the root. */

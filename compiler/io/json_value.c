@@ -38,6 +38,21 @@ const JsonValue *json_member(const JsonValue *object, const char *key) {
   return member ? member->value : NULL;
 }
 
+const char *json_member_text(const JsonValue *object, const char *key, const char *missing) {
+  const JsonValue *value = json_member(object, key);
+  return value ? value->string : missing;
+}
+
+double json_member_number(const JsonValue *object, const char *key, double missing) {
+  const JsonValue *value = json_member(object, key);
+  return value ? value->number : missing;
+}
+
+bool json_member_flag(const JsonValue *object, const char *key) {
+  const JsonValue *value = json_member(object, key);
+  return value && value->boolean;
+}
+
 /* --- comparing --- */
 
 static int compare_numbers(const JsonValue *a, const JsonValue *b) {

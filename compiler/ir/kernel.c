@@ -1,6 +1,8 @@
 /* kernel.c: finding kernels and their definitions. */
 #include "ir/kernel.h"
 
+#include "base/diag.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,13 @@ int kernel_chunk_count(const KernelLibrary *library) {
 const RuntimeChunk *kernel_chunk(const KernelLibrary *library, int number) {
   return number < runtime_chunk_count ? &runtime_chunks[number]
                                       : &library->chunks.items[number - runtime_chunk_count];
+}
+
+int kernel_chunk_named(const char *name) {
+  int i = 0;
+  while (i < runtime_chunk_count && strcmp(runtime_chunks[i].names[0], name) != 0) i++;
+  CTC_ASSERT(i < runtime_chunk_count);
+  return i;
 }
 
 const char *kernel_short_name(const Kernel *kernel) {

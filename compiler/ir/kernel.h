@@ -114,6 +114,9 @@ typedef struct KernelLibrary {
  * pasted. */
 int kernel_chunk_count(const KernelLibrary *library);
 const RuntimeChunk *kernel_chunk(const KernelLibrary *library, int number);
+/* The number of the runtime's definition that has this name of its own: not the one for a GPU that
+ * may have the same. */
+int kernel_chunk_named(const char *name);
 
 /* The name without "ctc_". */
 const char *kernel_short_name(const Kernel *kernel);

@@ -538,7 +538,7 @@ static void make_attention(Fuser *f, const Match *m, const Views *w, const Atten
   node->outputs[0]->producer_output = 0;
   node->graph = f->graph;
   node->plan = arena_copy(c->arena, plan, sizeof *plan);
-  inherit_checks(c, &m->taken, node);
+  inherit_checks(c, m->taken.nodes, m->taken.count, node);
 }
 
 static bool is_last_axis(const Node *softmax) {

@@ -276,7 +276,7 @@ static void become_norm(Fuser *f, const Norm *m, Node *node) {
       attr_float("epsilon", m->epsilon),
   };
   Value *inputs[] = {m->x, m->scale, m->bias};
-  inherit_checks(f->c, &m->taken, node);
+  inherit_checks(f->c, m->taken.nodes, m->taken.count, node);
   node->op_type = m->centred ? "LayerNormalization" : "RMSNormalization";
   node->op = op_find("", node->op_type);
   node->inputs = arena_copy(arena, inputs, sizeof inputs);

@@ -21,20 +21,32 @@ bool is_number(const Value *value, double *number) {
   return one;
 }
 
+bool is_among(Node *const *nodes, int count, const Node *node) {
+  for (int i = 0; i < count; i++)
+    if (nodes[i] == node) return true;
+  return false;
+}
+
+int uses_among(Node *const *nodes, int count, const Value *value) {
+  int uses = 0;
+  for (int i = 0; i < count; i++)
+    for (int k = 0; k < nodes[i]->input_count; k++) uses += nodes[i]->inputs[k] == value;
+  return uses;
+}
+
+void inherit_checks(Compilation *c, Node *const *nodes, int count, Node *node) {
+  for (int i = 0; i < count; i++) {
+    const Node *from = nodes[i];
+    for (size_t k = 0; k < from->checks.count && from != node; k++)
+      vec_push(c->arena, &node->checks, from->checks.items[k]);
+  }
+}
+
 bool take(Taken *taken, Node *node) {
-  for (int i = 0; i < taken->count; i++)
-    if (taken->nodes[i] == node) return true;
+  if (is_among(taken->nodes, taken->count, node)) return true;
   if (taken->count == MOST_TAKEN) return false;
   taken->nodes[taken->count++] = node;
   return true;
-}
-
-static int uses_inside(const Taken *taken, const Value *value) {
-  int uses = 0;
-  for (int i = 0; i < taken->count; i++)
-    for (int k = 0; k < taken->nodes[i]->input_count; k++)
-      uses += taken->nodes[i]->inputs[k] == value;
-  return uses;
 }
 
 bool is_closed(const Taken *taken, const Node *last, const int *uses) {
@@ -42,16 +54,8 @@ bool is_closed(const Taken *taken, const Node *last, const int *uses) {
     const Node *node = taken->nodes[i];
     for (int k = 0; k < node->output_count && node != last; k++) {
       const Value *value = node->outputs[k];
-      if (value && uses[value->id] != uses_inside(taken, value)) return false;
+      if (value && uses[value->id] != uses_among(taken->nodes, taken->count, value)) return false;
     }
   }
   return true;
-}
-
-void inherit_checks(Compilation *c, const Taken *taken, Node *node) {
-  for (int i = 0; i < taken->count; i++) {
-    const Node *from = taken->nodes[i];
-    for (size_t k = 0; k < from->checks.count && from != node; k++)
-      vec_push(c->arena, &node->checks, from->checks.items[k]);
-  }
 }

@@ -12,7 +12,16 @@ bool same_shape(const Value *a, const Value *b);
 /* A constant with one element. */
 bool is_number(const Value *value, double *number);
 
-/* Nodes whose work another one will do. */
+/* --- nodes whose work another one will do --- */
+
+/* Whether the node is one of these. */
+bool is_among(Node *const *nodes, int count, const Node *node);
+/* How often these nodes take the value. */
+int uses_among(Node *const *nodes, int count, const Value *value);
+/* `node` makes the checks of all of them, too. */
+void inherit_checks(Compilation *c, Node *const *nodes, int count, Node *node);
+
+/* While they are looked for. */
 enum { MOST_TAKEN = 64 };
 
 typedef struct {
@@ -26,8 +35,5 @@ bool take(Taken *taken, Node *node);
 /* Whether nobody else uses what the nodes compute, but for the results of `last`. `uses` is by
  * value id (count_value_uses). */
 bool is_closed(const Taken *taken, const Node *last, const int *uses);
-
-/* `node` makes the checks of all nodes that were taken, too. */
-void inherit_checks(Compilation *c, const Taken *taken, Node *node);
 
 #endif

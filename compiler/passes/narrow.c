@@ -28,8 +28,7 @@ typedef struct {
 typedef struct {
   Compilation *c;
   Graph *graph;
-  const int *uses;      /* by value id */
-  int known;            /* ids below it have entries here */
+  const ValueUses *uses;
   int *row_uses, *axes; /* by value id: how many of the uses need one row, along which axis */
   Value **rows;         /* by value id: the row, once it is gathered */
   Vec(Narrowed) region; /* from the Gather backwards */
@@ -157,14 +156,15 @@ static bool can_narrow(const Narrower *n, const Node *node, int axis, int *own) 
 
 /* One more use of the value needs a row only. Rows along another axis are no rows. */
 static void mark(Narrower *n, const Value *value, int axis) {
-  if (value->id >= n->known) return;
+  if (value->id >= n->uses->known) return;
   if (n->row_uses[value->id] == 0) n->axes[value->id] = axis;
   if (n->axes[value->id] == axis) n->row_uses[value->id]++;
 }
 
 static bool is_needed(const Narrower *n, const Node *node) {
   const Value *y = node_out(node, 0);
-  return y && y->id < n->known && n->row_uses[y->id] > 0 && n->row_uses[y->id] == n->uses[y->id];
+  return y && y->id < n->uses->known && n->row_uses[y->id] > 0 &&
+         n->row_uses[y->id] == n->uses->counts[y->id];
 }
 
 /* The region behind which nodes[root] gathers; whether it holds a product. */
@@ -194,7 +194,7 @@ static bool is_in_region(const Narrower *n, const Node *node) {
 
 /* The row of a value that is computed whole; NULL after an error. */
 static Value *gather_row(Narrower *n, Value *value, int axis) {
-  bool first = value->id < n->known && n->axes[value->id] == axis;
+  bool first = value->id < n->uses->known && n->axes[value->id] == axis;
   if (first && n->rows[value->id]) return n->rows[value->id];
   Node *node = node_create(n->c, n->graph, "", "Gather", 13, 2, 1);
   node->op = op_find("", "Gather");
@@ -263,39 +263,37 @@ static bool rewrite(Narrower *n, Node *gather) {
 /* --- the graph --- */
 
 /* Whether it takes one row of several out of a value that nobody else uses. */
-static bool takes_row(const Node *node, const int *uses, int known, int *axis) {
+static bool takes_row(const Node *node, const ValueUses *uses, int *axis) {
   const Value *data = node_in(node, 0), *index = node_in(node, 1);
-  if (!is_op(node, "Gather") || !data->producer || data->constant || data->id >= known)
+  if (!is_op(node, "Gather") || !data->producer || data->constant || data->id >= uses->known)
     return false;
-  if (!index->constant || index->constant->count != 1 || uses[data->id] != 1) return false;
+  if (!index->constant || index->constant->count != 1 || uses->counts[data->id] != 1) return false;
   *axis = (int)node_int(node, "axis", 0);
   if (*axis < 0) *axis += data->rank;
   return data->producer->graph == node->graph && !dim_is(data->shape[*axis], 1) &&
          find_rule(data->producer);
 }
 
-static Narrower start(Compilation *c, Graph *graph, const Node *gather, const int *uses,
-                      int known) {
+static Narrower start(Compilation *c, Graph *graph, const Node *gather, const ValueUses *uses) {
   const int64_t index = tensor_int(gather->inputs[1]->constant, 0);
   return (Narrower){
       .c = c,
       .graph = graph,
       .uses = uses,
-      .known = known,
-      .row_uses = ARENA_ARRAY(c->arena, int, known + 1),
-      .axes = ARENA_ARRAY(c->arena, int, known + 1),
-      .rows = ARENA_ARRAY(c->arena, Value *, known + 1),
+      .row_uses = ARENA_ARRAY(c->arena, int, uses->known + 1),
+      .axes = ARENA_ARRAY(c->arena, int, uses->known + 1),
+      .rows = ARENA_ARRAY(c->arena, Value *, uses->known + 1),
       .index = value_constant(c, gather->inputs[1]->name, tensor_i64(c->arena, &index, 1))};
 }
 
-static bool narrow_graph(Compilation *c, Graph *graph, const int *uses, int known) {
+static bool narrow_graph(Compilation *c, Graph *graph, const ValueUses *uses) {
   for (size_t i = graph->nodes.count; i-- > 0;) {
     Node *node = graph->nodes.items[i];
     int axis;
     for (int k = 0; k < node->attr_count; k++)
-      if (node->attrs[k].graph && !narrow_graph(c, node->attrs[k].graph, uses, known)) return false;
-    if (!takes_row(node, uses, known, &axis)) continue;
-    Narrower n = start(c, graph, node, uses, known);
+      if (node->attrs[k].graph && !narrow_graph(c, node->attrs[k].graph, uses)) return false;
+    if (!takes_row(node, uses, &axis)) continue;
+    Narrower n = start(c, graph, node, uses);
     if (!find_region(&n, i, node->inputs[0], axis)) continue;
     if (!rewrite(&n, node)) return false;
     i = graph->nodes.count; /* it has grown; this Gather takes all there is now */
@@ -305,7 +303,6 @@ static bool narrow_graph(Compilation *c, Graph *graph, const int *uses, int know
 
 bool pass_narrow(Compilation *c) {
   graph_remove_dead(c, c->graph);
-  int known = c->next_value_id, *uses = ARENA_ARRAY(c->arena, int, known + 1);
-  count_value_uses(c->graph, uses);
-  return narrow_graph(c, c->graph, uses, known);
+  const ValueUses uses = find_value_uses(c);
+  return narrow_graph(c, c->graph, &uses);
 }

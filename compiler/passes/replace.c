@@ -10,19 +10,12 @@
 #include "ops/op.h"
 #include "passes/uses.h"
 
-/* By value id, as many as there are now. */
-static const int *count_uses(Compilation *c) {
-  int *uses = ARENA_ARRAY(c->arena, int, c->next_value_id + 1);
-  count_value_uses(c->graph, uses);
-  return uses;
-}
-
 static void replace_in_graph(Compilation *c, const OpDef *op, Graph *graph, const int **uses) {
   for (size_t i = 0; i < graph->nodes.count; i++) {
     Node *node = graph->nodes.items[i];
     for (int k = 0; k < node->attr_count; k++)
       if (node->attrs[k].graph) replace_in_graph(c, op, node->attrs[k].graph, uses);
-    if (op->replaces(c, op, node, *uses)) *uses = count_uses(c);
+    if (op->replaces(c, op, node, *uses)) *uses = find_value_uses(c).counts;
   }
 }
 
@@ -30,7 +23,7 @@ bool pass_replace(Compilation *c) {
   for (size_t i = 0; i < c->plugin_ops.count; i++) {
     const OpDef *op = c->plugin_ops.items[i];
     if (!op->replaces) continue;
-    const int *uses = count_uses(c);
+    const int *uses = find_value_uses(c).counts;
     replace_in_graph(c, op, c->graph, &uses);
     graph_remove_dead(c, c->graph);
   }

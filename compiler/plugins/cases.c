@@ -2,6 +2,7 @@
  * of elements and their ranges are checked here. */
 #include "plugins/cases.h"
 
+#include "io/json_attr.h"
 #include "io/schemas.h"
 
 #include <math.h>
@@ -13,11 +14,6 @@ typedef struct {
   const Plugin *plugin;
   JsonFile file;
 } Reader;
-
-static double number_member(const JsonValue *object, const char *key, double missing) {
-  const JsonValue *value = json_member(object, key);
-  return value ? value->number : missing;
-}
 
 /* --- tensors --- */
 
@@ -119,9 +115,8 @@ static bool read_tensors(Reader *r, const JsonValue *json, const char *what,
   bool ok = true;
   for (size_t i = 0; i < count; i++) names[i] = tensors[i].name;
   for (size_t m = 0; m < json->count; m++) {
-    size_t i = 0;
-    while (i < count && strcmp(names[i], json->members[m].key) != 0) i++;
-    if (i == count)
+    int i = plugin_find_tensor(tensors, count, json->members[m].key);
+    if (i < 0)
       ok = unknown_name(r, &json->members[m], what, names, count);
     else
       ok = (values[i] = read_tensor(r, json->members[m].value)) != NULL && ok;
@@ -141,57 +136,35 @@ static bool check_inputs_there(Reader *r, const JsonValue *json) {
 
 /* --- attributes --- */
 
-static const PluginAttr *find_attr(const Plugin *p, const char *name) {
-  for (size_t i = 0; i < p->attrs.count; i++)
-    if (strcmp(p->attrs.items[i].name, name) == 0) return &p->attrs.items[i];
-  return NULL;
-}
-
-static bool is_number(const JsonValue *json, bool whole) {
-  return json->kind == JSON_NUMBER && (!whole || json->is_integer);
-}
-
 static bool wrong_attr(Reader *r, const PluginAttr *attr, const JsonValue *json,
                        const char *wanted) {
   return json_error(&r->file, json, "attribute '%s' must be %s, not %s", attr->name, wanted,
                     json_show(r->arena, json));
 }
 
-static bool read_list(Reader *r, const PluginAttr *attr, const JsonValue *json, Attr *made) {
+static bool check_list(Reader *r, const PluginAttr *attr, const JsonValue *json) {
   bool whole = attr->kind == ATTR_INTS;
   if (json->kind != JSON_ARRAY) return wrong_attr(r, attr, json, "a list of numbers");
-  int64_t *ints = ARENA_ARRAY(r->arena, int64_t, json->count + 1);
-  float *floats = ARENA_ARRAY(r->arena, float, json->count + 1);
-  for (size_t i = 0; i < json->count; i++) {
-    if (!is_number(json->items[i], whole))
+  for (size_t i = 0; i < json->count; i++)
+    if (!json_is_element(json->items[i], attr->kind))
       return wrong_attr(r, attr, json->items[i],
                         whole ? "a list of integers" : "a list of numbers");
-    ints[i] = json->items[i]->integer;
-    floats[i] = (float)json->items[i]->number;
-  }
-  *made = (Attr){
-      .name = attr->name, .kind = attr->kind, .count = json->count, .ints = ints, .floats = floats};
   return true;
 }
 
+static bool check_attr(Reader *r, const PluginAttr *attr, const JsonValue *json) {
+  if (attr->kind == ATTR_INTS || attr->kind == ATTR_FLOATS) return check_list(r, attr, json);
+  if (attr->is_bool && json->kind == JSON_BOOL) return true;
+  return json_is_element(json, attr->kind) || wrong_attr(r, attr, json,
+                                                         attr->kind == ATTR_INT     ? "an integer"
+                                                         : attr->kind == ATTR_FLOAT ? "a number"
+                                                                                    : "a text");
+}
+
 static bool read_attr(Reader *r, const PluginAttr *attr, const JsonValue *json, Attr *made) {
-  switch (attr->kind) {
-  case ATTR_INT:
-    if (attr->is_bool && json->kind == JSON_BOOL) {
-      *made = attr_int(attr->name, json->boolean);
-      return true;
-    }
-    *made = attr_int(attr->name, json->integer);
-    return is_number(json, true) || wrong_attr(r, attr, json, "an integer");
-  case ATTR_FLOAT:
-    *made = attr_float(attr->name, json->number);
-    return is_number(json, false) || wrong_attr(r, attr, json, "a number");
-  case ATTR_STRING:
-    if (json->kind != JSON_STRING) return wrong_attr(r, attr, json, "a text");
-    *made = attr_text(attr->name, json->string);
-    return true;
-  default: return read_list(r, attr, json, made);
-  }
+  if (!check_attr(r, attr, json)) return false;
+  *made = json_attr(r->arena, attr->name, attr->kind, json);
+  return true;
 }
 
 static bool read_attrs(Reader *r, const JsonValue *root, PluginCase *made) {
@@ -202,11 +175,13 @@ static bool read_attrs(Reader *r, const JsonValue *root, PluginCase *made) {
   for (size_t i = 0; i < p->attrs.count; i++) names[i] = p->attrs.items[i].name;
   made->attrs = ARENA_ARRAY(r->arena, Attr, p->attrs.count + 1);
   for (size_t i = 0; json && i < json->count; i++) {
-    const PluginAttr *attr = find_attr(p, json->members[i].key);
-    if (!attr)
+    int attr = plugin_find_attr(p, json->members[i].key);
+    if (attr < 0)
       ok = unknown_name(r, &json->members[i], "attribute", names, p->attrs.count);
     else
-      ok = read_attr(r, attr, json->members[i].value, &made->attrs[made->attr_count++]) && ok;
+      ok = read_attr(r, &p->attrs.items[attr], json->members[i].value,
+                     &made->attrs[made->attr_count++]) &&
+           ok;
   }
   for (size_t i = 0; i < p->attrs.count; i++)
     if (p->attrs.items[i].required && !(json && json_member(json, names[i])))
@@ -220,8 +195,8 @@ static bool read_case(Reader *r, const JsonValue *json, PluginCase *made) {
   const Plugin *p = r->plugin;
   const JsonValue *name = json_member(json, "name");
   *made = (PluginCase){.where = json_where(&r->file, json),
-                       .rtol = number_member(json, "rtol", 1e-5),
-                       .atol = number_member(json, "atol", 1e-6)};
+                       .rtol = json_member_number(json, "rtol", 1e-5),
+                       .atol = json_member_number(json, "atol", 1e-6)};
   made->name = name ? arena_printf(r->arena, "case %zu '%s'", json->index, name->string)
                     : arena_printf(r->arena, "case %zu", json->index);
   made->inputs = ARENA_ARRAY(r->arena, const Tensor *, p->inputs.count + 1);

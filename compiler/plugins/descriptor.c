@@ -1,6 +1,7 @@
 /* descriptor.c: layer.json as a Plugin: what the schema cannot say is checked here. */
 #include "plugins/descriptor.h"
 
+#include "io/json_attr.h"
 #include "io/schemas.h"
 
 #include <ctype.h>
@@ -8,21 +9,6 @@
 #include <string.h>
 
 /* --- values --- */
-
-static const char *text_member(const JsonValue *object, const char *key, const char *missing) {
-  const JsonValue *value = json_member(object, key);
-  return value ? value->string : missing;
-}
-
-static bool flag_member(const JsonValue *object, const char *key) {
-  const JsonValue *value = json_member(object, key);
-  return value && value->boolean;
-}
-
-static double number_member(const JsonValue *object, const char *key, double missing) {
-  const JsonValue *value = json_member(object, key);
-  return value ? value->number : missing;
-}
 
 /* Items of a list that may be left out. */
 static size_t list_count(const JsonValue *list) {
@@ -222,18 +208,6 @@ static bool check_element(Reader *r, const PluginAttr *attr, int type, const Jso
   return true;
 }
 
-static void set_list(Reader *r, Attr *attr, const JsonValue *json) {
-  int64_t *ints = ARENA_ARRAY(r->arena, int64_t, json->count + 1);
-  float *floats = ARENA_ARRAY(r->arena, float, json->count + 1);
-  for (size_t i = 0; i < json->count; i++) {
-    ints[i] = json->items[i]->integer;
-    floats[i] = (float)json->items[i]->number;
-  }
-  attr->ints = ints;
-  attr->floats = floats;
-  attr->count = json->count;
-}
-
 bool read_attr_value(Reader *r, const PluginAttr *attr, const JsonValue *json, const char *what,
                      Attr *made) {
   int type = attr_type(attr->type);
@@ -245,13 +219,8 @@ bool read_attr_value(Reader *r, const PluginAttr *attr, const JsonValue *json, c
   if (!is_list(attr->kind)) ok = check_element(r, attr, type, json, what);
   for (size_t i = 0; is_list(attr->kind) && i < json->count; i++)
     ok = check_element(r, attr, type, json->items[i], what) && ok;
-  if (!ok) return false;
-  if (is_list(attr->kind)) set_list(r, made, json);
-  made->i = json->kind == JSON_BOOL ? json->boolean : json->integer;
-  made->f = (float)json->number;
-  made->s = json->string;
-  made->s_length = json->length;
-  return true;
+  if (ok) *made = json_attr(r->arena, attr->name, attr->kind, json);
+  return ok;
 }
 
 static bool read_default(Reader *r, PluginAttr *attr) {
@@ -276,14 +245,14 @@ static bool check_choices(Reader *r, const PluginAttr *attr, int type) {
 
 static bool read_attribute(Reader *r, const JsonValue *json) {
   const JsonValue *name = json_member(json, "name");
-  int type = attr_type(text_member(json, "type", ""));
+  int type = attr_type(json_member_text(json, "type", ""));
   PluginAttr attr = {.name = name->string,
                      .json = json,
                      .type = attr_types[type].type,
                      .kind = attr_types[type].kind,
                      .is_bool = attr_types[type].json == JSON_BOOL,
-                     .minimum = number_member(json, "minimum", -INFINITY),
-                     .maximum = number_member(json, "maximum", INFINITY),
+                     .minimum = json_member_number(json, "minimum", -INFINITY),
+                     .maximum = json_member_number(json, "maximum", INFINITY),
                      .choices = json_member(json, "enum"),
                      .value = -1,
                      .count = -1};
@@ -312,7 +281,7 @@ static bool collect_dims(Reader *r, const JsonValue *inputs, bool *has_rest) {
   bool ok = true;
   for (size_t i = 0; i < inputs->count; i++) {
     const JsonValue *shape = json_member(inputs->items[i], "shape");
-    if (flag_member(inputs->items[i], "any_shape")) continue;
+    if (json_member_flag(inputs->items[i], "any_shape")) continue;
     for (size_t d = 0; d < shape->count; d++) {
       const JsonValue *json = shape->items[d];
       *has_rest = *has_rest || is_rest(json);
@@ -353,9 +322,9 @@ static bool read_tensor(Reader *r, const JsonValue *json, bool is_input, PluginT
   const JsonValue *name = json_member(json, "name");
   *tensor = (PluginTensor){.name = name->string,
                            .json = json,
-                           .parameter = flag_member(json, "parameter"),
-                           .optional = flag_member(json, "optional"),
-                           .any_shape = flag_member(json, "any_shape")};
+                           .parameter = json_member_flag(json, "parameter"),
+                           .optional = json_member_flag(json, "optional"),
+                           .any_shape = json_member_flag(json, "any_shape")};
   bool ok = take_name(r, name, tensor->name);
   ok = read_type(r, json, &tensor->type, &tensor->dtype) && ok;
   return read_shape(r, json_member(json, "shape"), tensor, is_input && !tensor->any_shape) && ok;
@@ -430,7 +399,7 @@ static bool read_checks(Reader *r, const JsonValue *root) {
   bool ok = true;
   for (size_t i = 0; i < list_count(list); i++) {
     PluginCheck check = {.condition = read_expression_member(r, list->items[i], "condition", &ok),
-                         .message = text_member(list->items[i], "message", "")};
+                         .message = json_member_text(list->items[i], "message", "")};
     vec_push(r->arena, &r->plugin->checks, check);
   }
   return ok;
@@ -443,10 +412,8 @@ static int output_entry(const Plugin *p, const PluginDim *dim) {
   const PluginTensor *output = &p->outputs.items[0];
   for (int d = 0; d < output->rank; d++) {
     const PluginDim *other = &output->shape[d];
-    if (dim->is_rest && other->is_rest) return d;
-    if (dim->is_rest || other->is_rest || !dim->value || !other->value) continue;
-    int name = expression_name(dim->value);
-    if (name >= 0 && name == expression_name(other->value)) return d;
+    bool known = (dim->is_rest || dim->value) && (other->is_rest || other->value);
+    if (known && plugin_same_entry(dim, other)) return d;
   }
   return -1;
 }
@@ -523,12 +490,12 @@ static const char *const *read_includes(Arena *arena, const JsonValue *list) {
 static bool read_plugin(Reader *r, const JsonValue *root) {
   Plugin *p = r->plugin;
   const JsonValue *attrs = json_member(root, "attributes"), *cost = json_member(root, "cost");
-  p->name = text_member(root, "name", "");
+  p->name = json_member_text(root, "name", "");
   p->prefix = p->stem = lower_case(r->arena, p->name);
-  p->domain = text_member(root, "domain", "ctc.layers");
-  p->summary = text_member(root, "summary", "");
-  p->version = (int)number_member(root, "version", 1);
-  p->elementwise = flag_member(root, "elementwise");
+  p->domain = json_member_text(root, "domain", "ctc.layers");
+  p->summary = json_member_text(root, "summary", "");
+  p->version = (int)json_member_number(root, "version", 1);
+  p->elementwise = json_member_flag(root, "elementwise");
   p->includes = read_includes(r->arena, json_member(root, "includes"));
   bool ok = check_identity(r, root);
   ok = read_types(r, root) && ok;

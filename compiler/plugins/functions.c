@@ -20,10 +20,6 @@ typedef struct {
   const Function *function; /* the kernel at hand */
 } Loader;
 
-DType plugin_dtype(const PluginFunction *function, int type, DType dtype) {
-  return type < 0 ? dtype : function->dtypes[type];
-}
-
 static bool kernel_error(Loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool kernel_error(Loader *l, const char *format, ...) {
   va_list args;
@@ -36,62 +32,37 @@ static bool kernel_error(Loader *l, const char *format, ...) {
 
 /* --- what names mean --- */
 
-static bool find_tensor(const PluginTensor *tensors, size_t count, const char *name, int *index) {
-  for (size_t i = 0; i < count; i++)
-    if (strcmp(tensors[i].name, name) == 0) {
-      *index = (int)i;
-      return true;
-    }
-  return false;
-}
-
-static bool find_scratch(const Plugin *p, const char *name, int *index) {
+static int find_scratch(const Plugin *p, const char *name) {
   for (size_t i = 0; i < p->scratch.count; i++)
-    if (strcmp(p->scratch.items[i].name, name) == 0) {
-      *index = (int)i;
-      return true;
-    }
-  return false;
+    if (strcmp(p->scratch.items[i].name, name) == 0) return (int)i;
+  return -1;
 }
 
 /* An attribute that is no integer. */
-static bool find_attr(const Plugin *p, const char *name, AttrKind kind, int *index) {
-  for (size_t i = 0; i < p->attrs.count; i++)
-    if (strcmp(p->attrs.items[i].name, name) == 0 && p->attrs.items[i].kind == kind) {
-      *index = (int)i;
-      return true;
-    }
-  return false;
+static int find_attr(const Plugin *p, const char *name, AttrKind kind) {
+  int i = plugin_find_attr(p, name);
+  return i >= 0 && p->attrs.items[i].kind == kind ? i : -1;
 }
 
-static bool find_number(const Plugin *p, const char *name, int *index) {
+static int find_number(const Plugin *p, const char *name) {
   for (size_t i = 0; i < p->names.count; i++)
-    if (strcmp(p->names.items[i].name, name) == 0 && !p->names.items[i].is_list) {
-      *index = (int)i;
-      return true;
-    }
-  return false;
+    if (strcmp(p->names.items[i].name, name) == 0 && !p->names.items[i].is_list) return (int)i;
+  return -1;
+}
+
+static bool bind_to(PluginBind *bind, PluginBindKind kind, int index) {
+  *bind = (PluginBind){kind, index};
+  return index >= 0;
 }
 
 static bool find_bind(const Plugin *p, const char *name, PluginBind *bind) {
-  bool found = true;
-  if (find_tensor(p->inputs.items, p->inputs.count, name, &bind->index))
-    bind->kind = BIND_INPUT;
-  else if (find_tensor(p->outputs.items, p->outputs.count, name, &bind->index))
-    bind->kind = BIND_OUTPUT;
-  else if (find_scratch(p, name, &bind->index))
-    bind->kind = BIND_SCRATCH;
-  else if (find_attr(p, name, ATTR_FLOAT, &bind->index))
-    bind->kind = BIND_REAL;
-  else if (find_attr(p, name, ATTR_INTS, &bind->index))
-    bind->kind = BIND_INTS;
-  else if (find_attr(p, name, ATTR_FLOATS, &bind->index))
-    bind->kind = BIND_FLOATS;
-  else if (find_number(p, name, &bind->index))
-    bind->kind = BIND_NUMBER;
-  else
-    found = false;
-  return found;
+  return bind_to(bind, BIND_INPUT, plugin_find_tensor(p->inputs.items, p->inputs.count, name)) ||
+         bind_to(bind, BIND_OUTPUT, plugin_find_tensor(p->outputs.items, p->outputs.count, name)) ||
+         bind_to(bind, BIND_SCRATCH, find_scratch(p, name)) ||
+         bind_to(bind, BIND_REAL, find_attr(p, name, ATTR_FLOAT)) ||
+         bind_to(bind, BIND_INTS, find_attr(p, name, ATTR_INTS)) ||
+         bind_to(bind, BIND_FLOATS, find_attr(p, name, ATTR_FLOATS)) ||
+         bind_to(bind, BIND_NUMBER, find_number(p, name));
 }
 
 static bool unknown_parameter(Loader *l, const char *name) {
@@ -127,23 +98,6 @@ static const char *wanted_text(Loader *l, const PluginBind *bind, DType dtype) {
   return "";
 }
 
-static DType bound_dtype(const Plugin *p, const PluginFunction *made, const PluginBind *bind) {
-  const PluginTensor *tensor;
-  switch (bind->kind) {
-  case BIND_INPUT:
-    tensor = &p->inputs.items[bind->index];
-    return plugin_dtype(made, tensor->type, tensor->dtype);
-  case BIND_OUTPUT:
-    tensor = &p->outputs.items[bind->index];
-    return plugin_dtype(made, tensor->type, tensor->dtype);
-  case BIND_SCRATCH:
-    return plugin_dtype(made, p->scratch.items[bind->index].type,
-                        p->scratch.items[bind->index].dtype);
-  case BIND_FLOATS: return DT_F32;
-  default: return DT_NONE;
-  }
-}
-
 /* Types are compared as C sees them: a bool is a uint8_t. */
 static bool same_c_type(const Param *param, DType dtype) {
   if (strcmp(param->type, "ctc_bool") == 0) return dtype == DT_BOOL;
@@ -177,7 +131,7 @@ static bool fits_scalar(const Param *param, const PluginBind *bind, DType dtype)
 
 static bool check_bind(Loader *l, const PluginFunction *made, const Param *param,
                        const PluginBind *bind) {
-  DType dtype = bound_dtype(l->plugin, made, bind);
+  DType dtype = plugin_bind_dtype(l->plugin, made, bind);
   bool scalar = l->plugin->elementwise;
   if (scalar ? fits_scalar(param, bind, dtype) : fits_kernel(param, bind, dtype)) return true;
   if (scalar && bind->kind == BIND_INPUT)
@@ -334,13 +288,13 @@ static bool add_functions(Loader *l) {
 
 /* --- definitions --- */
 
-/* The names of the runtime's definitions. */
+/* The names of the runtime's definitions. Those for a GPU come last and may have the same name. */
 static const Map *runtime_names(PluginSet *set) {
   if (set->runtime.count) return &set->runtime;
   set->runtime = map_in(set->arena);
   for (int i = 0; i < runtime_chunk_count; i++)
     for (const char *const *name = runtime_chunks[i].names; *name; name++)
-      map_set(&set->runtime, *name, (void *)((intptr_t)i + 1));
+      if (!map_get(&set->runtime, *name)) map_set(&set->runtime, *name, (void *)((intptr_t)i + 1));
   return &set->runtime;
 }
 

@@ -101,13 +101,6 @@ static bool rank_fits(const PluginTensor *tensor, int rank) {
   return tensor->rest < 0 ? rank == tensor->rank : rank >= tensor->rank - 1;
 }
 
-/* The entry of the descriptor's shape for dim `d` of a value; NULL: it is one of "...". */
-static const PluginDim *entry_of(const PluginTensor *tensor, int rank, int d) {
-  int rest = tensor->rest < 0 ? 0 : rank - (tensor->rank - 1);
-  if (tensor->rest < 0 || d < tensor->rest) return &tensor->shape[d];
-  return d < tensor->rest + rest ? NULL : &tensor->shape[d - rest + 1];
-}
-
 /* Gives names their values, and "..." its dims, at first sight. */
 static bool bind_shape(PluginNode *n, int i) {
   const PluginTensor *tensor = &n->plugin->inputs.items[i];
@@ -119,9 +112,9 @@ static bool bind_shape(PluginNode *n, int i) {
   bool first = tensor->rest >= 0 && n->rest_rank < 0;
   if (first) n->rest_rank = 0;
   for (int d = 0; d < value->rank; d++) {
-    const PluginDim *entry = entry_of(tensor, value->rank, d);
-    if (!entry && first) n->rest[n->rest_rank++] = value->shape[d];
-    if (!entry || entry->binds < 0) continue;
+    const PluginDim *entry = plugin_entry(tensor, value->rank, d);
+    if (entry->is_rest && first) n->rest[n->rest_rank++] = value->shape[d];
+    if (entry->binds < 0) continue;
     if (!n->values[entry->binds].number) n->values[entry->binds].number = value->shape[d];
   }
   return true;
@@ -189,6 +182,12 @@ Dim plugin_value(const PluginNode *n, const Expression *expression, const char *
   return value;
 }
 
+bool plugin_holds(const PluginNode *n, const Expression *condition) {
+  if (!condition) return true;
+  Dim value = plugin_value(n, condition, "the condition");
+  return value && dim_is_const(value) && !dim_is(value, 0);
+}
+
 static Dim entry_value(const PluginNode *n, const PluginTensor *tensor, const PluginDim *entry) {
   return plugin_value(n, entry->value,
                       arena_printf(n->c->arena, "the shape of '%s'", tensor->name));
@@ -229,8 +228,8 @@ static bool check_shape(PluginNode *n, int i) {
                       value->rank - tensor->rank + 1, i, tensor->name, n->rest_rank);
   bool ok = true;
   for (int d = 0; d < value->rank; d++) {
-    const PluginDim *entry = entry_of(tensor, value->rank, d);
-    Dim expected = entry ? entry_value(n, tensor, entry) : n->rest[d - tensor->rest];
+    const PluginDim *entry = plugin_entry(tensor, value->rank, d);
+    Dim expected = entry->is_rest ? n->rest[d - tensor->rest] : entry_value(n, tensor, entry);
     ok = expected && require_dim(n, i, d, expected) && ok;
   }
   return ok;

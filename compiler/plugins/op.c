@@ -162,13 +162,6 @@ static bool lower_to_kernel(Lower *l, const PluginNode *n, const PluginFunction 
 
 /* --- lowering of an elementwise layer to a loop nest --- */
 
-/* The same entry in both shapes: the same name, or "...". */
-static bool same_entry(const PluginDim *a, const PluginDim *b) {
-  if (a->is_rest || b->is_rest) return a->is_rest && b->is_rest;
-  int name = expression_name(a->value);
-  return name >= 0 && name == expression_name(b->value);
-}
-
 /* `value` with ones around its dims so that each stands where the output has it: broadcasting does
  * the rest. The copy has the same id, hence the same buffer. */
 static const Value *aligned(const PluginNode *n, const PluginTensor *input, const Value *value) {
@@ -180,7 +173,7 @@ static const Value *aligned(const PluginNode *n, const PluginTensor *input, cons
   copy->shape = ARENA_ARRAY(n->c->arena, Dim, out->rank + 1);
   for (int d = 0, next = 0; d < output->rank; d++) {
     int width = output->shape[d].is_rest ? n->rest_rank : 1;
-    bool own = next < input->rank && same_entry(&input->shape[next], &output->shape[d]);
+    bool own = next < input->rank && plugin_same_entry(&input->shape[next], &output->shape[d]);
     for (int k = 0; k < width; k++, copy->rank++)
       copy->shape[copy->rank] = own ? out->shape[copy->rank] : dim_const(n->c->dims, 1);
     next += own;

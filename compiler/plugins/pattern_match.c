@@ -117,15 +117,9 @@ static const PatternAttr *find_pattern_attr(const PatternNode *node, const char 
   return NULL;
 }
 
-static int find_own_attr(const Plugin *p, const char *name) {
-  for (size_t i = 0; i < p->attrs.count; i++)
-    if (strcmp(p->attrs.items[i].name, name) == 0) return (int)i;
-  return -1;
-}
-
 static bool match_attr(Match *m, const PatternNode *wanted, const Node *node, const Attr *attr) {
   const PatternAttr *named = find_pattern_attr(wanted, attr->name);
-  int own = wanted->same_attrs ? find_own_attr(m->plugin, attr->name) : -1;
+  int own = wanted->same_attrs ? plugin_find_attr(m->plugin, attr->name) : -1;
   if (named && named->value) return is_literal(attr, named->value);
   if (named) return bind_attr(m, named->attr, attr);
   return own >= 0 ? bind_attr(m, own, attr) : says_nothing(node, attr);
@@ -212,17 +206,8 @@ static bool match_node(Match *m, int number, Node *node) {
 
 /* --- what lies between the nodes --- */
 
-static int uses_inside(const Match *m, const Value *value) {
-  int uses = 0;
-  for (size_t i = 0; i < m->pattern->nodes.count; i++)
-    for (int k = 0; k < m->nodes[i]->input_count; k++) uses += m->nodes[i]->inputs[k] == value;
-  return uses;
-}
-
-static bool is_matched(const Match *m, const Node *node) {
-  for (size_t i = 0; i < m->pattern->nodes.count; i++)
-    if (m->nodes[i] == node) return true;
-  return false;
+static int node_count(const Match *m) {
+  return (int)m->pattern->nodes.count;
 }
 
 /* An output that an inner node makes will be made where `root` stands: nobody needs it before. */
@@ -234,7 +219,7 @@ static bool is_needed_before(const Match *m, const Node *root, const Value *valu
     for (int k = 0; k < node->input_count; k++) used = used || node->inputs[k] == value;
     for (int k = 0; k < node->attr_count; k++)
       used = used || (node->attrs[k].graph && graph_uses(node->attrs[k].graph, value));
-    if (used && !is_matched(m, node)) return true;
+    if (used && !is_among(m->nodes, node_count(m), node)) return true;
   }
   return false;
 }
@@ -244,7 +229,8 @@ static bool is_closed_match(const Match *m, const Node *root) {
     const PatternValue *value = &m->pattern->values.items[i];
     const Value *made = m->values[i];
     if (!made) continue;
-    if (value->output < 0 && m->uses[made->id] != uses_inside(m, made)) return false;
+    if (value->output < 0 && m->uses[made->id] != uses_among(m->nodes, node_count(m), made))
+      return false;
     if (value->output > 0 && is_needed_before(m, root, made)) return false;
   }
   return true;
@@ -352,12 +338,8 @@ static bool fits_layer(const Match *m, const Node *node) {
     if (m->plugin->attrs.items[i].required && !m->attrs[i]) return false;
   if (!plugin_bind(&n, m->c, m->plugin, node) || !plugin_check(&n) || node->checks.count)
     return false;
-  if (m->pattern->condition) {
-    Dim condition = plugin_value(&n, m->pattern->condition, "the condition");
-    if (!condition || !dim_is_const(condition) || dim_is(condition, 0)) return false;
-  }
   const PluginFunction *f = plugin_function(&n);
-  return f && same_outputs(&n, f);
+  return plugin_holds(&n, m->pattern->condition) && f && same_outputs(&n, f);
 }
 
 static bool fits_silently(const Match *m, const Node *node) {
@@ -369,14 +351,10 @@ static bool fits_silently(const Match *m, const Node *node) {
 }
 
 /* `root` becomes the layer; the other nodes lose what they use and what the layer makes now. */
-static void commit(const Match *m, Node *root, const Node *made) {
-  Vec(NodeCheck) checks = {0};
-  for (size_t i = 0; i < m->pattern->nodes.count; i++) {
-    Node *node = m->nodes[i];
-    for (size_t k = 0; k < node->checks.count; k++)
-      vec_push(m->c->arena, &checks, node->checks.items[k]);
-    if (node != root) node->input_count = 0;
-  }
+static void commit(const Match *m, Node *root, Node *made) {
+  inherit_checks(m->c, m->nodes, node_count(m), root);
+  for (int i = 0; i < node_count(m); i++)
+    if (m->nodes[i] != root) m->nodes[i]->input_count = 0;
   for (int i = 0; i < made->output_count; i++) {
     Value *value = made->outputs[i];
     if (!value) continue;
@@ -384,8 +362,8 @@ static void commit(const Match *m, Node *root, const Node *made) {
     value->producer = root;
     value->producer_output = i;
   }
+  made->checks = root->checks;
   *root = *made;
-  for (size_t i = 0; i < checks.count; i++) vec_push(m->c->arena, &root->checks, checks.items[i]);
 }
 
 /* --- patterns --- */

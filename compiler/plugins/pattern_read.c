@@ -10,26 +10,10 @@
 
 enum { MOST_COMMUTATIVE = 8 }; /* nodes: every choice of their orders is tried */
 
-static const char *text_or(const JsonValue *json, const char *missing) {
-  return json ? json->string : missing;
-}
-
 /* --- names --- */
 
-static int find_tensor(const PluginTensor *tensors, size_t count, const char *name) {
-  for (size_t i = 0; i < count; i++)
-    if (strcmp(tensors[i].name, name) == 0) return (int)i;
-  return -1;
-}
-
 static int find_input(const Plugin *p, const char *name) {
-  return find_tensor(p->inputs.items, p->inputs.count, name);
-}
-
-static int find_attr(const Plugin *p, const char *name) {
-  for (size_t i = 0; i < p->attrs.count; i++)
-    if (strcmp(p->attrs.items[i].name, name) == 0) return (int)i;
-  return -1;
+  return plugin_find_tensor(p->inputs.items, p->inputs.count, name);
 }
 
 static int find_value(const PluginPattern *pattern, const char *name) {
@@ -55,7 +39,7 @@ static bool op_missing(Reader *r, const JsonValue *at, const PatternNode *node) 
 
 static bool read_op(Reader *r, const JsonValue *json, PatternNode *node) {
   node->json = json;
-  node->domain = text_or(json_member(json, "domain"), "");
+  node->domain = json_member_text(json, "domain", "");
   node->op = json_member(json, "op")->string;
   const OpDef *op = op_find(node->domain, node->op);
   if (!op) return op_missing(r, json_member(json, "op"), node);
@@ -89,7 +73,7 @@ static bool read_slot(Reader *r, PluginPattern *pattern, const JsonValue *json, 
   slot->kind = SLOT_VALUE;
   if ((slot->index = find_value(pattern, json->string)) >= 0) return true;
   slot->kind = SLOT_ATTR;
-  slot->index = find_attr(p, json->string);
+  slot->index = plugin_find_attr(p, json->string);
   if (slot->index < 0) return value_missing(r, pattern, json);
   AttrKind kind = p->attrs.items[slot->index].kind;
   return kind == ATTR_FLOAT || kind == ATTR_INT ||
@@ -111,7 +95,7 @@ static bool read_inputs(Reader *r, PluginPattern *pattern, PatternNode *node) {
 static bool add_value(Reader *r, PluginPattern *pattern, PatternNode *node, const JsonValue *at,
                       PatternValue value) {
   bool ok = true;
-  if (find_input(r->plugin, value.name) >= 0 || find_attr(r->plugin, value.name) >= 0)
+  if (find_input(r->plugin, value.name) >= 0 || plugin_find_attr(r->plugin, value.name) >= 0)
     ok = json_error(r->file, at, "'%s' is an input or an attribute of the layer", value.name);
   if (find_value(pattern, value.name) >= 0)
     ok = json_error(r->file, at, "'%s' is made by two nodes", value.name);
@@ -133,7 +117,8 @@ static bool read_outputs(Reader *r, PluginPattern *pattern, PatternNode *node) {
     PatternValue value = {.name = json->string,
                           .node = (int)pattern->nodes.count,
                           .position = (int)i,
-                          .output = find_tensor(p->outputs.items, p->outputs.count, json->string)};
+                          .output =
+                              plugin_find_tensor(p->outputs.items, p->outputs.count, json->string)};
     ok = add_value(r, pattern, node, json, value) && ok;
   }
   return ok;
@@ -145,7 +130,7 @@ static bool read_bound_attr(Reader *r, const JsonValue *json, const SchemaAttr *
   const JsonValue *name = json_member(json, "attribute");
   if (!name || name->kind != JSON_STRING || json->count != 1)
     return json_error(r->file, json, "expected a value, or {\"attribute\": NAME}");
-  attr->attr = find_attr(r->plugin, name->string);
+  attr->attr = plugin_find_attr(r->plugin, name->string);
   if (attr->attr < 0) return attr_missing(r, name, name->string);
   const PluginAttr *own = &r->plugin->attrs.items[attr->attr];
   return own->kind == known->kind ||
@@ -279,7 +264,7 @@ static bool read_layer_attrs(Reader *r, PluginPattern *pattern, const JsonValue 
   pattern->attrs = ARENA_ARRAY(r->arena, const Attr *, p->attrs.count + 1);
   for (size_t i = 0; i < (json ? json->count : 0); i++) {
     const JsonMember *member = &json->members[i];
-    int attr = find_attr(p, member->key);
+    int attr = plugin_find_attr(p, member->key);
     Attr *made = ARENA_NEW(r->arena, Attr);
     if (attr < 0) {
       ok = attr_missing(r, member->value, member->key);

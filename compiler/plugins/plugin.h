@@ -15,7 +15,8 @@
  *   load.c        where plugins are found    op.c         inference and lowering
  *   layers.c      those of layers/           pattern_….c  nodes that it replaces
  *   gradient.c    operators of derivatives   cases.c      cases.json
- *   trial.c       a kernel's arguments where all sizes are known */
+ *   plugin.c      names, element types       trial.c      a kernel's arguments where all sizes are
+ *                                                         known */
 #ifndef CTC_PLUGINS_PLUGIN_H
 #define CTC_PLUGINS_PLUGIN_H
 
@@ -222,8 +223,22 @@ void plugin_make_op(Arena *arena, Plugin *plugin);
  * (gradient.c) */
 void plugin_make_gradients(Arena *arena, Plugin *plugin, bool (*has)(void *context, int input),
                            void *context);
+
+/* --- names, entries of shapes, element types (plugin.c) --- */
+
+/* The position of what has that name; -1: nothing has. */
+int plugin_find_tensor(const PluginTensor *tensors, size_t count, const char *name);
+int plugin_find_attr(const Plugin *plugin, const char *name);
+/* The entry of the tensor's shape that says what dim `d` of a value of that rank is. */
+const PluginDim *plugin_entry(const PluginTensor *tensor, int rank, int d);
+/* The same in both shapes: the same name, or "...". */
+bool plugin_same_entry(const PluginDim *a, const PluginDim *b);
 /* For the type of a tensor: "float32", of a variable that of the function. */
 DType plugin_dtype(const PluginFunction *function, int type, DType dtype);
+/* The type of the elements that a pointer among the function's parameters points to; DT_NONE: it is
+ * no pointer, or one to sizes. */
+DType plugin_bind_dtype(const Plugin *plugin, const PluginFunction *function,
+                        const PluginBind *bind);
 
 /* --- a node of a plugin's operator, or one that it replaces (node.c) --- */
 
@@ -249,6 +264,8 @@ MUST_CHECK bool plugin_bind_sizes(PluginNode *n);
 MUST_CHECK bool plugin_check(PluginNode *n);
 /* The function for the element types of the inputs. */
 const PluginFunction *plugin_function(const PluginNode *n);
+/* Whether a condition is certain to be true; NULL: there is none. */
+bool plugin_holds(const PluginNode *n, const Expression *condition);
 /* An expression's value, reported at the node where there is none. `what` says what it is. */
 Dim plugin_value(const PluginNode *n, const Expression *expression, const char *what);
 /* The shape of a tensor, into `shape`; its rank, or -1 after an error. */

@@ -3,6 +3,16 @@
 #include "plugins/trial.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+TrialTensor trial_type(const Tensor *tensor) {
+  TrialTensor type = {.dtype = DT_NONE};
+  if (!tensor) return type;
+  type.dtype = tensor->dtype;
+  type.rank = tensor->rank;
+  memcpy(type.dims, tensor->dims, sizeof type.dims);
+  return type;
+}
 
 int64_t trial_count(const TrialTensor *tensor) {
   int64_t count = 1;
@@ -74,17 +84,21 @@ bool trial_inputs(Trial *trial, const TrialTensor *inputs) {
          make_outputs(trial);
 }
 
-static TrialTensor tensor_of(const Value *value) {
-  TrialTensor tensor = {.dtype = DT_NONE};
-  if (!value) return tensor;
-  tensor.dtype = value->dtype;
-  tensor.rank = value->rank;
-  for (int d = 0; d < value->rank; d++) tensor.dims[d] = dim_value(value->shape[d]);
-  return tensor;
+static TrialTensor value_type(const Value *value) {
+  TrialTensor type = {.dtype = DT_NONE};
+  if (!value) return type;
+  type.dtype = value->dtype;
+  type.rank = value->rank;
+  for (int d = 0; d < value->rank; d++) type.dims[d] = dim_value(value->shape[d]);
+  return type;
+}
+
+TrialTensor trial_input(const Trial *trial, int i) {
+  return value_type(node_in(trial->node, i));
 }
 
 TrialTensor trial_output(const Trial *trial, int i) {
-  return tensor_of(node_out(trial->node, i));
+  return value_type(node_out(trial->node, i));
 }
 
 /* --- the call --- */
@@ -100,7 +114,7 @@ static bool add_argument(const Trial *trial, const PluginFunction *f, const Plug
   const Plugin *p = trial->plugin;
   *argument = (TrialArgument){.kind = bind->kind, .index = bind->index};
   switch (bind->kind) {
-  case BIND_INPUT: argument->tensor = tensor_of(node_in(trial->node, bind->index)); return true;
+  case BIND_INPUT: argument->tensor = trial_input(trial, bind->index); return true;
   case BIND_OUTPUT: argument->tensor = trial_output(trial, bind->index); return true;
   case BIND_SCRATCH: {
     const PluginScratch *scratch = &p->scratch.items[bind->index];
@@ -143,42 +157,31 @@ bool trial_call(const Trial *trial, TrialCall *call) {
 
 /* --- broadcasting --- */
 
-/* The entry of a shape that dim `d` of a value is; *rest: how far into "...". */
-static const PluginDim *entry_at(const PluginTensor *tensor, int rest_rank, int d, int *rest) {
-  int first = tensor->rest;
-  *rest = 0;
-  if (first < 0 || d < first) return &tensor->shape[d];
-  if (d >= first + rest_rank) return &tensor->shape[d - rest_rank + 1];
-  *rest = d - first;
-  return &tensor->shape[first];
+/* Whether dim `d` of an input and dim `k` of the output are the same. */
+static bool same_dim(const PluginTensor *input, int input_rank, int d, const PluginTensor *output,
+                     int output_rank, int k) {
+  const PluginDim *a = plugin_entry(input, input_rank, d);
+  const PluginDim *b = plugin_entry(output, output_rank, k);
+  return plugin_same_entry(a, b) && (!a->is_rest || d - input->rest == k - output->rest);
 }
 
-static bool same_dim(const PluginDim *a, int rest_a, const PluginDim *b, int rest_b) {
-  if (a->is_rest || b->is_rest) return a->is_rest && b->is_rest && rest_a == rest_b;
-  return expression_name(a->value) == expression_name(b->value);
-}
-
-/* How far an input moves with dim `d` of the output. */
-static int64_t stride_along(const Trial *trial, const PluginTensor *input, const TrialTensor *shape,
-                            int d) {
-  const PluginTensor *output = &trial->plugin->outputs.items[0];
-  int rest_rank = trial->bound.rest_rank < 0 ? 0 : trial->bound.rest_rank, rest, other;
-  const PluginDim *wanted = entry_at(output, rest_rank, d, &rest);
+/* How far an input moves with dim `k` of the output. */
+static int64_t stride_along(const Trial *trial, int input, int k) {
+  const Plugin *p = trial->plugin;
+  const TrialTensor shape = trial_input(trial, input), result = trial_output(trial, 0);
   int64_t stride = 1;
-  for (int k = shape->rank - 1; k >= 0; k--) {
-    const PluginDim *entry = entry_at(input, rest_rank, k, &other);
-    if (same_dim(entry, other, wanted, rest)) return stride;
-    stride *= shape->dims[k];
+  for (int d = shape.rank - 1; d >= 0; d--) {
+    if (same_dim(&p->inputs.items[input], shape.rank, d, &p->outputs.items[0], result.rank, k))
+      return stride;
+    stride *= shape.dims[d];
   }
   return 0;
 }
 
 void trial_broadcast(const Trial *trial, int input, int64_t *at) {
-  const PluginTensor *tensor = &trial->plugin->inputs.items[input];
-  const TrialTensor shape = tensor_of(node_in(trial->node, input));
   const TrialTensor output = trial_output(trial, 0);
   int64_t strides[MAX_RANK], count = trial_count(&output);
-  for (int d = 0; d < output.rank; d++) strides[d] = stride_along(trial, tensor, &shape, d);
+  for (int d = 0; d < output.rank; d++) strides[d] = stride_along(trial, input, d);
   for (int64_t i = 0; i < count; i++) {
     int64_t left = i;
     at[i] = 0;

@@ -24,7 +24,8 @@ MUST_CHECK bool trial_begin(Trial *trial, Arena *arena, Diag *diag, const Plugin
 /* Gives it inputs, one for each of the plugin's; all that the descriptor says of them is checked.
  */
 MUST_CHECK bool trial_inputs(Trial *trial, const TrialTensor *inputs);
-/* The type and shape of output `i`, once it has inputs. */
+/* The type and shape of input or output `i`, once it has inputs. */
+TrialTensor trial_input(const Trial *trial, int i);
 TrialTensor trial_output(const Trial *trial, int i);
 
 /* What a kernel's parameter is given; of functions of numbers, the elements behind each other, all
@@ -50,6 +51,8 @@ MUST_CHECK bool trial_call(const Trial *trial, TrialCall *call);
  * position an element. */
 void trial_broadcast(const Trial *trial, int input, int64_t *at);
 
+/* What a tensor is; NULL: left out. */
+TrialTensor trial_type(const Tensor *tensor);
 /* Elements of a tensor. */
 int64_t trial_count(const TrialTensor *tensor);
 /* "float32[2, 3]" */

@@ -200,10 +200,10 @@ CTC_DEVICE void ctc_attention_block_f32(const ctc_attention_tile_f32 &tile, floa
   float *queries = room, *stages = room + CTC_ATTENTION_TALL * CTC_ATTENTION_DEPTH;
   float *mosts = stages + CTC_ATTENTION_WARPS * CTC_ATTENTION_STAGE;
   float *sums = mosts + CTC_ATTENTION_WARPS * QUERIES, *stage = stages + warp * CTC_ATTENTION_STAGE;
-  float most[QUERIES], sum[QUERIES], acc[QUERIES][COLUMNS];
+  float most = -INFINITY; /* of query number `lane` */
+  float sum[QUERIES], acc[QUERIES][COLUMNS];
 #pragma unroll
   for (int i = 0; i < QUERIES; i++) {
-    most[i] = -INFINITY;
     sum[i] = 0;
 #pragma unroll
     for (int c = 0; c < COLUMNS; c++) acc[i][c] = 0;
@@ -234,10 +234,11 @@ CTC_DEVICE void ctc_attention_block_f32(const ctc_attention_tile_f32 &tile, floa
 #pragma unroll
     for (int i = 0; i < QUERIES; i++) {
       score[i] = ctc_attention_mask_score(tile, score[i], i, key + lane);
-      const float larger = fmaxf(most[i], ctc_attention_largest(score[i]));
-      const float factor = ctc_attention_factor(most[i], larger);
+      const float before = __shfl_sync(0xffffffffu, most, i);
+      const float larger = fmaxf(before, ctc_attention_largest(score[i]));
+      const float factor = ctc_attention_factor(before, larger);
       const float weight = expf(score[i] - (larger == -INFINITY ? 0.0f : larger));
-      most[i] = larger;
+      if (lane == i) most = larger;
       sum[i] = sum[i] * factor + weight;
 #pragma unroll
       for (int c = 0; c < COLUMNS; c++) acc[i][c] *= factor;
@@ -247,17 +248,15 @@ CTC_DEVICE void ctc_attention_block_f32(const ctc_attention_tile_f32 &tile, floa
     ctc_attention_add_values<QUERIES, COLUMNS>(tile, stage, acc, key);
   }
 #pragma unroll
-  for (int i = 0; i < QUERIES; i++) {
-    sum[i] = ctc_attention_total(sum[i]);
-    if (lane == 0) mosts[warp * QUERIES + i] = most[i];
-  }
+  for (int i = 0; i < QUERIES; i++) sum[i] = ctc_attention_total(sum[i]);
+  if (lane < QUERIES) mosts[warp * QUERIES + lane] = most;
   __syncthreads();
 #pragma unroll
   for (int i = 0; i < QUERIES; i++) {
     float larger = -INFINITY;
 #pragma unroll
     for (int w = 0; w < CTC_ATTENTION_WARPS; w++) larger = fmaxf(larger, mosts[w * QUERIES + i]);
-    const float factor = ctc_attention_factor(most[i], larger);
+    const float factor = ctc_attention_factor(mosts[warp * QUERIES + i], larger);
     if (lane == 0) sums[warp * QUERIES + i] = sum[i] * factor;
 #pragma unroll
     for (int c = 0; c < COLUMNS; c++) acc[i][c] *= factor;

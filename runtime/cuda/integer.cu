@@ -1,5 +1,4 @@
-/* integer.cu: products and convolutions of bytes, and what surrounds them (runtime/quantize.c,
- * runtime/conv.c).
+/* integer.cu: products and convolutions of bytes (runtime/quantize.c, runtime/conv.c).
  *
  * A warp has a tile of 32 rows and 32 columns, a lane 8 x 4 of its results; the warps of a block share
  * the depth of a tile, 32 at a time, or have tiles of their own where there is little depth. Four
@@ -64,13 +63,47 @@ struct ctc_integer_rows_$t {
 };
 //$ end
 
-/* The right factor: a matrix with `columns` bytes a row. */
+/* to[column] = byte `column` of each of the four rows, as words. */
+CTC_DEVICE int4 ctc_integer_turn(const unsigned *row) {
+  const unsigned low = __byte_perm(row[0], row[1], 0x5140), high = __byte_perm(row[0], row[1], 0x7362);
+  const unsigned low2 = __byte_perm(row[2], row[3], 0x5140);
+  const unsigned high2 = __byte_perm(row[2], row[3], 0x7362);
+  const int4 to = {(int)__byte_perm(low, low2, 0x5410), (int)__byte_perm(low, low2, 0x7632),
+                   (int)__byte_perm(high, high2, 0x5410), (int)__byte_perm(high, high2, 0x7632)};
+  return to;
+}
+
+/* The right factor: a matrix with `columns` bytes a row. `take` puts 32 rows of 32 columns to
+ * to[quad][column]. */
 //$ for t in u8 i8
 struct ctc_integer_columns_$t {
   const $T *b, *zeros;
   ctc_dim columns, depth, zero_step;
+  __device__ void take(int *to, ctc_dim column, ctc_dim k) const {
+    const int lane = (int)threadIdx.x % 32;
+    if (columns % 4 == 0 && (size_t)b % 4 == 0) {
+#pragma unroll
+      for (int i = 0; i < 8; i += 4)
+        *(int4 *)(to + (i + lane / 8) * CTC_INTEGER_TILE + lane % 8 * 4) =
+            square(column + lane % 8 * 4, k + (i + lane / 8) * 4);
+    } else {
+#pragma unroll
+      for (int i = 0; i < 8; i++)
+        to[i * CTC_INTEGER_TILE + lane] = word(k + i * 4, column + lane);
+    }
+  }
+  __device__ int4 square(ctc_dim column, ctc_dim k) const {
+    unsigned row[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+      row[i] = column < columns && k + i < depth
+                   ? *(const unsigned *)(b + (k + i) * columns + column) ^
+                         CTC_INTEGER_FLIP_$t * 0x01010101u
+                   : 0;
+    return ctc_integer_turn(row);
+  }
   __device__ int word(ctc_dim k, ctc_dim column) const {
-    if (column >= columns) return 0;
+    if (column >= columns || k >= depth) return 0;
     return ctc_integer_word_$t(b + k * columns + column, columns, depth - k);
   }
   __device__ int zero(ctc_dim column) const {
@@ -79,36 +112,54 @@ struct ctc_integer_columns_$t {
 };
 //$ end
 
-/* The right factor of a convolution: column p is what the window of output pixel p sees, padding
- * being levels `level`. */
+/* The right factor of a convolution: column p is what the window of output pixel p sees; padding has
+ * the level `zeros`[0] (null: 0). */
 //$ for t in u8 i8
 struct ctc_integer_windows_$t {
-  const $T *x;
+  const $T *x, *zeros;
   const ctc_dim *in, *out, *kernel, *stride, *dilation, *pad;
   ctc_dim depth;
-  int level;
-  __device__ int byte(ctc_dim k, ctc_dim d, ctc_dim h, ctc_dim w) const {
-    d += k / (kernel[2] * kernel[1]) % kernel[0] * dilation[0];
-    h += k / kernel[2] % kernel[1] * dilation[1];
-    w += k % kernel[2] * dilation[2];
-    if (d < 0 || d >= in[0] || h < 0 || h >= in[1] || w < 0 || w >= in[2]) return level;
-    return x[((k / (kernel[2] * kernel[1] * kernel[0]) * in[0] + d) * in[1] + h) * in[2] + w];
+  __device__ void take(int *to, ctc_dim column, ctc_dim k) const {
+    const int lane = (int)threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+      to[i * CTC_INTEGER_TILE + lane] = word(k + i * 4, column + lane);
   }
   __device__ int word(ctc_dim k, ctc_dim pixel) const {
-    const ctc_dim w = pixel % out[2] * stride[2] - pad[2];
-    const ctc_dim h = pixel / out[2] % out[1] * stride[1] - pad[1];
-    const ctc_dim d = pixel / (out[2] * out[1]) * stride[0] - pad[0];
+    const ctc_dim rest = k / kernel[2] / kernel[1], level = zeros ? zeros[0] : 0;
+    const ctc_dim left = pixel % out[2] * stride[2] - pad[2];
+    const ctc_dim top = pixel / out[2] % out[1] * stride[1] - pad[1];
+    const ctc_dim front = pixel / (out[2] * out[1]) * stride[0] - pad[0];
+    ctc_dim kw = k % kernel[2], kh = k / kernel[2] % kernel[1], kd = rest % kernel[0];
+    ctc_dim c = rest / kernel[0];
     unsigned word = 0;
-    if (d + pad[0] >= out[0] * stride[0]) return 0;
+    if (pixel >= out[0] * out[1] * out[2]) return 0;
 #pragma unroll
-    for (int i = 0; i < 4; i++)
-      if (k + i < depth)
-        word |= (((unsigned)byte(k + i, d, h, w) & 0xff) ^ CTC_INTEGER_FLIP_$t) << (8 * i);
+    for (int i = 0; i < 4 && k + i < depth; i++) {
+      const ctc_dim w = left + kw * dilation[2], h = top + kh * dilation[1];
+      const ctc_dim d = front + kd * dilation[0];
+      const bool inside = d >= 0 && d < in[0] && h >= 0 && h < in[1] && w >= 0 && w < in[2];
+      const ctc_dim byte = inside ? x[((c * in[0] + d) * in[1] + h) * in[2] + w] : level;
+      word |= (((unsigned)byte & 0xff) ^ CTC_INTEGER_FLIP_$t) << (8 * i);
+      if (++kw < kernel[2]) continue;
+      kw = 0;
+      if (++kh < kernel[1]) continue;
+      kh = 0;
+      if (++kd < kernel[0]) continue;
+      kd = 0;
+      c++;
+    }
     return (int)word;
   }
   __device__ int zero(ctc_dim pixel) const {
     (void)pixel;
-    return level - CTC_INTEGER_FLIP_$t;
+    return (zeros ? (int)zeros[0] : 0) - CTC_INTEGER_FLIP_$t;
+  }
+  /* Whether the windows are the pixels themselves. */
+  __device__ bool plain(void) const {
+    bool plain = true;
+    for (int i = 0; i < 3; i++) plain = plain && kernel[i] == 1 && stride[i] == 1 && pad[i] == 0;
+    return plain;
   }
 };
 //$ end
@@ -119,14 +170,11 @@ template <class Left, class Right>
 CTC_DEVICE void ctc_integer_take(const Left &left, const Right &right, int *stage, ctc_dim row,
                                  ctc_dim column, ctc_dim k) {
   const int lane = (int)threadIdx.x % 32;
-  int *turned = stage + CTC_INTEGER_TILE * CTC_INTEGER_PITCH;
 #pragma unroll
   for (int i = 0; i < CTC_INTEGER_TILE; i += 4)
     stage[(i + lane / 8) * CTC_INTEGER_PITCH + lane % 8] =
         left.word(row + i + lane / 8, k + lane % 8 * 4);
-#pragma unroll
-  for (int i = 0; i < 8; i++)
-    turned[i * CTC_INTEGER_TILE + lane] = k + i * 4 < left.depth ? right.word(k + i * 4, column + lane) : 0;
+  right.take(stage + CTC_INTEGER_TILE * CTC_INTEGER_PITCH, column, k);
 }
 
 /* acc += the product of what is staged; a_sum and b_sum: of the rows and columns. */
@@ -162,11 +210,10 @@ CTC_DEVICE void ctc_integer_add(const int *stage, int (*acc)[4], int *a_sum, int
 }
 
 /* put(row, column, sum) for the block's part of the product; `block`: its number among those of
- * ctc_integer_grid. Sums may wrap around, as in C. */
+ * ctc_integer_grid. room: CTC_INTEGER_ROOM numbers in shared memory. Sums may wrap around, as in C. */
 template <class Left, class Right, class Put>
 CTC_DEVICE void ctc_integer_product_of(const Left &left, const Right &right, const Put &put,
-                                       ctc_dim columns, ctc_dim block) {
-  __shared__ int4 room[CTC_INTEGER_ROOM / 4];
+                                       int4 *room, ctc_dim columns, ctc_dim block) {
   const int warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32;
   const int parts = ctc_integer_parts(left.depth), tiles = CTC_INTEGER_WARPS / parts;
   const ctc_dim width = tiles * CTC_INTEGER_TILE, across = (columns + width - 1) / width;
@@ -233,6 +280,7 @@ CTC_DEVICE void ctc_matmul_integer_$t_$u(const $T *a, const $U *b, const $T *a_z
                                          ctc_dim b_step, ctc_dim rank, const ctc_dim *batch,
                                          const ctc_dim *a_batch, const ctc_dim *b_batch,
                                          const ctc_dim *a_zero_batch, const ctc_dim *b_zero_batch) {
+  __shared__ int4 room[CTC_INTEGER_ROOM / 4];
   const ctc_dim grid = ctc_integer_grid(m, n, k), product = (ctc_dim)blockIdx.x / grid;
   ctc_dim rest = product, at_a = 0, at_b = 0, at_a_zero = 0, at_b_zero = 0;
   for (ctc_dim d = rank - 1; d >= 0; d--) {
@@ -246,7 +294,7 @@ CTC_DEVICE void ctc_matmul_integer_$t_$u(const $T *a, const $U *b, const $T *a_z
   const ctc_integer_rows_$t left = {a + at_a, a_zero ? a_zero + at_a_zero : a_zero, m, k, a_step};
   const ctc_integer_columns_$u right = {b + at_b, b_zero ? b_zero + at_b_zero : b_zero, n, k, b_step};
   const ctc_integer_put_sum put = {y + product * m * n, n};
-  ctc_integer_product_of(left, right, put, n, (ctc_dim)blockIdx.x % grid);
+  ctc_integer_product_of(left, right, put, room, n, (ctc_dim)blockIdx.x % grid);
 }
 //$ end
 //$ end
@@ -292,11 +340,17 @@ template <class Put>
 CTC_DEVICE void ctc_integer_convolve_$t_$u(const ctc_integer_windows_$t &x,
                                            const ctc_integer_rows_$u &w, const Put &put,
                                            ctc_dim block) {
+  __shared__ int4 room[CTC_INTEGER_ROOM / 4];
+  const ctc_integer_columns_$t matrix = {x.x, x.zeros, ctc_integer_volume(x.out), x.depth, 0};
   const ctc_dim pixels = ctc_integer_volume(x.out), at = block * 256 + (ctc_dim)threadIdx.x;
   const ctc_dim channel = at / pixels, pixel = at % pixels;
   int sum = 0, w_sum = 0, x_sum = 0;
+  if (w.rows >= CTC_INTEGER_CHANNELS && x.plain()) {
+    ctc_integer_product_of(w, matrix, put, room, pixels, block);
+    return;
+  }
   if (w.rows >= CTC_INTEGER_CHANNELS) {
-    ctc_integer_product_of(w, x, put, pixels, block);
+    ctc_integer_product_of(w, x, put, room, pixels, block);
     return;
   }
   if (channel >= w.rows) return;
@@ -325,8 +379,7 @@ CTC_DEVICE void ctc_conv_integer_$t_$u(const $T *x, const $U *w, const $T *x_zer
   const ctc_dim image = (ctc_dim)blockIdx.x / grid, channel = image % groups * oc;
   const ctc_dim depth = ic * ctc_integer_volume(kernel), pixels = ctc_integer_volume(out);
   const ctc_integer_windows_$t windows = {
-      x + image * ic * ctc_integer_volume(in), in, out, kernel, stride, dilation, pad, depth,
-      x_zero ? (int)x_zero[0] : 0};
+      x + image * ic * ctc_integer_volume(in), x_zero, in, out, kernel, stride, dilation, pad, depth};
   const ctc_integer_rows_$u rows = {w + channel * depth,
                                     w_zero && w_zeros > 1 ? w_zero + channel : w_zero, oc, depth,
                                     w_zeros > 1};
@@ -368,8 +421,7 @@ CTC_DEVICE void ctc_qlinear_conv_$t_$u(const $T *x, const $U *w, const int32_t *
   const ctc_dim image = (ctc_dim)blockIdx.x / grid, channel = image % groups * oc;
   const ctc_dim depth = ic * ctc_integer_volume(kernel), pixels = ctc_integer_volume(out);
   const ctc_integer_windows_$t windows = {
-      x + image * ic * ctc_integer_volume(in), in, out, kernel, stride, dilation, pad, depth,
-      x_zero ? (int)x_zero[0] : 0};
+      x + image * ic * ctc_integer_volume(in), x_zero, in, out, kernel, stride, dilation, pad, depth};
   const ctc_integer_rows_$u rows = {w + channel * depth,
                                     w_zero && w_zeros > 1 ? w_zero + channel : w_zero, oc, depth,
                                     w_zeros > 1};

@@ -11,6 +11,7 @@
 #include "block.h"
 #include "launch.h"
 #include "fibers.h"
+#include "races.h"
 #include "sanitizer.h"
 #include <algorithm>
 #include <stdarg.h>
@@ -27,22 +28,22 @@ enum class State { fresh, ready, at_barrier, in_warp, done };
 struct Thread {
   State state;
   Fiber *worker;
-  ctc_index index;
-  ctc_site site;
+  cpu_index index;
+  cpu_site site;
   unsigned mask;                /* in_warp */
-  const ctc_exchange *exchange; /* in_warp */
+  const cpu_exchange *exchange; /* in_warp */
 };
 
 /* The block that runs now. */
 struct Block {
   const Launch *launch;
-  ctc_place *place;
+  cpu_place *place;
   std::vector<Thread> threads;
   std::vector<int> order;
   size_t next; /* position in order */
   int current; /* the thread that runs; -1: none does */
   int at_barrier, predicates, barrier_result;
-  ctc_site first_site;
+  cpu_site first_site;
   bool same_barrier; /* all that wait came to first_site */
   Order by;
   uint64_t random;
@@ -59,7 +60,7 @@ void print_thread(const Thread &thread) {
 }
 
 void print_place() {
-  const ctc_index &block = now.place->block;
+  const cpu_index &block = now.place->block;
   fprintf(stderr, "cuda stand-in: kernel %s, block (%u,%u,%u): ", now.launch->kernel->name, block.x,
           block.y, block.z);
 }
@@ -89,8 +90,13 @@ void print_state(const Thread &thread) {
   abort();
 }
 
-bool same_site(const ctc_site &a, const ctc_site &b) {
-  return a.line == b.line && !strcmp(a.function, b.function) && !strcmp(a.what, b.what);
+/* Mostly the same literal. */
+bool same_text(const char *a, const char *b) {
+  return a == b || !strcmp(a, b);
+}
+
+bool same_site(const cpu_site &a, const cpu_site &b) {
+  return a.line == b.line && same_text(a.function, b.function) && same_text(a.what, b.what);
 }
 
 bool same_wait(const Thread &a, const Thread &b) {
@@ -102,8 +108,8 @@ bool same_wait(const Thread &a, const Thread &b) {
 const Thread *missing_for(const Thread &waiting) {
   int self = (int)(&waiting - now.threads.data()), first = 0, last = (int)now.threads.size();
   if (waiting.state == State::in_warp) {
-    first = self / CTC_WARP_LANES * CTC_WARP_LANES;
-    last = std::min(last, first + CTC_WARP_LANES);
+    first = self / CPU_WARP_LANES * CPU_WARP_LANES;
+    last = std::min(last, first + CPU_WARP_LANES);
   }
   for (int i = first; i < last; i++) {
     if (waiting.state == State::in_warp && !(waiting.mask >> (i - first) & 1)) continue;
@@ -145,7 +151,7 @@ int next_thread() {
 }
 
 /* Gives the processor to the scheduler, which comes back when the thread can go on. */
-void wait_in(State state, ctc_site site) {
+void wait_in(State state, cpu_site site) {
   int self = now.current;
   Thread &thread = now.threads[self];
   thread.state = state;
@@ -188,7 +194,11 @@ void resume(int number) {
 
 // --- what kernels call ---
 
-int barrier(ctc_site site, int predicate) {
+bool tells_accesses() {
+  return now.launch->unit->tells_accesses;
+}
+
+int barrier(cpu_site site, int predicate) {
   if (now.at_barrier == 0) {
     now.first_site = site;
     now.same_barrier = true;
@@ -200,6 +210,7 @@ int barrier(ctc_site site, int predicate) {
     for (Thread &thread : now.threads) thread.state = State::ready;
     now.at_barrier = 0;
     now.barrier_result = now.predicates;
+    if (tells_accesses()) races_barrier();
     wait_in(State::ready, site); /* so that the next part of the block begins in its own order */
   } else {
     wait_in(State::at_barrier, site);
@@ -209,12 +220,12 @@ int barrier(ctc_site site, int predicate) {
 
 /* Hands every lane of the mask what it asked for. */
 void exchange_values(int first, unsigned mask) {
-  for (int i = 0; i < CTC_WARP_LANES; i++) {
+  for (int i = 0; i < CPU_WARP_LANES; i++) {
     if (!(mask >> i & 1)) continue;
-    const ctc_exchange *wanted = now.threads[first + i].exchange;
-    if (wanted->source == CTC_FROM_NONE) continue;
-    int from = wanted->source == CTC_FROM_ALL ? 0 : wanted->source;
-    int to = wanted->source == CTC_FROM_ALL ? CTC_WARP_LANES : from + 1;
+    const cpu_exchange *wanted = now.threads[first + i].exchange;
+    if (wanted->source == CPU_FROM_NONE) continue;
+    int from = wanted->source == CPU_FROM_ALL ? 0 : wanted->source;
+    int to = wanted->source == CPU_FROM_ALL ? CPU_WARP_LANES : from + 1;
     char *result = (char *)wanted->result;
     for (int j = from; j < to; j++, result += wanted->bytes) {
       if (mask >> j & 1)
@@ -228,11 +239,18 @@ void exchange_values(int first, unsigned mask) {
 /* Lanes of a warp that are threads of the block. */
 unsigned lanes_from(int first) {
   size_t lanes = now.threads.size() - (size_t)first;
-  return lanes >= CTC_WARP_LANES ? 0xffffffffu : (1u << lanes) - 1;
+  return lanes >= CPU_WARP_LANES ? 0xffffffffu : (1u << lanes) - 1;
 }
 
-void warp(ctc_site site, unsigned mask, const ctc_exchange *exchange) {
-  int self = now.current, first = self / CTC_WARP_LANES * CTC_WARP_LANES;
+/* Whether all lanes of `present` wait where `thread` does. The last lane mostly comes last. */
+bool all_have_come(const Thread &thread, int first, unsigned present) {
+  for (int i = CPU_WARP_LANES - 1; i >= 0; i--)
+    if (present >> i & 1 && !same_wait(now.threads[first + i], thread)) return false;
+  return true;
+}
+
+void warp(cpu_site site, unsigned mask, const cpu_exchange *exchange) {
+  int self = now.current, first = self / CPU_WARP_LANES * CPU_WARP_LANES;
   Thread &thread = now.threads[self];
   if (!(mask >> (self - first) & 1))
     stop("calls %s in %s, line %d, with mask 0x%08x, in which its own lane is missing", site.what,
@@ -242,26 +260,33 @@ void warp(ctc_site site, unsigned mask, const ctc_exchange *exchange) {
   thread.mask = mask;
   thread.exchange = exchange;
   unsigned present = mask & lanes_from(first);
-  for (int i = 0; i < CTC_WARP_LANES; i++) {
-    if (present >> i & 1 && !same_wait(now.threads[first + i], thread)) {
-      wait_in(State::in_warp, site);
-      return;
-    }
+  if (!all_have_come(thread, first, present)) {
+    wait_in(State::in_warp, site);
+    return;
   }
   exchange_values(first, present);
-  for (int i = 0; i < CTC_WARP_LANES; i++)
+  if (exchange->source == CPU_FROM_NONE && tells_accesses()) races_warp(first, present);
+  for (int i = 0; i < CPU_WARP_LANES; i++)
     if (present >> i & 1) now.threads[first + i].state = State::ready;
 }
 
 unsigned active() {
-  int first = now.current / CTC_WARP_LANES * CTC_WARP_LANES;
+  int first = now.current / CPU_WARP_LANES * CPU_WARP_LANES;
   unsigned lanes = lanes_from(first);
-  for (int i = 0; i < CTC_WARP_LANES; i++)
+  for (int i = 0; i < CPU_WARP_LANES; i++)
     if (lanes >> i & 1 && now.threads[first + i].state == State::done) lanes &= ~(1u << i);
   return lanes;
 }
 
-const ctc_machine machine = {barrier, warp, active};
+void access(const void *address, unsigned bytes, int kind, const void *code) {
+  races_access(now.current, address, bytes, kind, code);
+}
+
+void fence() {
+  if (tells_accesses()) races_fence();
+}
+
+const cpu_machine machine = {barrier, warp, active, access, fence};
 
 // --- blocks ---
 
@@ -290,7 +315,7 @@ void begin_block() {
   const Launch *launch = now.launch;
   fill(launch->unit->shared_begin, launch->unit->shared_end);
   fill(launch->unit->dynamic, launch->unit->dynamic + launch->shared_bytes);
-  const ctc_index &n = now.place->threads;
+  const cpu_index &n = now.place->threads;
   now.threads.resize((size_t)n.x * n.y * n.z);
   size_t i = 0;
   for (unsigned z = 0; z < n.z; z++)
@@ -300,6 +325,7 @@ void begin_block() {
         now.threads[i].index = {x, y, z};
       }
   now.at_barrier = 0;
+  if (tells_accesses()) races_begin_block((unsigned)now.threads.size());
 }
 
 bool all_done() {
@@ -319,7 +345,7 @@ void run_block() {
   }
 }
 
-ctc_index block_index(size_t number, const ctc_index &n) {
+cpu_index block_index(size_t number, const cpu_index &n) {
   return {(unsigned)(number % n.x), (unsigned)(number / n.x % n.y), (unsigned)(number / n.x / n.y)};
 }
 
@@ -337,6 +363,7 @@ void launch_run(const Launch &launch, Order by, uint64_t seed) {
   now.order.clear();
   now.current = -1;
   *now.place = {{0, 0, 0}, {0, 0, 0}, launch.threads, launch.blocks};
+  if (tells_accesses()) races_begin_launch(launch);
   size_t blocks = (size_t)launch.blocks.x * launch.blocks.y * launch.blocks.z;
   std::vector<int> order;
   put_in_order(order, blocks);

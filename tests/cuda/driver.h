@@ -26,9 +26,15 @@ struct Allocation {
   uintptr_t begin;
   size_t bytes;
   CUmemorytype type;
+  size_t mapped; /* bytes of its own pages, which end with one that nobody may touch; 0: it is a
+                    malloc */
 };
 /* The allocation in which [address, address + bytes) lies; NULL: none. */
 const Allocation *allocation_at(uintptr_t address, size_t bytes);
+
+/* While the device works, and not else, its memory can be read and written (if it is protected). */
+void device_memory_open();
+void device_memory_close();
 
 /* --- stream.cpp --- */
 

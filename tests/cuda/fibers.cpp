@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#if !defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CTC_UCONTEXT)
+#define OWN_SWITCH
+#else
 #include <ucontext.h>
 #endif
 
@@ -18,7 +20,7 @@ const size_t STACK_BYTES = 256 << 10;
 } // namespace
 
 struct Fiber {
-#if defined(__x86_64__)
+#if defined(OWN_SWITCH)
   void *stack_pointer;
 #else
   ucontext_t context;
@@ -51,7 +53,7 @@ static void start() {
   abort();
 }
 
-#if defined(__x86_64__)
+#if defined(OWN_SWITCH)
 /* Saves what a called function must keep, exchanges the stack pointers and returns on the other
  * stack. */
 extern "C" void ctc_fiber_exchange(void **save, void *stack_pointer);

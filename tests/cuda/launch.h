@@ -4,9 +4,9 @@
 #include <stdint.h>
 
 struct Launch {
-  const ctc_kernel *kernel;
-  const ctc_unit *unit;
-  ctc_index blocks, threads;
+  const cpu_kernel *kernel;
+  const cpu_unit *unit;
+  cpu_index blocks, threads;
   unsigned shared_bytes; /* of extern __shared__ memory */
   void **arguments;      /* the address of each */
 };

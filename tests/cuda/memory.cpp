@@ -2,11 +2,16 @@
  * and what a pointer points to.
  *
  * An allocation is one malloc, so that AddressSanitizer knows its ends, and begins full of 0xff
- * bytes (NaN): reading what nobody wrote shows. */
+ * bytes (NaN): reading what nobody wrote shows. Protected device memory can be accessed only while
+ * the device works, so that a host program that takes a device address for its own is stopped: by
+ * AddressSanitizer, or with CTC_CUDA_PROTECT=1 because its pages are closed. */
 #include "driver.h"
+#include "sanitizer.h"
 #include <map>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static std::map<uintptr_t, Allocation> allocations; /* by the first address */
 static size_t device_bytes;
@@ -36,19 +41,89 @@ static bool is_known(const void *p, size_t bytes) {
   return allocation_at((uintptr_t)p, bytes) != nullptr;
 }
 
+// --- protection ---
+
+static int times_open;
+
+static size_t pages(size_t bytes) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  return (bytes + page - 1) / page * page;
+}
+
+static bool is_protected() {
+  return setting_number("CTC_CUDA_PROTECT", __asan_init != nullptr) != 0;
+}
+
+static void protect(const Allocation &one, bool open) {
+  if (one.mapped)
+    mprotect((void *)(one.begin / pages(1) * pages(1)), one.mapped,
+             open ? PROT_READ | PROT_WRITE : PROT_NONE);
+  else if (!__asan_init)
+    return;
+  else if (open)
+    __asan_unpoison_memory_region((void *)one.begin, one.bytes);
+  else
+    __asan_poison_memory_region((void *)one.begin, one.bytes);
+}
+
+static void protect_all(bool open) {
+  if (!is_protected()) return;
+  for (auto &entry : allocations)
+    if (entry.second.type == CU_MEMORYTYPE_DEVICE) protect(entry.second, open);
+}
+
+void device_memory_open() {
+  if (!times_open++) protect_all(true);
+}
+
+void device_memory_close() {
+  if (!--times_open) protect_all(false);
+}
+
 // --- allocations ---
+
+/* Pages of its own: the last byte, up to the alignment, lies before a page that nobody may touch.
+ */
+static bool map_allocation(Allocation *made) {
+  size_t used = (made->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  made->mapped = pages(used);
+  char *place = (char *)mmap(nullptr, made->mapped + pages(1), PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (place == MAP_FAILED || mprotect(place + made->mapped, pages(1), PROT_NONE)) return false;
+  made->begin = (uintptr_t)place + made->mapped - used;
+  return true;
+}
+
+static bool malloc_allocation(Allocation *made) {
+  void *memory;
+  if (posix_memalign(&memory, ALIGNMENT, made->bytes)) return false;
+  made->begin = (uintptr_t)memory;
+  return true;
+}
+
+static void free_allocation(const Allocation &one) {
+  if (one.mapped) {
+    munmap((void *)(one.begin / pages(1) * pages(1)), one.mapped + pages(1));
+    return;
+  }
+  protect(one, true);
+  free((void *)one.begin);
+}
 
 static CUresult allocate(uintptr_t *address, size_t bytes, CUmemorytype type) {
   if (!address || !bytes) return CUDA_ERROR_INVALID_VALUE;
   if (CUresult refused = refuse_during_capture()) return refused;
-  if (type == CU_MEMORYTYPE_DEVICE && bytes > device_total() - device_bytes)
+  bool on_device = type == CU_MEMORYTYPE_DEVICE;
+  if (on_device && bytes > device_total() - device_bytes) return CUDA_ERROR_OUT_OF_MEMORY;
+  Allocation made = {0, bytes, type, 0};
+  bool own_pages = on_device && is_protected() && !__asan_init;
+  if (!(own_pages ? map_allocation(&made) : malloc_allocation(&made)))
     return CUDA_ERROR_OUT_OF_MEMORY;
-  void *memory;
-  if (posix_memalign(&memory, ALIGNMENT, bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
-  memset(memory, 0xff, bytes);
-  if (type == CU_MEMORYTYPE_DEVICE) device_bytes += bytes;
-  *address = (uintptr_t)memory;
-  allocations[*address] = {*address, bytes, type};
+  memset((void *)made.begin, 0xff, bytes);
+  if (on_device) device_bytes += bytes;
+  if (on_device && is_protected()) protect(made, false);
+  allocations[made.begin] = made;
+  *address = made.begin;
   return CUDA_SUCCESS;
 }
 
@@ -59,8 +134,8 @@ static CUresult release(uintptr_t address, CUmemorytype type) {
   if (CUresult refused = refuse_during_capture()) return refused;
   streams_finish();
   if (type == CU_MEMORYTYPE_DEVICE) device_bytes -= found->second.bytes;
+  free_allocation(found->second);
   allocations.erase(found);
-  free((void *)address);
   return CUDA_SUCCESS;
 }
 
@@ -107,7 +182,9 @@ CTC_API CUresult cuMemGetInfo_v2(size_t *available, size_t *total) {
 static CUresult copy_now(void *to, const void *from, size_t bytes) {
   if (CUresult refused = refuse_legacy_during_capture()) return refused;
   streams_finish();
+  device_memory_open();
   memmove(to, from, bytes);
+  device_memory_close();
   return CUDA_SUCCESS;
 }
 

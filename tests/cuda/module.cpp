@@ -2,13 +2,13 @@
  * compiled, "PTX" a line that names its file. */
 #include "driver.h"
 #include "image.h"
+#include "reports.h"
 #include "sanitizer.h"
 #include <dlfcn.h>
 #include <elf.h>
 #include <map>
 #include <memory>
 #include <set>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string>
@@ -18,8 +18,8 @@
 #include <vector>
 
 struct Function {
-  const ctc_kernel *kernel;
-  const ctc_unit *unit;
+  const cpu_kernel *kernel;
+  const cpu_unit *unit;
   unsigned most_shared; /* dynamic bytes of a launch */
 };
 
@@ -27,7 +27,7 @@ struct Module {
   void *library;
   int file; /* stays open: the loader knows a library by its name, which is the number of the file
              */
-  const ctc_unit *unit;
+  const cpu_unit *unit;
   std::map<std::string, Function> functions;
 };
 
@@ -62,8 +62,11 @@ static CUresult load(Module *module, const char *path) {
     fprintf(stderr, "cuda stand-in: %s\n", dlerror());
     return CUDA_ERROR_INVALID_IMAGE;
   }
-  module->unit = (const ctc_unit *)dlsym(module->library, "ctc_the_unit");
-  return module->unit ? CUDA_SUCCESS : CUDA_ERROR_NO_BINARY_FOR_GPU;
+  reports_by_sanitizers(module->library);
+  module->unit = (const cpu_unit *)dlsym(module->library, "cpu_the_unit");
+  if (module->unit && module->unit->built == build_key()) return CUDA_SUCCESS;
+  fprintf(stderr, "cuda stand-in: a cubin that was compiled under other settings is refused\n");
+  return CUDA_ERROR_NO_BINARY_FOR_GPU;
 }
 
 static CUresult load_image(Module *module, const void *image) {
@@ -117,10 +120,10 @@ CTC_API CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, cons
   CTC_CALL(NEEDS_CONTEXT);
   if (!function || !name) return CUDA_ERROR_INVALID_VALUE;
   if (!modules.count(module)) return CUDA_ERROR_INVALID_HANDLE;
-  void *kernel = dlsym(module->library, (std::string("ctc_kernel_") + name).c_str());
+  void *kernel = dlsym(module->library, (std::string("cpu_kernel_") + name).c_str());
   if (!kernel) return CUDA_ERROR_NOT_FOUND;
   Function &made = module->functions[name];
-  if (!made.kernel) made = {(const ctc_kernel *)kernel, module->unit, SHARED_DEFAULT};
+  if (!made.kernel) made = {(const cpu_kernel *)kernel, module->unit, SHARED_DEFAULT};
   *function = &made;
   return CUDA_SUCCESS;
 }
@@ -207,16 +210,13 @@ static void fence_dynamic(const Launch &launch, bool closed) {
   if (!__asan_poison_memory_region) return;
   unsigned used = (launch.shared_bytes + 7) / 8 * 8;
   if (closed)
-    __asan_poison_memory_region(launch.unit->dynamic + used, CTC_DYNAMIC_BYTES - used);
+    __asan_poison_memory_region(launch.unit->dynamic + used, CPU_DYNAMIC_BYTES - used);
   else
-    __asan_unpoison_memory_region(launch.unit->dynamic, CTC_DYNAMIC_BYTES);
+    __asan_unpoison_memory_region(launch.unit->dynamic, CPU_DYNAMIC_BYTES);
 }
 
 static void run(const Launch &launch) {
-  static bool watched;
-  if (!watched && __sanitizer_set_death_callback)
-    __sanitizer_set_death_callback(launch_print_current);
-  watched = true;
+  SignalReports reports;
   uint64_t seed;
   Order order = order_wanted(&seed);
   fence_dynamic(launch, true);
@@ -224,7 +224,7 @@ static void run(const Launch &launch) {
   fence_dynamic(launch, false);
 }
 
-static CUresult check_shape(CUfunction function, const ctc_index &blocks, const ctc_index &threads,
+static CUresult check_shape(CUfunction function, const cpu_index &blocks, const cpu_index &threads,
                             unsigned shared) {
   unsigned long long n = (unsigned long long)threads.x * threads.y * threads.z;
   bool fits = blocks.x && blocks.y && blocks.z && n && blocks.x <= 2147483647u &&

@@ -140,7 +140,7 @@ static std::string first_argument(const std::string &code, size_t open) {
   return code.substr(open + 1, i - open - 1);
 }
 
-/* CTC_CPU_ENTRY(name, bound) for the kernel whose __global__ ends at `at`; "": no kernel is defined
+/* CPU_KERNEL(name, bound) for the kernel whose __global__ ends at `at`; "": no kernel is defined
  * there. */
 static std::string entry_at(const std::string &code, size_t at) {
   std::string bound = "0";
@@ -160,7 +160,7 @@ static std::string entry_at(const std::string &code, size_t at) {
       continue;
     }
     size_t body = skip_spaces(code, close + 1);
-    return body < code.size() && code[body] == '{' ? "CTC_CPU_ENTRY(" + word + ", (" + bound + "))\n"
+    return body < code.size() && code[body] == '{' ? "CPU_KERNEL(" + word + ", (" + bound + "))\n"
                                                    : "";
   }
 }
@@ -180,6 +180,15 @@ static std::string entries_of(const std::string &code) {
   return entries;
 }
 
+/* A type without __align__(…) and alignas(…): dynamic memory is aligned for all. */
+static std::string without_alignment(std::string type) {
+  for (const char *word : {"__align__", "alignas"}) {
+    size_t at = type.find(word);
+    if (at != std::string::npos) type.erase(at, closing(type, type.find('(', at)) + 1 - at);
+  }
+  return type;
+}
+
 /* `extern __shared__ T name[];` becomes a pointer to the unit's dynamic memory, on the same line.
  */
 static std::string with_dynamic_memory(const std::string &text, const std::string &code) {
@@ -188,17 +197,15 @@ static std::string with_dynamic_memory(const std::string &text, const std::strin
   for (size_t at = 0; (at = code.find("extern", at)) != std::string::npos; at += 6) {
     size_t shared = skip_spaces(code, at + 6), end = code.find(';', at);
     if (code.compare(shared, 10, "__shared__") || end == std::string::npos) continue;
-    size_t square = code.rfind('[', end);
-    if (square == std::string::npos || square < shared) continue;
-    size_t name_end = square;
+    size_t name_end = code.rfind('[', end);
+    if (name_end == std::string::npos || name_end < shared) continue;
     while (isspace((unsigned char)code[name_end - 1])) name_end--;
-    size_t name = name_end;
-    while (in_word(code[name - 1])) name--;
-    std::string type = text.substr(shared + 10, name - shared - 10);
-    result += text.substr(done, at - done) + "typedef " + type + " ctc_type_of_" +
-              text.substr(name, name_end - name) + "; ctc_type_of_" +
-              text.substr(name, name_end - name) + " *const " + text.substr(name, name_end - name) +
-              " = (ctc_type_of_" + text.substr(name, name_end - name) + " *)ctc_dynamic;";
+    size_t begin = name_end;
+    while (in_word(code[begin - 1])) begin--;
+    std::string type = without_alignment(code.substr(shared + 10, begin - shared - 10)),
+                name = code.substr(begin, name_end - begin);
+    result +=
+        text.substr(done, at - done) + type + " *const " + name + " = (" + type + " *)cpu_dynamic;";
     done = end + 1;
   }
   return result + text.substr(done);
@@ -213,21 +220,52 @@ static std::string unit_text(const Program &program) {
 
 // --- compiling ---
 
-/* CTC_CUDA_SANITIZE=0 or 1; by default kernels are checked if the program is. */
-static bool sanitized() {
-  return setting_number("CTC_CUDA_SANITIZE", __asan_init != nullptr) != 0;
+/* CTC_CUDA_RACES=1: every access is told (races.cpp). */
+static bool race_checked() {
+  return setting_number("CTC_CUDA_RACES", 0) != 0;
 }
 
-static std::string command_of(const Program &program) {
+/* CTC_CUDA_SANITIZE=0 or 1; by default kernels are checked if the program is. */
+static bool sanitized() {
+  return !race_checked() && setting_number("CTC_CUDA_SANITIZE", __asan_init != nullptr) != 0;
+}
+
+/* What makes fmaf one instruction. Nothing is contracted, so results do not depend on it. */
+static const char *processor_flags() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return " -mavx2 -mfma";
+#endif
+  return "";
+}
+
+/* Without definitions and files. */
+static std::string command_of_settings() {
   std::string command = setting("CTC_CUDA_CXX", "g++");
   command += std::string(" ") + setting("CTC_CUDA_FLAGS", "-O1");
-  command += " -std=c++17 -w -g1 -fPIC -shared -fvisibility=hidden -fno-strict-aliasing "
+  command += " -std=c++17 -w -g1 -fPIC -shared -fvisibility=hidden -fno-exceptions "
+             "-fno-strict-aliasing "
              "-fno-math-errno -ffp-contract=off";
+  command += processor_flags();
   if (sanitized())
     command +=
-        " -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-sections=ctc_shared";
-  for (const std::string &define : program.defines) command += " " + quoted(define);
+        " -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-sections=cpu_shared";
+  else
+    command += " -fsanitize=alignment -fsanitize-undefined-trap-on-error";
+  if (race_checked()) command += " -fsanitize=thread -DCPU_RACES -nodefaultlibs";
   return command + " -I" + quoted(own_folder());
+}
+
+std::string build_key() {
+  std::string headers =
+      read_file(own_folder() + "/device.h") + read_file(own_folder() + "/block.h");
+  return hash_of(headers + command_of_settings());
+}
+
+/* Without the last words: the files. */
+static std::string command_of(const Program &program) {
+  std::string command = command_of_settings() + " " + quoted("-DCPU_BUILT=\"" + build_key() + "\"");
+  for (const std::string &define : program.defines) command += " " + quoted(define);
+  return command;
 }
 
 static std::string run_and_read(const std::string &command, int *status) {
@@ -248,8 +286,8 @@ static bool compile(Program *program, const std::string &text, const std::string
     program->log = "cuda stand-in: cannot write " + own + ".cpp\n";
     return false;
   }
-  program->log = run_and_read(
-      command_of(*program) + " -o " + quoted(own) + " " + quoted(own + ".cpp"), &status);
+  std::string files = " -o " + quoted(own) + " " + quoted(own + ".cpp") + " -lm -lc -lgcc";
+  program->log = run_and_read(command_of(*program) + files, &status);
   unlink((own + ".cpp").c_str());
   if (!status) rename(own.c_str(), path.c_str());
   return !status;
@@ -340,10 +378,11 @@ static bool take_options(Program *program, int count, const char *const *options
 
 // --- the API ---
 
+/* The minor version tells the settings apart: programs keep cubins by version. */
 CTC_API nvrtcResult nvrtcVersion(int *major, int *minor) {
   if (!major || !minor) return NVRTC_ERROR_INVALID_INPUT;
   *major = 13;
-  *minor = 0;
+  *minor = (int)(strtoul(build_key().substr(0, 8).c_str(), nullptr, 16) % 1000000);
   return NVRTC_SUCCESS;
 }
 
@@ -399,9 +438,8 @@ CTC_API nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count,
                    "-fsanitize=address\n";
     return NVRTC_ERROR_COMPILATION;
   }
-  std::string text = unit_text(*program), headers = read_file(own_folder() + "/device.h") +
-                                                    read_file(own_folder() + "/block.h");
-  program->path = cache_folder() + "/" + hash_of(text + headers + command_of(*program)) + ".so";
+  std::string text = unit_text(*program);
+  program->path = cache_folder() + "/" + hash_of(text + command_of(*program)) + ".so";
   if (access(program->path.c_str(), R_OK) && !compile(program, text, program->path))
     return NVRTC_ERROR_COMPILATION;
   program->image = read_file(program->path);

@@ -59,11 +59,12 @@ bool in_host_function() {
 }
 
 void streams_finish() {
-  while (!queue.empty()) {
-    Operations work;
-    work.swap(queue);
-    for (Operation &operation : work) operation();
-  }
+  if (queue.empty()) return;
+  device_memory_open();
+  Operations work;
+  work.swap(queue);
+  for (Operation &operation : work) operation();
+  device_memory_close();
 }
 
 CUresult stream_add(CUstream handle, Operation operation) {
@@ -172,9 +173,11 @@ CTC_API CUresult cuLaunchHostFunc(CUstream stream, CUhostFn function, void *data
   CTC_CALL(NEEDS_CONTEXT);
   if (!function) return CUDA_ERROR_INVALID_VALUE;
   return stream_add(stream, [=] {
+    device_memory_close();
     calls_host = true;
     function(data);
     calls_host = false;
+    device_memory_open();
   });
 }
 

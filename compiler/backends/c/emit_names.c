@@ -94,8 +94,5 @@ void emit_need_chunk(Emitter *e, int chunk) {
 }
 
 void emit_need_name(Emitter *e, const char *name) {
-  int i = 0;
-  while (i < runtime_chunk_count && strcmp(runtime_chunks[i].names[0], name) != 0) i++;
-  CTC_ASSERT(i < runtime_chunk_count);
-  emit_need_chunk(e, i);
+  emit_need_chunk(e, kernel_chunk_named(name));
 }

@@ -2,6 +2,7 @@
 #include "layer.h"
 
 #include "frontends/common/inputs.h"
+#include "io/json_attr.h"
 #include "ops/op.h"
 #include "ops/schema.h"
 
@@ -10,40 +11,9 @@
 
 /* ---- attributes ---- */
 
-static const float *floats_of(Arena *arena, const JsonValue *list) {
-  float *out = ARENA_ARRAY(arena, float, list->count + 1);
-  for (size_t i = 0; i < list->count; i++) out[i] = (float)list->items[i]->number;
-  return out;
-}
-
-static const int64_t *ints_of(Arena *arena, const JsonValue *list) {
-  int64_t *out = ARENA_ARRAY(arena, int64_t, list->count + 1);
-  for (size_t i = 0; i < list->count; i++) out[i] = list->items[i]->integer;
-  return out;
-}
-
-static const char *const *texts_of(Arena *arena, const JsonValue *list) {
-  const char **out = ARENA_ARRAY(arena, const char *, list->count + 1);
-  for (size_t i = 0; i < list->count; i++) out[i] = list->items[i]->string;
-  return out;
-}
-
-/* One value of the kind that a single attribute, or an element of a list, is of. */
-static bool is_one(const JsonValue *value, AttrKind kind) {
-  switch (kind) {
-  case ATTR_INT:
-  case ATTR_INTS: return value->kind == JSON_NUMBER && value->is_integer;
-  case ATTR_FLOAT:
-  case ATTR_FLOATS: return value->kind == JSON_NUMBER;
-  case ATTR_STRING:
-  case ATTR_STRINGS: return value->kind == JSON_STRING;
-  default: return false;
-  }
-}
-
 static bool is_list(const JsonValue *value, AttrKind kind) {
   bool ok = value->kind == JSON_ARRAY;
-  for (size_t i = 0; ok && i < value->count; i++) ok = is_one(value->items[i], kind);
+  for (size_t i = 0; ok && i < value->count; i++) ok = json_is_element(value->items[i], kind);
   return ok;
 }
 
@@ -54,29 +24,11 @@ static const Tensor *read_tensor(Layer *l, const JsonValue *value) {
   return constant_read(l->r, data, dtype ? dtype_from_name(dtype->string) : DT_F32);
 }
 
-static void set_value(Layer *l, const JsonValue *value, Attr *attr) {
-  Arena *arena = l->r->arena;
-  attr->count = value->kind == JSON_ARRAY ? value->count : 1;
-  switch (attr->kind) {
-  case ATTR_INT: attr->i = value->integer; break;
-  case ATTR_FLOAT: attr->f = (float)value->number; break;
-  case ATTR_STRING:
-    attr->s = value->string;
-    attr->s_length = value->length;
-    break;
-  case ATTR_INTS: attr->ints = ints_of(arena, value); break;
-  case ATTR_FLOATS: attr->floats = floats_of(arena, value); break;
-  case ATTR_STRINGS: attr->strings = texts_of(arena, value); break;
-  case ATTR_TENSOR: attr->tensor = read_tensor(l, value); break;
-  default: break;
-  }
-}
-
 /* The kind that a value shows of itself, for operators that the table does not know. */
 static AttrKind guess_kind(const JsonValue *value) {
   static const AttrKind kinds[] = {ATTR_INT, ATTR_FLOAT, ATTR_STRING};
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-    if (is_one(value, kinds[i])) return kinds[i];
+    if (json_is_element(value, kinds[i])) return kinds[i];
     AttrKind list = kinds[i] == ATTR_INT     ? ATTR_INTS
                     : kinds[i] == ATTR_FLOAT ? ATTR_FLOATS
                                              : ATTR_STRINGS;
@@ -88,7 +40,7 @@ static AttrKind guess_kind(const JsonValue *value) {
 static bool fits(const JsonValue *value, AttrKind kind) {
   if (kind == ATTR_TENSOR) return value->kind == JSON_OBJECT;
   bool list = kind == ATTR_INTS || kind == ATTR_FLOATS || kind == ATTR_STRINGS;
-  return list ? is_list(value, kind) : is_one(value, kind);
+  return list ? is_list(value, kind) : json_is_element(value, kind);
 }
 
 static bool attr_error(Layer *l, const JsonValue *value, const char *name, AttrKind kind) {
@@ -118,8 +70,10 @@ bool layer_attr(Layer *l, const char *domain, const char *op_type, int version, 
   AttrKind kind = known ? known->kind : guess_kind(value);
   *attr = (Attr){.name = name, .kind = kind};
   if (!fits(value, kind)) return attr_error(l, value, name, kind);
-  set_value(l, value, attr);
-  if (kind != ATTR_TENSOR || attr->tensor) return true;
+  *attr = json_attr(l->r->arena, name, kind, value);
+  if (kind != ATTR_TENSOR) return true;
+  attr->tensor = read_tensor(l, value);
+  if (attr->tensor) return true;
   return attr_error(l, value, name, kind);
 }
 
