@@ -189,11 +189,13 @@ struct ctc_pixels {
     }
   }
 
+  __device__ __forceinline__ int is_lengthwise() const {
+    return 1;
+  }
+
   template <int SIDE, int DEPTH>
-  __device__ __forceinline__ void place(int four, const float *v, float *stage) const {
-    const int s = four % SIDE, d = four / SIDE * 4;
-#pragma unroll
-    for (int i = 0; i < 4; i++) stage[(d + i) * (SIDE + 4) + s] = v[i];
+  __device__ __forceinline__ void place(int four, int *s, int *d) const {
+    *s = four % SIDE, *d = four / SIDE * 4;
   }
 };
 
@@ -406,11 +408,13 @@ struct ctc_phase_weights {
     }
   }
 
+  __device__ __forceinline__ int is_lengthwise() const {
+    return 1;
+  }
+
   template <int SIDE, int DEPTH>
-  __device__ __forceinline__ void place(int four, const float *v, float *stage) const {
-    const int s = four % SIDE, d = four / SIDE * 4;
-#pragma unroll
-    for (int i = 0; i < 4; i++) stage[(d + i) * (SIDE + 4) + s] = v[i];
+  __device__ __forceinline__ void place(int four, int *s, int *d) const {
+    *s = four % SIDE, *d = four / SIDE * 4;
   }
 };
 

@@ -130,7 +130,7 @@ enum { CTC_PROCESSORS = 132 };
 enum { CTC_FEW = 4 };
 
 /* f32 of shared memory that any form needs at most. */
-enum { CTC_TILE_SHARED = 8192 };
+#define CTC_TILE_SHARED (CTC_MATRIX_CORES ? 10240 : 8192)
 
 /* Tiles of rows x columns that cover m x n results, `batch` times. */
 CTC_BOTH ctc_dim ctc_tiles(ctc_dim m, ctc_dim n, ctc_dim batch, int rows, int columns) {
@@ -243,16 +243,13 @@ struct ctc_matrix {
     }
   }
 
+  /* Whether the fours lie along the depth. */
+  __device__ __forceinline__ int is_lengthwise() const { return depth_step == 1; }
+
   template <int SIDE, int DEPTH>
-  __device__ __forceinline__ void place(int four, const float *v, float *stage) const {
-    if (depth_step == 1) {
-      const int s = four / (DEPTH / 4), d = four % (DEPTH / 4) * 4;
-#pragma unroll
-      for (int i = 0; i < 4; i++) stage[(d + i) * (SIDE + 4) + s] = v[i];
-    } else {
-      const int s = four % (SIDE / 4) * 4, d = four / (SIDE / 4);
-      *(float4 *)(stage + d * (SIDE + 4) + s) = make_float4(v[0], v[1], v[2], v[3]);
-    }
+  __device__ __forceinline__ void place(int four, int *s, int *d) const {
+    *s = depth_step == 1 ? four / (DEPTH / 4) : four % (SIDE / 4) * 4;
+    *d = depth_step == 1 ? four % (DEPTH / 4) * 4 : four / (SIDE / 4);
   }
 };
 
@@ -272,9 +269,18 @@ template <int SIDE, int DEPTH, class Operand>
 CTC_DEVICE void ctc_tile_place(const Operand &operand, const float (*v)[4], float *stage) {
   const int fours = SIDE * DEPTH / 4, thread = (int)threadIdx.x;
 #pragma unroll
-  for (int i = 0; i * 256 < fours; i++)
-    if (fours % 256 == 0 || thread + i * 256 < fours)
-      operand.template place<SIDE, DEPTH>(thread + i * 256, v[i], stage);
+  for (int i = 0; i * 256 < fours; i++) {
+    if (fours % 256 != 0 && thread + i * 256 >= fours) continue;
+    int s, d;
+    operand.template place<SIDE, DEPTH>(thread + i * 256, &s, &d);
+    float *to = stage + d * (SIDE + 4) + s;
+    if (operand.is_lengthwise()) {
+#pragma unroll
+      for (int k = 0; k < 4; k++) to[k * (SIDE + 4)] = v[i][k];
+    } else {
+      *(float4 *)to = make_float4(v[i][0], v[i][1], v[i][2], v[i][3]);
+    }
+  }
 }
 
 /* Numbers of one step of a stage: COUNT of them, in pieces of up to four that are SIDE * 4 / COUNT
@@ -301,9 +307,23 @@ template <int SIDE, int COUNT> CTC_DEVICE int ctc_tile_at(int thread, int i) {
   return i / piece * piece * (SIDE / COUNT) + thread * piece + i % piece;
 }
 
+/* Sums of what SPLIT groups of threads have left in shared [SPLIT][ROWS][COLUMNS]. */
+template <int ROWS, int COLUMNS, int SPLIT, class Store>
+CTC_DEVICE void ctc_tile_sum(const float *shared, const Store &store) {
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < ROWS * COLUMNS / 256; i++) {
+    const int at = (int)threadIdx.x + i * 256;
+    float total = shared[at];
+#pragma unroll
+    for (int g = 1; g < SPLIT; g++) total += shared[g * ROWS * COLUMNS + at];
+    store(at / COLUMNS, at % COLUMNS, &total, 1);
+  }
+}
+
 /* A tile of ROWS x COLUMNS results: sums of products of `left` (rows) and `right` (columns) over
  * the depth. Each of SPLIT groups of threads sums a part of every DEPTH steps, HIGH x WIDE results
- * a thread; `store` takes a row, a column and one result, or four of a row. */
+ * a thread; `store` takes a row, a column and 1, 2 or 4 results of that row. */
 template <int ROWS, int COLUMNS, int HIGH, int WIDE, int DEPTH, int SPLIT, class Left, class Right,
           class Store>
 CTC_DEVICE void ctc_tile_product(const Left &left, const Right &right, ctc_dim depth, float *shared,
@@ -370,19 +390,11 @@ CTC_DEVICE void ctc_tile_product(const Left &left, const Right &right, ctc_dim d
       *(float4 *)(shared + group * ROWS * COLUMNS + at) =
           make_float4(sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]);
     }
-  __syncthreads();
-#pragma unroll
-  for (int i = 0; i < ROWS * COLUMNS / 256; i++) {
-    const int at = (int)threadIdx.x + i * 256;
-    float total = shared[at];
-#pragma unroll
-    for (int g = 1; g < SPLIT; g++) total += shared[g * ROWS * COLUMNS + at];
-    store(at / COLUMNS, at % COLUMNS, &total, 1);
-  }
+  ctc_tile_sum<ROWS, COLUMNS, SPLIT>(shared, store);
 }
 
-/* `count` (1 or 4) results of a row, of which `left` exist, from element `at` on. The channel grows
- * by `channel_step` from one to the next. `vector`: four may be stored at once. */
+/* `count` (1, 2 or 4) results of a row, of which `left` exist, from element `at` on. The channel
+ * grows by `channel_step` from one to the next. `vector`: four may be stored at once. */
 template <class Epilogue>
 CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim channel_step,
                                ctc_dim left, const float *v, int count, int vector,
@@ -403,6 +415,19 @@ CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim ch
 template <class Left, class Right, class Store>
 CTC_DEVICE void ctc_tile_any(int form, const Left &left, const Right &right, ctc_dim depth,
                              float *shared, const Store &store) {
+#if CTC_MATRIX_CORES
+  const int deep = 64 * CTC_PACKED;
+  if (form == CTC_TILE_128)
+    ctc_cores_product<128, 128, 64, 32, 16, 1>(left, right, depth, shared, store);
+  else if (form == CTC_TILE_64)
+    ctc_cores_product<64, 64, 32, 32, 32, 2>(left, right, depth, shared, store);
+  else if (form == CTC_TILE_32)
+    ctc_cores_product<32, 32, 16, 32, 64, 4>(left, right, depth, shared, store);
+  else if (form == CTC_TILE_16X32)
+    ctc_cores_product<16, 32, 16, 32, deep, 8>(left, right, depth, shared, store);
+  else
+    ctc_cores_product<16, 16, 16, 16, deep, 8>(left, right, depth, shared, store);
+#else
   if (form == CTC_TILE_128)
     ctc_tile_product<128, 128, 8, 8, 8, 1>(left, right, depth, shared, store);
   else if (form == CTC_TILE_64)
@@ -413,6 +438,7 @@ CTC_DEVICE void ctc_tile_any(int form, const Left &left, const Right &right, ctc
     ctc_tile_product<16, 32, 4, 4, 64, 8>(left, right, depth, shared, store);
   else
     ctc_tile_product<16, 16, 2, 4, 64, 8>(left, right, depth, shared, store);
+#endif
 }
 
 /* Sums over the depth of products of `few` <= CTC_FEW vectors with `many` vectors that are
