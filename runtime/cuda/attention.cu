@@ -110,7 +110,7 @@ template <int QUERIES>
 CTC_DEVICE void ctc_attention_add_scores(const float *queries, const float *keys, float *score,
                                          ctc_dim depth) {
   const float *key = keys + threadIdx.x % 32 * CTC_ATTENTION_PITCH;
-#pragma unroll 4
+#pragma unroll 2
   for (int d = 0; d < CTC_ATTENTION_CHUNK && d < depth; d += 4) {
     const float4 k = *(const float4 *)(key + d);
 #pragma unroll
@@ -158,7 +158,7 @@ CTC_DEVICE void ctc_attention_add_values(const ctc_attention_tile_f32 &tile, con
   const int lane = (int)threadIdx.x % 32;
   const ctc_dim left = tile.keys - first;
   const float *v = tile.v + first * tile.v_row + lane * tile.v_column;
-#pragma unroll 2
+#pragma unroll 1
   for (int j = 0; j < 32 && j < left; j += 4) {
     float value[4][COLUMNS];
 #pragma unroll
