@@ -23,6 +23,10 @@ typedef enum {
   OPTIMIZE_COUNT,
 } OptimizeMode;
 
+/* What products and convolutions on a GPU compute with; sums are always of f32. The numbers are those
+ * of CTC_PRECISION in runtime/cuda/. */
+typedef enum { PRECISION_F32, PRECISION_TF32, PRECISION_F16, PRECISION_BF16 } ProductPrecision;
+
 /* `--dim batch=1` (fixed) or `--dim seq<=512` (bounded). */
 typedef struct {
   const char *name;
@@ -56,6 +60,8 @@ typedef struct Options {
   SetOption *sets;
   size_t set_count;
   const struct TargetInfo *target; /* ir/target.h; NULL: C */
+  const char *cuda_arch;           /* "sm_80,sm_90": code that the program brings; NULL: none */
+  ProductPrecision precision;
   WeightsMode weights;
   OptimizeMode optimize;
   int64_t max_workspace, max_weights; /* bytes; 0: no limit */

@@ -450,21 +450,31 @@ static int ctc_gpu_image(ctc_gpu *gpu, const char *text, const char *cache, int 
   return ctc_gpu_check(gpu, gpu->cu.load(&gpu->module, *image), "loading the kernels");
 }
 
-static int ctc_gpu_load(ctc_gpu *gpu, const char *const *lines, size_t count, const char *cache) {
+/* The number of the device's architecture: 90 for sm_90. */
+static int ctc_gpu_arch(ctc_gpu *gpu, int *arch) {
   enum { MAJOR = 75, MINOR = 76 };
-  int major = 0, minor = 0, status;
+  int major = 0, minor = 0;
+  CTC_TRY(ctc_gpu_check(gpu, gpu->cu.attribute(&major, MAJOR, gpu->device), "asking for the architecture"));
+  CTC_TRY(ctc_gpu_check(gpu, gpu->cu.attribute(&minor, MINOR, gpu->device), "asking for the architecture"));
+  *arch = major * 10 + minor;
+  return CTC_OK;
+}
+
+/* Compiles the text for the device, or takes what was kept. */
+static int ctc_gpu_load_text(ctc_gpu *gpu, const char *const *lines, size_t count, const char *cache, int arch) {
   char *image = NULL, *text = ctc_gpu_text(lines, count);
   if (!text) return ctc_gpu_fail(gpu, CTC_GPU_MEMORY, "out of memory", "");
-  status = ctc_gpu_check(gpu, gpu->cu.attribute(&major, MAJOR, gpu->device), "asking for the architecture");
-  if (status == CTC_OK)
-    status = ctc_gpu_check(gpu, gpu->cu.attribute(&minor, MINOR, gpu->device), "asking for the architecture");
-  if (status == CTC_OK) status = ctc_gpu_image(gpu, text, cache, major * 10 + minor, &image);
+  const int status = ctc_gpu_image(gpu, text, cache, arch, &image);
   free(image);
   free(text);
-  for (int i = 0; i < gpu->kernel_count && status == CTC_OK; i++)
-    status = ctc_gpu_check(gpu, gpu->cu.function(&gpu->functions[i], gpu->module, gpu->kernels[i].name),
-                           gpu->kernels[i].name);
   return status;
+}
+
+static int ctc_gpu_find_kernels(ctc_gpu *gpu) {
+  for (int i = 0; i < gpu->kernel_count; i++)
+    CTC_TRY(ctc_gpu_check(gpu, gpu->cu.function(&gpu->functions[i], gpu->module, gpu->kernels[i].name),
+                          gpu->kernels[i].name));
+  return CTC_OK;
 }
 
 /* --- the device --- */

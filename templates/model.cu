@@ -160,6 +160,31 @@ static int $model_run_graph(ctc_gpu *gpu, const uint64_t *port, int64_t *dims) {
 }
 
 //$ end
+/* Code in the program for an architecture: machine code of the same generation, or PTX of an older one; NULL: none. */
+static const void *$model_image(int arch, const void *weights) {
+  const void *image = NULL;
+  (void)arch;
+  (void)weights;
+//$ for image in images
+//$ if image.ptx
+  if (!image && arch >= $image.arch) image = $image.pointer;
+//$ else
+  if (arch / 10 == $image.arch / 10 && arch >= $image.arch) image = $image.pointer;
+//$ end
+//$ end
+  return image;
+}
+
+static int $model_load(ctc_gpu *gpu, const ctc_cuda_options *options) {
+  int arch = 0;
+  CTC_TRY(ctc_gpu_arch(gpu, &arch));
+  const void *image = $model_image(arch, options ? options->weights : NULL);
+  if (!image || gpu->cu.load(&gpu->module, image) != 0)
+    CTC_TRY(ctc_gpu_load_text(gpu, $model_kernel_text, sizeof $model_kernel_text / sizeof *$model_kernel_text,
+                              options ? options->cache : NULL, arch));
+  return ctc_gpu_find_kernels(gpu);
+}
+
 struct $model_cuda {
   ctc_gpu gpu;
 };
@@ -169,9 +194,7 @@ static int $model_start(ctc_gpu *gpu, const ctc_cuda_options *options) {
   CTC_TRY(ctc_gpu_check(gpu, gpu->cu.push(gpu->context), "using the device"));
   int status = ctc_gpu_check(gpu, gpu->cu.stream(&gpu->own_stream, 1), "making a stream");
   gpu->stream = gpu->own_stream;
-  if (status == CTC_OK)
-    status = ctc_gpu_load(gpu, $model_kernel_text, sizeof $model_kernel_text / sizeof *$model_kernel_text,
-                          options ? options->cache : NULL);
+  if (status == CTC_OK) status = $model_load(gpu, options);
   if (status == CTC_OK && $constant_bytes > 0)
     status = ctc_gpu_check(gpu, gpu->cu.allocate(&gpu->constants, (size_t)$constant_bytes), "allocating constants");
   if (status == CTC_OK) status = $model_upload(gpu, options ? options->weights : NULL);

@@ -115,6 +115,16 @@ static bool handle_target(Cli *cli, const char *text) {
   return cli->options.target || bad_value(cli, "--target", text, "c or cuda");
 }
 
+static bool handle_precision(Cli *cli, const char *text) {
+  static const char *const names[] = {"f32", "tf32", "f16", "bf16"};
+  for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+    if (strcmp(text, names[i]) == 0) {
+      cli->options.precision = (ProductPrecision)i;
+      return true;
+    }
+  return bad_value(cli, "--precision", text, "f32, tf32, f16 or bf16");
+}
+
 /* 4096, 64k, 2m, 1g: bytes. */
 static bool parse_bytes(Cli *cli, const char *option, const char *text, int64_t *bytes) {
   static const char units[] = "kmg";
@@ -188,6 +198,10 @@ const OptionRow cli_optimize_options[] = {
      "speed; balanced: weights do not grow; size: plain kernels", "speed balanced size"},
     {"--target", NULL, "NAME", CALL(handle_target),
      "c, or cuda: a program for a GPU (also by the output's name, FILE.cu)", "c cuda"},
+    {"--cuda-arch", NULL, "LIST", TEXT(options.cuda_arch),
+     "compile the kernels of a .cu now, by NVRTC: sm_80,sm_90"},
+    {"--precision", NULL, "TYPE", CALL(handle_precision),
+     "of products on a GPU: f32, tf32, f16, bf16 (sums are of f32)", "f32 tf32 f16 bf16"},
     {"--max-workspace", NULL, "BYTES", CALL(handle_max_workspace),
      "a limit for the workspace (64k, 2m); slower kernels are taken to keep it"},
     {"--max-weights", NULL, "BYTES", CALL(handle_max_weights), "likewise for the weights"},

@@ -130,6 +130,10 @@ void emit_collect_weights(Emitter *e);
 void emit_weights(Emitter *e, FILE *out);
 /* Those of the weights file, at their offsets. */
 void emit_weights_file(Emitter *e, FILE *out);
+/* The array as an expression. */
+const char *emit_weight_pointer(Emitter *e, const Weight *weight);
+/* One more constant array; the expression for it. */
+const char *emit_add_weight(Emitter *e, const Tensor *tensor, const char *label);
 /* Whether the weight was declared as a union whose member v is the array. */
 bool emit_weight_is_union(const Emitter *e, const Weight *weight);
 

@@ -20,17 +20,6 @@ static const char *plus_offset(Emitter *e, const char *pointer, Dim offset) {
   return arena_printf(e->arena, "%s + %s", pointer, emit_dim(e, offset));
 }
 
-static const char *constant_pointer(Emitter *e, const Buffer *buffer) {
-  const Weight *weight = e->weight_of[buffer->id];
-  const char *type = dtype_info(buffer->dtype)->c_type;
-  CTC_ASSERT(weight);
-  if (weight->tensor->count == 0) return arena_printf(e->arena, "(const %s *)0", type);
-  if (weight->offset >= 0)
-    return arena_printf(e->arena, "CTC_WEIGHT(%s, %" PRId64 ")", type, weight->offset);
-  return emit_weight_is_union(e, weight) ? arena_printf(e->arena, "%s.v", weight->name)
-                                         : weight->name;
-}
-
 /* The place of a workspace buffer: a literal, or a variable of the plan. */
 static const char *workspace_pointer(Emitter *e, const Buffer *buffer, DType dtype, bool writable) {
   Dim offset = emit_home(buffer)->offset;
@@ -57,7 +46,7 @@ static const char *c_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim 
   case BUFFER_WORKSPACE: base = workspace_pointer(e, buffer, dtype, writable); break;
   case BUFFER_INPUT: base = e->input_names[buffer->index]; break;
   case BUFFER_OUTPUT: base = e->output_names[buffer->index]; break;
-  case BUFFER_CONSTANT: base = constant_pointer(e, buffer); break;
+  case BUFFER_CONSTANT: base = emit_weight_pointer(e, e->weight_of[buffer->id]); break;
   }
   return plus_offset(e, base, offset);
 }

@@ -30,15 +30,15 @@ static const char *content_key(Emitter *e, const Tensor *tensor) {
                       hash);
 }
 
-static Weight *add_weight(Emitter *e, const Buffer *buffer) {
+static Weight *add_weight(Emitter *e, const Tensor *tensor, const char *label) {
   Weight *weight = ARENA_NEW(e->arena, Weight);
-  weight->tensor = buffer->constant;
-  weight->label = buffer->name ? buffer->name : "";
+  weight->tensor = tensor;
+  weight->label = label ? label : "";
   weight->name = emit_name(e, arena_printf(e->arena, "w_%s", weight->label));
   weight->offset = weight->device_at = -1;
-  if (in_file(e) && tensor_bytes(buffer->constant) > 0) {
+  if (in_file(e) && tensor_bytes(tensor) > 0) {
     weight->offset = e->weights_bytes;
-    e->weights_bytes += (tensor_bytes(buffer->constant) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    e->weights_bytes += (tensor_bytes(tensor) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
   return weight;
 }
@@ -60,12 +60,27 @@ void emit_collect_weights(Emitter *e) {
     const char *key = content_key(e, buffer->constant);
     Weight *weight = map_get(&by_content, key);
     if (!weight || !same_data(weight->tensor, buffer->constant)) {
-      weight = add_weight(e, buffer);
+      weight = add_weight(e, buffer->constant, buffer->name);
       map_set(&by_content, key, weight);
       vec_push(e->arena, &e->weights, *weight);
     }
     e->weight_of[i] = weight;
   }
+}
+
+const char *emit_weight_pointer(Emitter *e, const Weight *weight) {
+  const char *type = dtype_info(weight->tensor->dtype)->c_type;
+  if (weight->tensor->count == 0) return arena_printf(e->arena, "(const %s *)0", type);
+  if (weight->offset >= 0)
+    return arena_printf(e->arena, "CTC_WEIGHT(%s, %" PRId64 ")", type, weight->offset);
+  return emit_weight_is_union(e, weight) ? arena_printf(e->arena, "%s.v", weight->name)
+                                         : weight->name;
+}
+
+const char *emit_add_weight(Emitter *e, const Tensor *tensor, const char *label) {
+  Weight *weight = add_weight(e, tensor, label);
+  vec_push(e->arena, &e->weights, *weight);
+  return emit_weight_pointer(e, weight);
 }
 
 /* --- numbers --- */

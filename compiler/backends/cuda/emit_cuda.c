@@ -2,7 +2,7 @@
  * on the device. */
 #include "backends/cuda/emit_cuda.h"
 
-#include "backends/cuda/cuda.h"
+#include "backends/cuda/bake.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -88,11 +88,12 @@ static bool bind_kernels(Emitter *e, Scope *scope) {
   cuda_to_device(e);
   for (size_t i = 0; i < sizeof always / sizeof *always; i++) emit_need_name(e, always[i]);
   cuda_to_host(e);
-  scope_text(text_scope, "precision", "0");
+  scope_textf(text_scope, "precision", "%d", (int)e->options->precision);
   scope_bool(text_scope, "wide", is_wide(e->program));
   scope_text(text_scope, "definitions", definitions(e));
   scope_text(text_scope, "functions", str_text(&e->cuda->text));
-  if (!emit_expand(e, "kernels.cu", text_scope, &text)) return false;
+  if (!emit_expand(e, "kernels.cu", text_scope, &text) || !cuda_bake(e, scope, str_text(&text)))
+    return false;
   scope_text(scope, "kernel_lines", quoted_lines(e, str_text(&text)));
   scope_list(scope, "kernels");
   for (size_t i = 0; i < e->cuda->functions.count; i++) {
