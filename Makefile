@@ -114,8 +114,9 @@ bench: all $(BENCH_STAMP) ## measure beside onnxruntime and OpenVINO: all models
 bench-accuracy: all $(BENCH_STAMP) ## errors against a float64 run, beside onnxruntime's (half an hour); the next `make bench` shows them
 	$(BENCH_PYTHON) bench/accuracy.py --ctc $(BUILD)/ctc
 
-bench-kernels: all $(BENCH_STAMP) ## GFLOP/s and GB/s of the runtime's kernels beside what the machine can do
+bench-kernels: all $(BENCH_STAMP) ## GFLOP/s and GB/s of the runtime's kernels beside what the machine can do; matrix products beside OpenBLAS
 	$(BENCH_PYTHON) bench/kernels.py --ctc $(BUILD)/ctc --write $(BENCH_FLAGS)
+	$(BENCH_PYTHON) bench/products.py --ctc $(BUILD)/ctc --write
 
 lint: $(BUILD)/ctc $(GEN)/runtime_all.c ## warnings of gcc and clang as errors, runtime as strict C99 and C++, format, layers, documents
 	@failed=0; for file in $(SOURCES) $(UNIT) $(wildcard tools/*.c); do \

@@ -50,11 +50,11 @@ class Ctc:
 
     kind = 0
 
-    def __init__(self, library, inputs, expected, threads):
+    def __init__(self, library, inputs, expected, threads, prefix="net", weights="net.weights"):
         import ctc_model
 
-        weights = pathlib.Path(library).parent / "net.weights"
-        self.model = ctc_model.load(library, "net", weights.read_bytes() if weights.exists() else None)
+        weights = pathlib.Path(library).parent / weights
+        self.model = ctc_model.load(library, prefix, weights.read_bytes() if weights.exists() else None)
         ports = self.model.inputs
         self.inputs = [aligned(inputs[port.name]) for port in ports]
         dims = self.model.solve_dims([array.shape for array in self.inputs], capacity=max([1] + [e.size for e in expected.values()]))

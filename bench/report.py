@@ -231,6 +231,8 @@ def page(store, folder):
     kernels = store.get("kernels")
     if kernels:
         lines += ["", "## Kernels", ""] + kernels
+    if store.get("products"):
+        lines += ["", "## Matrix products beside OpenBLAS", ""] + store["products"]
     threaded = ", for several threads with `-DCTC_POOL`: the pool that comes with the program" if any(row["threads"] > 1 for row in everything) else ""
     return "\n".join(lines) + "\n" + METHOD.format(cflags=facts["cflags"], openmp=threaded, rounds=facts["rounds"], seconds=facts["seconds"],
                                                    minutes=facts.get("minutes", "?"))

@@ -12,8 +12,10 @@
 /* Columns of a panel. */
 #define CTC_PANEL 32
 
-/* Floats: how far ahead a product of few rows asks for its weights. */
+/* Floats: how far ahead a product of few rows asks for its weights, if there are so many that no
+ * cache has them: from a cache the hardware brings them faster by itself. */
 #define CTC_GEMV_AHEAD 1024
+#define CTC_GEMV_CACHED 2097152
 
 /* Whether the C compiler knows the value; only then it pays to write code for that value. */
 #if defined(__GNUC__)
@@ -240,10 +242,12 @@ static inline void ctc_gemm_panel_any(ctc_gemm_job job, ctc_gemm_place place, ct
  * its length. */
 #define CTC_GEMV_SUM 1024
 
-/* One panel of a product of one or two rows (`rows` is a literal): eight vectors of weights at a
- * time, some steps of k side by side, so that additions do not wait for each other. */
-static inline CTC_INLINE void ctc_gemv_panel(ctc_gemm_job job, ctc_gemm_place place, int rows) {
-  enum { BLOCK = 8 * CTC_LANES, DEPTH = CTC_LANES > 1 ? BLOCK / CTC_PANEL : 1 };
+/* One panel of a product of one or two rows: eight vectors of weights at a time, some steps of k side
+ * by side, so that additions do not wait for each other. Literals: `rows`; how many vectors of the
+ * panel have columns that exist (a power of two); whether weights are fetched `ahead`. */
+static inline CTC_INLINE void ctc_gemv_panel(ctc_gemm_job job, ctc_gemm_place place, int rows,
+                                             int vectors, int ahead) {
+  const int depth = 8 / vectors;
   const ctc_v zero = ctc_v_set(0);
   const float *x = place.a, *b = place.b;
 #define CTC_START(i) ctc_v p##i = zero, q##i = zero, s##i = zero, t##i = zero;
@@ -252,46 +256,66 @@ static inline CTC_INLINE void ctc_gemv_panel(ctc_gemm_job job, ctc_gemm_place pl
   ctc_dim left = job.k;
 #define CTC_ADD(i)                                                                         \
   {                                                                                        \
-    const ctc_v w = ctc_v_load(b + (i) * CTC_LANES);                                       \
-    const float *at = x + (i) * CTC_LANES / CTC_PANEL * job.a_col;                         \
-    if ((i) * CTC_LANES % 16 == 0) CTC_PREFETCH(b + (i) * CTC_LANES + CTC_GEMV_AHEAD);     \
+    const float *from = b + (i) / vectors * CTC_PANEL + (i) % vectors * CTC_LANES;         \
+    const float *at = x + (i) / vectors * job.a_col;                                       \
+    const ctc_v w = ctc_v_load(from);                                                      \
+    if (ahead && (i) * CTC_LANES % 16 == 0) CTC_PREFETCH(from + CTC_GEMV_AHEAD);           \
     p##i += w * at[0];                                                                     \
     if (rows > 1) q##i += w * at[job.a_row];                                               \
   }
-#define CTC_ADD_LEFT(i) if (left > (i) * CTC_LANES / CTC_PANEL) CTC_ADD(i)
+#define CTC_ADD_LEFT(i) if (left > (i) / vectors) CTC_ADD(i)
 #define CTC_SET_ASIDE(i) s##i += p##i, t##i += q##i, p##i = zero, q##i = zero;
-  while (left >= DEPTH) {
-    const ctc_dim steps = (left < CTC_GEMV_SUM ? left : CTC_GEMV_SUM) / DEPTH;
-    for (ctc_dim i = 0; i < steps; i++, b += BLOCK, x += DEPTH * job.a_col) {
+  while (left >= depth) {
+    const ctc_dim steps = (left < CTC_GEMV_SUM ? left : CTC_GEMV_SUM) / depth;
+    for (ctc_dim i = 0; i < steps; i++, b += depth * CTC_PANEL, x += depth * job.a_col) {
       CTC_EACH_OF_8(CTC_ADD)
     }
-    left -= steps * DEPTH;
+    left -= steps * depth;
     CTC_EACH_OF_8(CTC_SET_ASIDE)
   }
-  CTC_EACH_OF_8(CTC_ADD_LEFT) /* the last steps of k, fewer than DEPTH */
+  CTC_EACH_OF_8(CTC_ADD_LEFT) /* the last steps of k, fewer than `depth` */
 #define CTC_TAKE_BACK(i) p##i += s##i, q##i += t##i;
   CTC_EACH_OF_8(CTC_TAKE_BACK)
 #undef CTC_ADD
 #undef CTC_ADD_LEFT
 #undef CTC_SET_ASIDE
 #undef CTC_TAKE_BACK
-  if (CTC_LANES >= 8) {
+  if (vectors <= 4) {
     p0 += p4, p1 += p5, p2 += p6, p3 += p7;
     if (rows > 1) q0 += q4, q1 += q5, q2 += q6, q3 += q7;
   }
-  if (CTC_LANES >= 16) {
+  if (vectors <= 2) {
     p0 += p2, p1 += p3;
     if (rows > 1) q0 += q2, q1 += q3;
   }
+  if (vectors <= 1) {
+    p0 += p1;
+    if (rows > 1) q0 += q1;
+  }
   float sums[2][CTC_PANEL];
 #define CTC_PUT(i)                                                \
-  if ((i) * CTC_LANES < CTC_PANEL) {                              \
+  if ((i) < vectors && (i) * CTC_LANES < CTC_PANEL) {             \
     ctc_v_store(sums[0] + (i) * CTC_LANES, p##i);                 \
     if (rows > 1) ctc_v_store(sums[1] + (i) * CTC_LANES, q##i);   \
   }
   CTC_EACH_OF_8(CTC_PUT)
 #undef CTC_PUT
   ctc_gemm_finish(sums[0], CTC_PANEL, job, place, rows);
+}
+
+/* A panel of which `columns` columns exist: vectors beyond them are left out, if the number is a
+ * literal. */
+static inline CTC_INLINE void ctc_gemv_columns(ctc_gemm_job job, ctc_gemm_place place, int rows,
+                                               ctc_dim columns, int ahead) {
+  enum { ALL = CTC_LANES < 8 ? 8 : CTC_PANEL / CTC_LANES };
+  if (CTC_KNOWN(columns) && columns <= CTC_LANES && ALL >= 2)
+    ctc_gemv_panel(job, place, rows, 1, ahead);
+  else if (CTC_KNOWN(columns) && columns <= 2 * CTC_LANES && ALL > 2)
+    ctc_gemv_panel(job, place, rows, 2, ahead);
+  else if (CTC_KNOWN(columns) && columns <= 4 * CTC_LANES && ALL > 4)
+    ctc_gemv_panel(job, place, rows, 4, ahead);
+  else
+    ctc_gemv_panel(job, place, rows, ALL, ahead);
 }
 
 /* Y = A * B for each of a stack of products: matrix number s of A begins at s / inner * a_outer +
@@ -354,15 +378,20 @@ static CTC_KERNEL void ctc_gemv_packed_f32(const float *a, const float *b, float
                                            ctc_dim a_col, ctc_dim y_row, ctc_dim first,
                                            ctc_dim last) {
   const ctc_gemm_job job = {epilogue, operands, k, a_row, a_col, y_row};
+  const int ahead = n * k > CTC_GEMV_CACHED;
   for (ctc_dim panel = first; panel < last; panel++) {
     const ctc_dim channel = panel * CTC_PANEL, left = n - channel;
     const ctc_gemm_place place = {a,       b + channel * k, NULL, y + channel, channel,
                                   channel, left,            0};
     if (CTC_LANES == 1)
       ctc_gemm_panel_any(job, place, left < CTC_PANEL ? left : CTC_PANEL, m);
+    else if (m > 1 && left < CTC_PANEL)
+      ctc_gemv_columns(job, place, 2, n % CTC_PANEL, ahead);
     else if (m > 1)
-      ctc_gemv_panel(job, place, 2);
+      ctc_gemv_columns(job, place, 2, CTC_PANEL, ahead);
+    else if (left < CTC_PANEL)
+      ctc_gemv_columns(job, place, 1, n % CTC_PANEL, ahead);
     else
-      ctc_gemv_panel(job, place, 1);
+      ctc_gemv_columns(job, place, 1, CTC_PANEL, ahead);
   }
 }

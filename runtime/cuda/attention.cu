@@ -1,9 +1,10 @@
 /* attention.cu: softmax(scale * Q K^T + mask) V without the matrix of all scores.
  *
  * A block has a tile of queries of one head and a slice of the columns of V. Its warps share the
- * keys, 32 at a time: each keeps the largest score, the sum of the weights and the weighted rows of V
- * of the keys that it has seen, and rescales them when a larger score comes (online softmax). In the
- * end the warps' parts are brought to the same largest score and added in the order of the warps.
+ * keys, 32 at a time: each keeps the largest score, the sum of the weights and the weighted rows of
+ * V of the keys that it has seen, and rescales them when a larger score comes (online softmax). In
+ * the end the warps' parts are brought to the same largest score and added in the order of the
+ * warps.
  *
  *   scores    a lane a key: s[i] = sum over d of Q[i][d] * K[lane][d], K through shared memory
  *   weights   e^(s[i] - largest), to shared memory
@@ -94,7 +95,8 @@ CTC_DEVICE void ctc_attention_take_keys(const float *from, float *to, ctc_dim ro
   } else if (row == 1 && column != 1) {
 #pragma unroll 8
     for (int d = 0; d < CTC_ATTENTION_CHUNK; d++)
-      to[lane * CTC_ATTENTION_PITCH + d] = lane < keys && d < depth ? from[lane + d * column] : 0.0f;
+      to[lane * CTC_ATTENTION_PITCH + d] =
+          lane < keys && d < depth ? from[lane + d * column] : 0.0f;
   } else {
 #pragma unroll 8
     for (int key = 0; key < 32; key++)
@@ -108,7 +110,7 @@ template <int QUERIES>
 CTC_DEVICE void ctc_attention_add_scores(const float *queries, const float *keys, float *score,
                                          ctc_dim depth) {
   const float *key = keys + threadIdx.x % 32 * CTC_ATTENTION_PITCH;
-#pragma unroll 4
+#pragma unroll 2
   for (int d = 0; d < CTC_ATTENTION_CHUNK && d < depth; d += 4) {
     const float4 k = *(const float4 *)(key + d);
 #pragma unroll
@@ -156,7 +158,7 @@ CTC_DEVICE void ctc_attention_add_values(const ctc_attention_tile_f32 &tile, con
   const int lane = (int)threadIdx.x % 32;
   const ctc_dim left = tile.keys - first;
   const float *v = tile.v + first * tile.v_row + lane * tile.v_column;
-#pragma unroll 2
+#pragma unroll 1
   for (int j = 0; j < 32 && j < left; j += 4) {
     float value[4][COLUMNS];
 #pragma unroll
@@ -274,7 +276,8 @@ CTC_DEVICE void ctc_attention_block_f32(const ctc_attention_tile_f32 &tile, floa
 
 /* The block with the code for its width. */
 template <int QUERIES>
-CTC_DEVICE void ctc_attention_choose(const ctc_attention_tile_f32 &tile, float *room, ctc_dim width) {
+CTC_DEVICE void ctc_attention_choose(const ctc_attention_tile_f32 &tile, float *room,
+                                     ctc_dim width) {
   if (width == 32)
     ctc_attention_block_f32<QUERIES, 1>(tile, room);
   else if (width == 64)
@@ -284,12 +287,14 @@ CTC_DEVICE void ctc_attention_choose(const ctc_attention_tile_f32 &tile, float *
 }
 
 /* A block a tile of queries of a head and slice of V; scratch is not used. */
-CTC_DEVICE void ctc_attention_fused_f32(
-    const float *q, const float *k, const float *v, const float *mask, float *y, float *scratch,
-    ctc_dim rank, const ctc_dim *stack, const ctc_dim *q_step, const ctc_dim *k_step,
-    const ctc_dim *v_step, const ctc_dim *mask_step, const ctc_dim *y_step, ctc_dim rows,
-    ctc_dim keys, ctc_dim size, ctc_dim v_size, double scale, ctc_dim replaces, ctc_dim causal,
-    ctc_dim diagonal, ctc_dim safe) {
+CTC_DEVICE void ctc_attention_fused_f32(const float *q, const float *k, const float *v,
+                                        const float *mask, float *y, float *scratch, ctc_dim rank,
+                                        const ctc_dim *stack, const ctc_dim *q_step,
+                                        const ctc_dim *k_step, const ctc_dim *v_step,
+                                        const ctc_dim *mask_step, const ctc_dim *y_step,
+                                        ctc_dim rows, ctc_dim keys, ctc_dim size, ctc_dim v_size,
+                                        double scale, ctc_dim replaces, ctc_dim causal,
+                                        ctc_dim diagonal, ctc_dim safe) {
   __shared__ float4 room[CTC_ATTENTION_ROOM / 4];
   const ctc_dim queries = ctc_attention_queries(ctc_attention_heads(rank, stack), rows, v_size);
   const ctc_dim slices = ctc_attention_slices(v_size), tiles = (rows + queries - 1) / queries;
@@ -313,7 +318,8 @@ CTC_DEVICE void ctc_attention_fused_f32(
   tile.v = v + ctc_attention_place(head, rank, stack, v_step) + slice * width * tile.v_column;
   tile.y = y + ctc_attention_place(head, rank, stack, y_step) + row * tile.y_row +
            slice * width * tile.y_column;
-  tile.mask = mask ? mask + ctc_attention_place(head, rank, stack, mask_step) + row * tile.mask_row : mask;
+  tile.mask =
+      mask ? mask + ctc_attention_place(head, rank, stack, mask_step) + row * tile.mask_row : mask;
   tile.rows = rows - row < queries ? rows - row : queries;
   tile.keys = causal && row + queries + diagonal < keys ? row + queries + diagonal : keys;
   tile.size = size;
@@ -443,7 +449,8 @@ CTC_DEVICE void ctc_attention_$t(const $T *q, const $T *k, const $T *v, const $T
     }
     __syncthreads();
   }
-  /* As ctc_attention_weights: a first score that is NaN is the largest one; all -infinity: zeros. */
+  /* As ctc_attention_weights: a first score that is NaN is the largest one; all -infinity: zeros.
+   */
   if (keys > 0 && start[0] != start[0]) most = start[0];
   const bool masked = most == nothing;
   for (ctc_dim d = thread; d < v_size; d += 128)

@@ -3,9 +3,7 @@
 
 //$ for t in f32 f64
 static ctc_dim ctc_col2im_$t_blocks(ctc_dim planes, ctc_dim rank, const ctc_dim *image) {
-  ctc_dim pixels = planes;
-  for (ctc_dim d = 0; d < rank; d++) pixels *= image[d];
-  return ctc_blocks_for(pixels, 256);
+  return ctc_blocks_for(planes * ctc_count_of(rank, image), 256);
 }
 //$ end
 
@@ -32,13 +30,8 @@ CTC_DEVICE ctc_dim ctc_col2im_place(ctc_dim pixel, ctc_dim tap, ctc_dim rank, co
 CTC_DEVICE void ctc_col2im_$t(const $T *x, $T *y, ctc_dim planes, ctc_dim rank,
                               const ctc_dim *image, const ctc_dim *block, const ctc_dim *count,
                               const ctc_dim *stride, const ctc_dim *dilation, const ctc_dim *pad) {
-  const ctc_dim at = ctc_thread_of(256);
-  ctc_dim pixels = 1, taps = 1, places = 1;
-  for (ctc_dim d = 0; d < rank; d++) {
-    pixels *= image[d];
-    taps *= block[d];
-    places *= count[d];
-  }
+  const ctc_dim at = ctc_thread_of(256), pixels = ctc_count_of(rank, image);
+  const ctc_dim taps = ctc_count_of(rank, block), places = ctc_count_of(rank, count);
   if (at >= planes * pixels) return;
   const $T *plane = x + at / pixels * taps * places;
   $T sum = 0;

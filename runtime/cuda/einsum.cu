@@ -1,13 +1,6 @@
 /* einsum.cu: sums of products over arbitrary axes: a thread a result, or a warp where there are few
  * results and many terms. */
 
-/* Product of the extents of `rank` axes. */
-CTC_BOTH ctc_dim ctc_einsum_count(ctc_dim rank, const ctc_dim *extent) {
-  ctc_dim count = 1;
-  for (ctc_dim d = 0; d < rank; d++) count *= extent[d];
-  return count;
-}
-
 /* Threads that share a result. */
 CTC_BOTH ctc_dim ctc_einsum_team(ctc_dim outputs, ctc_dim terms) {
   return terms >= 64 && outputs < 65536 ? 32 : 1;
@@ -16,8 +9,8 @@ CTC_BOTH ctc_dim ctc_einsum_team(ctc_dim outputs, ctc_dim terms) {
 //$ for t in f32 f64 i32 i64 u32 u64
 static ctc_dim ctc_einsum_$t_blocks(ctc_dim kept, const ctc_dim *kept_extent, ctc_dim summed,
                                     const ctc_dim *sum_extent) {
-  const ctc_dim outputs = ctc_einsum_count(kept, kept_extent);
-  const ctc_dim terms = ctc_einsum_count(summed, sum_extent);
+  const ctc_dim outputs = ctc_count_of(kept, kept_extent);
+  const ctc_dim terms = ctc_count_of(summed, sum_extent);
   return ctc_blocks_for(outputs * ctc_einsum_team(outputs, terms), 256);
 }
 //$ end
@@ -39,8 +32,8 @@ CTC_DEVICE void ctc_einsum_$t(const $T *a, const $T *b, $T *y, ctc_dim kept,
                               const ctc_dim *kept_extent, const ctc_dim *a_kept,
                               const ctc_dim *b_kept, ctc_dim summed, const ctc_dim *sum_extent,
                               const ctc_dim *a_sum, const ctc_dim *b_sum) {
-  const ctc_dim outputs = ctc_einsum_count(kept, kept_extent);
-  const ctc_dim terms = ctc_einsum_count(summed, sum_extent);
+  const ctc_dim outputs = ctc_count_of(kept, kept_extent);
+  const ctc_dim terms = ctc_count_of(summed, sum_extent);
   const ctc_dim team = ctc_einsum_team(outputs, terms), thread = ctc_thread_of(256);
   const ctc_dim o = thread / team;
   if (o >= outputs) return;

@@ -1,16 +1,16 @@
 /* integer.cu: products and convolutions of bytes (runtime/quantize.c, runtime/conv.c).
  *
- * A warp has a tile of 32 rows and 32 columns, a lane 8 x 4 of its results; the warps of a block share
- * the depth of a tile, 32 at a time, or have tiles of their own where there is little depth. Four
- * neighbours of the depth are one word for __dp4a. Unsigned bytes become signed ones first, minus 128,
- * as do their zero points:
+ * A warp has a tile of 32 rows and 32 columns, a lane 8 x 4 of its results; the warps of a block
+ * share the depth of a tile, 32 at a time, or have tiles of their own where there is little depth.
+ * Four neighbours of the depth are one word for __dp4a. Unsigned bytes become signed ones first,
+ * minus 128, as do their zero points:
  *
  *   sum of (a - za) (b - zb) = sum of a b - za * sum of b - zb * sum of a + depth * za * zb */
 
 enum {
-  CTC_INTEGER_TILE = 32,   /* rows and columns of a tile, depth of a step */
+  CTC_INTEGER_TILE = 32, /* rows and columns of a tile, depth of a step */
   CTC_INTEGER_WARPS = 8,
-  CTC_INTEGER_PITCH = 12,  /* words from row to row of the staged left factor */
+  CTC_INTEGER_PITCH = 12, /* words from row to row of the staged left factor */
   CTC_INTEGER_STAGE = CTC_INTEGER_TILE * CTC_INTEGER_PITCH + 8 * CTC_INTEGER_TILE,
   CTC_INTEGER_ROOM = CTC_INTEGER_WARPS * CTC_INTEGER_TILE * CTC_INTEGER_TILE
 };
@@ -39,8 +39,7 @@ CTC_DEVICE int ctc_integer_word_$t(const $T *p, ctc_dim step, ctc_dim left) {
   unsigned word = 0;
 #pragma unroll
   for (int i = 0; i < 4; i++)
-    if (i < left)
-      word |= ((unsigned)(uint8_t)p[i * step] ^ CTC_INTEGER_FLIP_$t) << (8 * i);
+    if (i < left) word |= ((unsigned)(uint8_t)p[i * step] ^ CTC_INTEGER_FLIP_$t) << (8 * i);
   return (int)word;
 }
 //$ end
@@ -65,7 +64,8 @@ struct ctc_integer_rows_$t {
 
 /* to[column] = byte `column` of each of the four rows, as words. */
 CTC_DEVICE int4 ctc_integer_turn(const unsigned *row) {
-  const unsigned low = __byte_perm(row[0], row[1], 0x5140), high = __byte_perm(row[0], row[1], 0x7362);
+  const unsigned low = __byte_perm(row[0], row[1], 0x5140),
+                 high = __byte_perm(row[0], row[1], 0x7362);
   const unsigned low2 = __byte_perm(row[2], row[3], 0x5140);
   const unsigned high2 = __byte_perm(row[2], row[3], 0x7362);
   const int4 to = {(int)__byte_perm(low, low2, 0x5410), (int)__byte_perm(low, low2, 0x7632),
@@ -88,8 +88,7 @@ struct ctc_integer_columns_$t {
             square(column + lane % 8 * 4, k + (i + lane / 8) * 4);
     } else {
 #pragma unroll
-      for (int i = 0; i < 8; i++)
-        to[i * CTC_INTEGER_TILE + lane] = word(k + i * 4, column + lane);
+      for (int i = 0; i < 8; i++) to[i * CTC_INTEGER_TILE + lane] = word(k + i * 4, column + lane);
     }
   }
   __device__ int4 square(ctc_dim column, ctc_dim k) const {
@@ -112,8 +111,8 @@ struct ctc_integer_columns_$t {
 };
 //$ end
 
-/* The right factor of a convolution: column p is what the window of output pixel p sees; padding has
- * the level `zeros`[0] (null: 0). */
+/* The right factor of a convolution: column p is what the window of output pixel p sees; padding
+ * has the level `zeros`[0] (null: 0). */
 //$ for t in u8 i8
 struct ctc_integer_windows_$t {
   const $T *x, *zeros;
@@ -122,8 +121,7 @@ struct ctc_integer_windows_$t {
   __device__ void take(int *to, ctc_dim column, ctc_dim k) const {
     const int lane = (int)threadIdx.x % 32;
 #pragma unroll
-    for (int i = 0; i < 8; i++)
-      to[i * CTC_INTEGER_TILE + lane] = word(k + i * 4, column + lane);
+    for (int i = 0; i < 8; i++) to[i * CTC_INTEGER_TILE + lane] = word(k + i * 4, column + lane);
   }
   __device__ int word(ctc_dim k, ctc_dim pixel) const {
     const ctc_dim rest = k / kernel[2] / kernel[1], level = zeros ? zeros[0] : 0;
@@ -164,8 +162,8 @@ struct ctc_integer_windows_$t {
 };
 //$ end
 
-/* 32 rows and columns of both factors from depth k on, as words: left[row][quad], right[quad][column];
- * a warp. */
+/* 32 rows and columns of both factors from depth k on, as words: left[row][quad],
+ * right[quad][column]; a warp. */
 template <class Left, class Right>
 CTC_DEVICE void ctc_integer_take(const Left &left, const Right &right, int *stage, ctc_dim row,
                                  ctc_dim column, ctc_dim k) {
@@ -210,7 +208,8 @@ CTC_DEVICE void ctc_integer_add(const int *stage, int (*acc)[4], int *a_sum, int
 }
 
 /* put(row, column, sum) for the block's part of the product; `block`: its number among those of
- * ctc_integer_grid. room: CTC_INTEGER_ROOM numbers in shared memory. Sums may wrap around, as in C. */
+ * ctc_integer_grid. room: CTC_INTEGER_ROOM numbers in shared memory. Sums may wrap around, as in C.
+ */
 template <class Left, class Right, class Put>
 CTC_DEVICE void ctc_integer_product_of(const Left &left, const Right &right, const Put &put,
                                        int4 *room, ctc_dim columns, ctc_dim block) {
@@ -244,7 +243,8 @@ CTC_DEVICE void ctc_integer_product_of(const Left &left, const Right &right, con
   __syncthreads();
   const int size = CTC_INTEGER_TILE * CTC_INTEGER_TILE;
   for (int at = (int)threadIdx.x; at < tiles * size; at += 32 * CTC_INTEGER_WARPS) {
-    const int i = at % size / CTC_INTEGER_TILE, j = at / size * CTC_INTEGER_TILE + at % CTC_INTEGER_TILE;
+    const int i = at % size / CTC_INTEGER_TILE,
+              j = at / size * CTC_INTEGER_TILE + at % CTC_INTEGER_TILE;
     unsigned sum = 0;
     for (int part = 0; part < parts; part++)
       sum += (unsigned)sums[(at / size * parts + part) * size + at % size];
@@ -275,11 +275,12 @@ static ctc_dim ctc_matmul_integer_$t_$u_blocks(ctc_dim m, ctc_dim n, ctc_dim k, 
 /* A block a group of tiles of one of the products. */
 //$ for t in u8 i8
 //$ for u in u8 i8
-CTC_DEVICE void ctc_matmul_integer_$t_$u(const $T *a, const $U *b, const $T *a_zero, const $U *b_zero,
-                                         int32_t *y, ctc_dim m, ctc_dim n, ctc_dim k, ctc_dim a_step,
-                                         ctc_dim b_step, ctc_dim rank, const ctc_dim *batch,
-                                         const ctc_dim *a_batch, const ctc_dim *b_batch,
-                                         const ctc_dim *a_zero_batch, const ctc_dim *b_zero_batch) {
+CTC_DEVICE void ctc_matmul_integer_$t_$u(const $T *a, const $U *b, const $T *a_zero,
+                                         const $U *b_zero, int32_t *y, ctc_dim m, ctc_dim n,
+                                         ctc_dim k, ctc_dim a_step, ctc_dim b_step, ctc_dim rank,
+                                         const ctc_dim *batch, const ctc_dim *a_batch,
+                                         const ctc_dim *b_batch, const ctc_dim *a_zero_batch,
+                                         const ctc_dim *b_zero_batch) {
   __shared__ int4 room[CTC_INTEGER_ROOM / 4];
   const ctc_dim grid = ctc_integer_grid(m, n, k), product = (ctc_dim)blockIdx.x / grid;
   ctc_dim rest = product, at_a = 0, at_b = 0, at_a_zero = 0, at_b_zero = 0;
@@ -292,7 +293,8 @@ CTC_DEVICE void ctc_matmul_integer_$t_$u(const $T *a, const $U *b, const $T *a_z
     at_b_zero += index * b_zero_batch[d];
   }
   const ctc_integer_rows_$t left = {a + at_a, a_zero ? a_zero + at_a_zero : a_zero, m, k, a_step};
-  const ctc_integer_columns_$u right = {b + at_b, b_zero ? b_zero + at_b_zero : b_zero, n, k, b_step};
+  const ctc_integer_columns_$u right = {b + at_b, b_zero ? b_zero + at_b_zero : b_zero, n, k,
+                                        b_step};
   const ctc_integer_put_sum put = {y + product * m * n, n};
   ctc_integer_product_of(left, right, put, room, n, (ctc_dim)blockIdx.x % grid);
 }
@@ -301,12 +303,14 @@ CTC_DEVICE void ctc_matmul_integer_$t_$u(const $T *a, const $U *b, const $T *a_z
 
 /* --- convolutions: the weights of a group times the windows of an image --- */
 
-/* From this many output channels of a group on a tile's rows are worth it; with fewer a thread has a
- * result. */
+/* From this many output channels of a group on a tile's rows are worth it; with fewer a thread has
+ * a result. */
 enum { CTC_INTEGER_CHANNELS = 5 };
 
 /* Product of the sizes of three axes. */
-CTC_BOTH ctc_dim ctc_integer_volume(const ctc_dim *size) { return size[0] * size[1] * size[2]; }
+CTC_BOTH ctc_dim ctc_integer_volume(const ctc_dim *size) {
+  return size[0] * size[1] * size[2];
+}
 
 CTC_BOTH ctc_dim ctc_integer_conv_grid(ctc_dim oc, ctc_dim ic, const ctc_dim *out,
                                        const ctc_dim *kernel) {
@@ -333,7 +337,8 @@ static ctc_dim ctc_qlinear_conv_$t_$u_blocks(ctc_dim n, ctc_dim groups, ctc_dim 
 //$ end
 //$ end
 
-/* put(channel, pixel, sum) for the block's part of a group of an image; x and w are that group's. */
+/* put(channel, pixel, sum) for the block's part of a group of an image; x and w are that group's.
+ */
 //$ for t in u8 i8
 //$ for u in u8 i8
 template <class Put>
@@ -361,8 +366,9 @@ CTC_DEVICE void ctc_integer_convolve_$t_$u(const ctc_integer_windows_$t &x,
     x_sum = __dp4a(right, 0x01010101, x_sum);
   }
   const unsigned w_zero = (unsigned)w.zero(channel), x_zero = (unsigned)x.zero(pixel);
-  put(channel, pixel, (int)((unsigned)sum - w_zero * (unsigned)x_sum - x_zero * (unsigned)w_sum +
-                            (unsigned)w.depth * w_zero * x_zero));
+  put(channel, pixel,
+      (int)((unsigned)sum - w_zero * (unsigned)x_sum - x_zero * (unsigned)w_sum +
+            (unsigned)w.depth * w_zero * x_zero));
 }
 //$ end
 //$ end
@@ -371,15 +377,23 @@ CTC_DEVICE void ctc_integer_convolve_$t_$u(const ctc_integer_windows_$t &x,
 //$ for t in u8 i8
 //$ for u in u8 i8
 CTC_DEVICE void ctc_conv_integer_$t_$u(const $T *x, const $U *w, const $T *x_zero, const $U *w_zero,
-                                       int32_t *y, ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
-                                       ctc_dim w_zeros, const ctc_dim *in, const ctc_dim *out,
-                                       const ctc_dim *kernel, const ctc_dim *stride,
-                                       const ctc_dim *dilation, const ctc_dim *pad) {
+                                       int32_t *y, ctc_dim n, ctc_dim groups, ctc_dim ic,
+                                       ctc_dim oc, ctc_dim w_zeros, const ctc_dim *in,
+                                       const ctc_dim *out, const ctc_dim *kernel,
+                                       const ctc_dim *stride, const ctc_dim *dilation,
+                                       const ctc_dim *pad) {
   const ctc_dim grid = ctc_integer_conv_grid(oc, ic, out, kernel);
   const ctc_dim image = (ctc_dim)blockIdx.x / grid, channel = image % groups * oc;
   const ctc_dim depth = ic * ctc_integer_volume(kernel), pixels = ctc_integer_volume(out);
-  const ctc_integer_windows_$t windows = {
-      x + image * ic * ctc_integer_volume(in), x_zero, in, out, kernel, stride, dilation, pad, depth};
+  const ctc_integer_windows_$t windows = {x + image * ic * ctc_integer_volume(in),
+                                          x_zero,
+                                          in,
+                                          out,
+                                          kernel,
+                                          stride,
+                                          dilation,
+                                          pad,
+                                          depth};
   const ctc_integer_rows_$u rows = {w + channel * depth,
                                     w_zero && w_zeros > 1 ? w_zero + channel : w_zero, oc, depth,
                                     w_zeros > 1};
@@ -420,8 +434,15 @@ CTC_DEVICE void ctc_qlinear_conv_$t_$u(const $T *x, const $U *w, const int32_t *
   const ctc_dim grid = ctc_integer_conv_grid(oc, ic, out, kernel);
   const ctc_dim image = (ctc_dim)blockIdx.x / grid, channel = image % groups * oc;
   const ctc_dim depth = ic * ctc_integer_volume(kernel), pixels = ctc_integer_volume(out);
-  const ctc_integer_windows_$t windows = {
-      x + image * ic * ctc_integer_volume(in), x_zero, in, out, kernel, stride, dilation, pad, depth};
+  const ctc_integer_windows_$t windows = {x + image * ic * ctc_integer_volume(in),
+                                          x_zero,
+                                          in,
+                                          out,
+                                          kernel,
+                                          stride,
+                                          dilation,
+                                          pad,
+                                          depth};
   const ctc_integer_rows_$u rows = {w + channel * depth,
                                     w_zero && w_zeros > 1 ? w_zero + channel : w_zero, oc, depth,
                                     w_zeros > 1};

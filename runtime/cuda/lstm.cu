@@ -2,8 +2,8 @@
  *
  * A block has a few hidden units of a direction and up to 8 sequences. A lane has one unit of one
  * gate, so that a warp reads whole 32-byte sectors of the panels of R; the depth is split over the
- * warps, and their sums are added in shared memory in the order of the warps. The weights of a piece
- * of the depth are loaded before the block waits for the states. */
+ * warps, and their sums are added in shared memory in the order of the warps. The weights of a
+ * piece of the depth are loaded before the block waits for the states. */
 
 enum { ctc_lstm_step_f32_threads = 256 };
 enum { ctc_gru_reset_f32_threads = 256 };
@@ -35,7 +35,7 @@ CTC_BOTH ctc_dim ctc_recurrent_group(ctc_dim batch) {
 }
 
 CTC_BOTH ctc_dim ctc_recurrent_grid(ctc_dim directions, ctc_dim batch, ctc_dim hidden,
-                                      ctc_dim gates) {
+                                    ctc_dim gates) {
   const ctc_dim units = ctc_recurrent_units(gates), group = ctc_recurrent_group(batch);
   return directions * ((hidden + units - 1) / units) * ((batch + group - 1) / group);
 }
@@ -90,7 +90,8 @@ CTC_DEVICE ctc_dim ctc_recurrent_half(const ctc_recurrent_part &part, ctc_dim af
 template <int BATCH>
 CTC_DEVICE void ctc_recurrent_take(const ctc_recurrent_part &part, const float *h, float *states,
                                    ctc_dim from) {
-  for (int at = (int)threadIdx.x; at < BATCH * CTC_RECURRENT_DEPTH; at += 32 * CTC_RECURRENT_WARPS) {
+  for (int at = (int)threadIdx.x; at < BATCH * CTC_RECURRENT_DEPTH;
+       at += 32 * CTC_RECURRENT_WARPS) {
     const ctc_dim b = part.sequence + at / CTC_RECURRENT_DEPTH;
     const ctc_dim k = from + at % CTC_RECURRENT_DEPTH;
     states[at] = b < part.batch && k < part.hidden
@@ -110,8 +111,9 @@ CTC_DEVICE void ctc_recurrent_multiply(const ctc_recurrent_part &part, const flo
   const ctc_dim gate = part.direction * part.gates + first + lane / units;
   const ctc_dim unit = part.unit + lane % units;
   const bool there = lane / units < GATES && unit < part.hidden;
-  const float *column = r + (gate * panels + unit / CTC_RECURRENT_PANEL) * CTC_RECURRENT_PANEL * part.hidden +
-                        unit % CTC_RECURRENT_PANEL;
+  const float *column =
+      r + (gate * panels + unit / CTC_RECURRENT_PANEL) * CTC_RECURRENT_PANEL * part.hidden +
+      unit % CTC_RECURRENT_PANEL;
   float acc[BATCH];
 #pragma unroll
   for (int b = 0; b < BATCH; b++) acc[b] = 0;
@@ -167,7 +169,8 @@ CTC_DEVICE bool ctc_recurrent_cell_at(const ctc_recurrent_part &part, const int3
   cell->b = part.sequence + at / units;
   cell->j = part.unit + at % units;
   if (at >= group * units || cell->b >= part.batch || cell->j >= part.hidden) return false;
-  cell->time = ctc_rnn_time(lengths, cell->b, part.step, part.steps, part.reversed + part.direction);
+  cell->time =
+      ctc_rnn_time(lengths, cell->b, part.step, part.steps, part.reversed + part.direction);
   cell->x = (cell->time < 0 ? 0 : cell->time) * part.x_time + cell->b * part.x_batch +
             part.direction * part.gates * part.hidden + cell->j;
   cell->y = (cell->time < 0 ? part.step : cell->time) * part.y_time + cell->b * part.y_batch +
@@ -198,8 +201,8 @@ CTC_DEVICE void ctc_lstm_step_f32(const float *x, const float *r, const int32_t 
                                   ctc_dim x_batch, ctc_dim y_time, ctc_dim y_batch,
                                   ctc_dim y_direction, ctc_dim reversed, ctc_dim step) {
   __shared__ ctc_recurrent_room room;
-  ctc_recurrent_part part = {steps,   directions, batch,       hidden,   4,    x_time, x_batch, y_time,
-                             y_batch, y_direction, reversed, step, 0,      0,       0};
+  ctc_recurrent_part part = {steps,   directions,  batch,    hidden, 4, x_time, x_batch, y_time,
+                             y_batch, y_direction, reversed, step,   0, 0,      0};
   ctc_recurrent_cell cell;
   (void)cells_before, (void)products;
   ctc_recurrent_place(&part, 4);
@@ -236,8 +239,8 @@ CTC_DEVICE void ctc_gru_reset_f32(const float *x, const float *r, const int32_t 
   reset[cell.state] = ctc_recurrent_sigmoid(x[cell.x + hidden] + cell.sums[16]) * h[cell.state];
 }
 
-/* A step of a GRU. With `reset` the products of gate z are those of ctc_gru_reset_f32 and a block has
- * 32 hidden units; otherwise 8 with their 3 gates. */
+/* A step of a GRU. With `reset` the products of gate z are those of ctc_gru_reset_f32 and a block
+ * has 32 hidden units; otherwise 8 with their 3 gates. */
 CTC_DEVICE void ctc_gru_step_f32(const float *x, const float *r, const int32_t *lengths,
                                  const float *states, const float *reset, const float *inner_bias,
                                  const float *products_before, float *y, float *next_states,

@@ -1,8 +1,8 @@
 /* ml.cu: tree ensembles, linear models and feature preparation (runtime/ml.c, for parameters and
  * formulas). Most are a thread a row or an element: there is little to do.
  *
- * Tree ensembles: a block has one row or several, a thread looks for the leaf of a row in a tree, and
- * then the votes for a target are added by one thread, in the order of the trees, as in C. */
+ * Tree ensembles: a block has one row or several, a thread looks for the leaf of a row in a tree,
+ * and then the votes for a target are added by one thread, in the order of the trees, as in C. */
 
 enum {
   CTC_TREE_THREADS = 256,
@@ -41,10 +41,10 @@ static ctc_dim ctc_tree_classifier_$t_blocks(ctc_dim rows, ctc_dim trees, ctc_di
 /* Votes of the leaves that a block's threads found. */
 //$ for t in f32 f64
 typedef struct {
-  $T weight[CTC_TREE_THREADS];       /* of a leaf's first vote */
-  int32_t target[CTC_TREE_THREADS];  /* of that */
-  int32_t first[CTC_TREE_THREADS];   /* its place in the lists */
-  int32_t count[CTC_TREE_THREADS];   /* votes of the leaf */
+  $T weight[CTC_TREE_THREADS];      /* of a leaf's first vote */
+  int32_t target[CTC_TREE_THREADS]; /* of that */
+  int32_t first[CTC_TREE_THREADS];  /* its place in the lists */
+  int32_t count[CTC_TREE_THREADS];  /* votes of the leaf */
   $T scores[CTC_TREE_SCORES];
   uint8_t has[CTC_TREE_SCORES];
 } ctc_tree_room_$t;
@@ -63,14 +63,15 @@ CTC_DEVICE void ctc_tree_vote_$t($T weight, $T *score, uint8_t *has, ctc_dim agg
 }
 //$ end
 
-/* scores[j] and has[j] of row x by the `group` threads from `begin` on; `there`: whether they have a
- * row. All threads of the block. */
+/* scores[j] and has[j] of row x by the `group` threads from `begin` on; `there`: whether they have
+ * a row. All threads of the block. */
 //$ for t in f32 f64
 CTC_DEVICE void ctc_tree_votes_$t(const $T *x, const int32_t *roots, const uint8_t *modes,
                                   const int32_t *features, const $T *limits, const int32_t *yes,
                                   const int32_t *no, const int32_t *targets, const $T *weights,
                                   $T *scores, uint8_t *has, ctc_tree_room_$t *room, bool there,
-                                  ctc_dim trees, ctc_dim n, ctc_dim aggregate, int begin, int group) {
+                                  ctc_dim trees, ctc_dim n, ctc_dim aggregate, int begin,
+                                  int group) {
   const int thread = (int)threadIdx.x, own = thread - begin;
   for (ctc_dim j = own; there && j < n; j += group) {
     scores[j] = 0;
@@ -116,7 +117,8 @@ CTC_DEVICE void ctc_tree_regressor_$t(const $T *x, const int32_t *roots, const u
   const int group = (int)ctc_tree_group(trees), number = (int)threadIdx.x / group;
   const int begin = number * group;
   uint8_t *voted = fitting > 0 ? room.has + number * n : has;
-  for (ctc_dim top = (ctc_dim)blockIdx.x * together; top < rows; top += (ctc_dim)gridDim.x * together) {
+  for (ctc_dim top = (ctc_dim)blockIdx.x * together; top < rows;
+       top += (ctc_dim)gridDim.x * together) {
     const ctc_dim row = top + number;
     const bool there = number < together && row < rows;
     $T *scores = y + (there ? row : 0) * n;
@@ -154,19 +156,22 @@ CTC_DEVICE ctc_dim ctc_tree_decide_$t($T *scores, uint8_t *has, const $T *base, 
 
 /* Several rows a block, a group of threads a row. */
 //$ for t in f32 f64
-CTC_DEVICE void ctc_tree_classifier_$t(
-    const $T *x, const int32_t *roots, const uint8_t *modes, const int32_t *features,
-    const $T *limits, const int32_t *yes, const int32_t *no, const int32_t *targets,
-    const $T *weights, const $T *base, const int64_t *classes, int64_t *labels, $T *y, $T *scores,
-    uint8_t *has, ctc_dim rows, ctc_dim columns, ctc_dim trees, ctc_dim n, ctc_dim bases,
-    ctc_dim single, ctc_dim positive, ctc_dim function) {
+CTC_DEVICE void ctc_tree_classifier_$t(const $T *x, const int32_t *roots, const uint8_t *modes,
+                                       const int32_t *features, const $T *limits,
+                                       const int32_t *yes, const int32_t *no,
+                                       const int32_t *targets, const $T *weights, const $T *base,
+                                       const int64_t *classes, int64_t *labels, $T *y, $T *scores,
+                                       uint8_t *has, ctc_dim rows, ctc_dim columns, ctc_dim trees,
+                                       ctc_dim n, ctc_dim bases, ctc_dim single, ctc_dim positive,
+                                       ctc_dim function) {
   __shared__ ctc_tree_room_$t room;
   const ctc_dim fitting = ctc_tree_rows(trees, n), together = fitting > 0 ? fitting : 1;
   const int group = (int)ctc_tree_group(trees), number = (int)threadIdx.x / group;
   const int begin = number * group;
   $T *found = fitting > 0 ? room.scores + number * n : scores;
   uint8_t *voted = fitting > 0 ? room.has + number * n : has;
-  for (ctc_dim top = (ctc_dim)blockIdx.x * together; top < rows; top += (ctc_dim)gridDim.x * together) {
+  for (ctc_dim top = (ctc_dim)blockIdx.x * together; top < rows;
+       top += (ctc_dim)gridDim.x * together) {
     const ctc_dim row = top + number;
     const bool there = number < together && row < rows;
     ctc_tree_votes_$t(x + (there ? row : 0) * columns, roots, modes, features, limits, yes, no,
@@ -188,7 +193,9 @@ CTC_DEVICE void ctc_tree_classifier_$t(
 
 /* --- a thread a row or an element --- */
 
-static ctc_dim ctc_ml_finish_blocks(ctc_dim rows) { return ctc_blocks_for(rows, 256); }
+static ctc_dim ctc_ml_finish_blocks(ctc_dim rows) {
+  return ctc_blocks_for(rows, 256);
+}
 
 /* A thread a row. */
 CTC_DEVICE void ctc_ml_finish(float *y, ctc_dim rows, ctc_dim n, ctc_dim second, ctc_dim function) {
@@ -200,7 +207,9 @@ CTC_DEVICE void ctc_ml_finish(float *y, ctc_dim rows, ctc_dim n, ctc_dim second,
     ctc_ml_transform_f32(y + i * n, n, function);
 }
 
-static ctc_dim ctc_ml_labels_blocks(ctc_dim rows) { return ctc_blocks_for(rows, 256); }
+static ctc_dim ctc_ml_labels_blocks(ctc_dim rows) {
+  return ctc_blocks_for(rows, 256);
+}
 
 /* A thread a row. */
 CTC_DEVICE void ctc_ml_labels(const float *scores, const int64_t *classes, int64_t *labels,
@@ -213,7 +222,9 @@ CTC_DEVICE void ctc_ml_labels(const float *scores, const int64_t *classes, int64
 
 enum { ctc_ml_normalize_threads = 128 };
 
-static ctc_dim ctc_ml_normalize_blocks(ctc_dim rows) { return (rows + 3) / 4; }
+static ctc_dim ctc_ml_normalize_blocks(ctc_dim rows) {
+  return (rows + 3) / 4;
+}
 
 /* A warp a row. */
 CTC_DEVICE void ctc_ml_normalize(const float *x, float *y, ctc_dim rows, ctc_dim n, ctc_dim norm) {
@@ -239,7 +250,9 @@ CTC_DEVICE void ctc_ml_normalize(const float *x, float *y, ctc_dim rows, ctc_dim
 
 //$ for t in i64 f32 f64
 //$ for u in i64 f32 f64
-static ctc_dim ctc_label_encode_$t_$u_blocks(ctc_dim n) { return ctc_blocks_for(n, 256); }
+static ctc_dim ctc_label_encode_$t_$u_blocks(ctc_dim n) {
+  return ctc_blocks_for(n, 256);
+}
 //$ end
 //$ end
 
@@ -257,7 +270,9 @@ CTC_DEVICE void ctc_label_encode_$t_$u(const $T *x, const $T *keys, const $U *va
 //$ end
 //$ end
 
-static ctc_dim ctc_ml_one_hot_blocks(ctc_dim n) { return ctc_blocks_for(n, 256); }
+static ctc_dim ctc_ml_one_hot_blocks(ctc_dim n) {
+  return ctc_blocks_for(n, 256);
+}
 
 /* A thread an element of x. */
 CTC_DEVICE void ctc_ml_one_hot(const int64_t *x, const int64_t *categories, float *y, ctc_dim n,
@@ -287,7 +302,7 @@ CTC_DEVICE void ctc_ml_extract(const void *x, const int64_t *pick, void *y, ctc_
     *status = CTC_BAD_INDEX;
     return;
   }
-  ctc_move_element((unsigned char *)y + (size_t)at * (size_t)bytes,
-                   (const unsigned char *)x + (size_t)(at / count * n + (ctc_dim)column) * (size_t)bytes,
-                   bytes);
+  ctc_move_element(
+      (unsigned char *)y + (size_t)at * (size_t)bytes,
+      (const unsigned char *)x + (size_t)(at / count * n + (ctc_dim)column) * (size_t)bytes, bytes);
 }

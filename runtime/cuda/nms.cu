@@ -4,7 +4,9 @@
 enum { CTC_NMS_THREADS = 1024 };
 enum { ctc_nms_threads = 1024 };
 
-static ctc_dim ctc_nms_blocks(ctc_dim batch) { return batch >= 0; }
+static ctc_dim ctc_nms_blocks(ctc_dim batch) {
+  return batch >= 0;
+}
 
 /* order[0..count) = the boxes above the threshold (null: all), with rising indices; the count. */
 CTC_DEVICE ctc_dim ctc_nms_candidates(const float *scores, const float *threshold, int64_t *order,
@@ -77,8 +79,8 @@ CTC_DEVICE void ctc_nms(const float *boxes, const float *scores, const int64_t *
       total++;
       __syncthreads();
       for (ctc_dim i = (ctc_dim)threadIdx.x; i < count; i += CTC_NMS_THREADS)
-        if (i == best ||
-            (order[i] >= 0 && ctc_box_overlap(all + order[i] * 4, all + box * 4, centered) > allowed))
+        if (i == best || (order[i] >= 0 &&
+                          ctc_box_overlap(all + order[i] * 4, all + box * 4, centered) > allowed))
           order[i] = -1;
       __syncthreads();
     }

@@ -15,11 +15,15 @@ enum { ctc_lstm_$t_threads = 512 };
 enum { ctc_round_to_levels_f32_threads = 512 };
 
 //$ for t in f32 f64
-static ctc_dim ctc_rnn_$t_blocks(ctc_dim batch) { return batch; }
+static ctc_dim ctc_rnn_$t_blocks(ctc_dim batch) {
+  return batch;
+}
 //$ end
 
 //$ for t in f32 f64
-static ctc_dim ctc_gru_$t_blocks(ctc_dim batch) { return batch; }
+static ctc_dim ctc_gru_$t_blocks(ctc_dim batch) {
+  return batch;
+}
 //$ end
 
 /* Rounded states have levels that all sequences share: one block has them all. */
@@ -29,7 +33,9 @@ static ctc_dim ctc_lstm_$t_blocks(ctc_dim batch, ctc_dim rounded) {
 }
 //$ end
 
-static ctc_dim ctc_round_to_levels_f32_blocks(ctc_dim n) { return n > 0; }
+static ctc_dim ctc_round_to_levels_f32_blocks(ctc_dim n) {
+  return n > 0;
+}
 
 /* state[j] = given[j], or 0. */
 //$ for t in f32 f64
@@ -60,7 +66,8 @@ CTC_DEVICE $T ctc_rnn_activated_$t($T x, $T clip, const ctc_dim *functions, cons
 
 /* The place of output j of step s, which handles `time`. */
 //$ for t in f32 f64
-CTC_DEVICE void ctc_rnn_output_$t($T *y, $T value, ctc_dim time, ctc_dim s, ctc_dim y_time, ctc_dim j) {
+CTC_DEVICE void ctc_rnn_output_$t($T *y, $T value, ctc_dim time, ctc_dim s, ctc_dim y_time,
+                                  ctc_dim j) {
   if (y) y[(time < 0 ? s : time) * y_time + j] = time < 0 ? 0 : value;
 }
 //$ end
@@ -103,7 +110,8 @@ CTC_DEVICE void ctc_gru_gates_$t($T *gates, $T *reset, const $T *in, const $T *h
                                  const $T *tuning, ctc_dim linear) {
   const ctc_dim n = 3 * hidden;
   for (ctc_dim j = (ctc_dim)threadIdx.x; j < 2 * hidden; j += CTC_RNN_THREADS) {
-    const $T sum = in[j] + (bias ? bias[j] + bias[n + j] : 0) + ctc_rnn_column_$t(h, rt, hidden, n, j);
+    const $T sum =
+        in[j] + (bias ? bias[j] + bias[n + j] : 0) + ctc_rnn_column_$t(h, rt, hidden, n, j);
     const $T gate = ctc_rnn_activated_$t(sum, clip, functions, tuning, 0);
     gates[j] = gate;
     if (j >= hidden) reset[j - hidden] = linear ? h[j - hidden] : gate * h[j - hidden];
@@ -117,7 +125,8 @@ CTC_DEVICE void ctc_gru_$t(const $T *xw, const $T *rt, const $T *bias, const int
                            const $T *h0, $T *y, $T *yh, $T *scratch, ctc_dim steps, ctc_dim batch,
                            ctc_dim hidden, ctc_dim x_time, ctc_dim x_batch, ctc_dim y_time,
                            ctc_dim y_batch, ctc_dim state_row, ctc_dim reverse, double clip,
-                           const ctc_dim *functions, const $T *tuning, ctc_dim linear_before_reset) {
+                           const ctc_dim *functions, const $T *tuning,
+                           ctc_dim linear_before_reset) {
   const ctc_dim b = (ctc_dim)blockIdx.x, start = (ctc_dim)threadIdx.x, n = 3 * hidden;
   $T *h = scratch + b * hidden, *gates = scratch + batch * hidden + b * n;
   $T *reset = scratch + 5 * batch * hidden + b * hidden;
@@ -135,8 +144,8 @@ CTC_DEVICE void ctc_gru_$t(const $T *xw, const $T *rt, const $T *bias, const int
         const $T outer = bias ? bias[2 * hidden + j] : 0, own = bias ? bias[5 * hidden + j] : 0;
         $T inner = ctc_rnn_column_$t(reset, rt + 2 * hidden, hidden, n, j) + own;
         if (linear) inner *= gates[hidden + j];
-        const $T next =
-            ctc_rnn_activated_$t(in[2 * hidden + j] + outer + inner, ($T)clip, functions, tuning, 1);
+        const $T next = ctc_rnn_activated_$t(in[2 * hidden + j] + outer + inner, ($T)clip,
+                                             functions, tuning, 1);
         h[j] = (1 - gates[j]) * next + gates[j] * h[j];
       }
       ctc_rnn_output_$t(y ? y + b * y_batch : y, h[j], time, s, y_time, j);
@@ -176,7 +185,8 @@ CTC_DEVICE void ctc_rnn_bounds_$t(const $T *x, ctc_dim n, $T *room, $T *bounds) 
 }
 //$ end
 
-/* q = x rounded to the nearest of 256 levels that cover its range and 0 (ctc_rnn_round); a block. */
+/* q = x rounded to the nearest of 256 levels that cover its range and 0 (ctc_rnn_round); a block.
+ */
 //$ for t in f32 f64
 CTC_DEVICE void ctc_rnn_levels_$t($T *q, const $T *x, ctc_dim n, $T *room) {
   $T bounds[2];
@@ -200,10 +210,10 @@ CTC_DEVICE void ctc_lstm_unit_$t(const $T *gates, $T *c, $T *h, const $T *peepho
   const $T before_in = gates[0] + (peephole ? peephole[j] * old : 0);
   const $T before_forget = gates[2 * hidden] + (peephole ? peephole[2 * hidden + j] * old : 0);
   const $T in = ctc_rnn_activated_$t(before_in, clip, functions, tuning, 0);
-  const $T keep = input_forget ? 1 - in
-                               : ctc_rnn_activated_$t(before_forget, clip, functions, tuning, 0);
-  const $T next = keep * old +
-                  in * ctc_rnn_activated_$t(gates[3 * hidden], clip, functions, tuning, 1);
+  const $T keep =
+      input_forget ? 1 - in : ctc_rnn_activated_$t(before_forget, clip, functions, tuning, 0);
+  const $T next =
+      keep * old + in * ctc_rnn_activated_$t(gates[3 * hidden], clip, functions, tuning, 1);
   const $T before_out = gates[hidden] + (peephole ? peephole[hidden + j] * next : 0);
   const $T out = ctc_rnn_activated_$t(before_out, clip, functions, tuning, 0);
   *c = next;
@@ -240,7 +250,8 @@ CTC_DEVICE void ctc_lstm_$t(const $T *xw, const $T *rt, const $T *bias, const in
                   ctc_rnn_column_$t(factor + b * hidden, rt, hidden, n, j);
     }
     __syncthreads();
-    for (ctc_dim at = first * hidden + start; at < (first + count) * hidden; at += CTC_RNN_THREADS) {
+    for (ctc_dim at = first * hidden + start; at < (first + count) * hidden;
+         at += CTC_RNN_THREADS) {
       const ctc_dim b = at / hidden, j = at % hidden;
       const ctc_dim time = ctc_rnn_time(lengths, b, s, steps, reverse);
       if (time >= 0)

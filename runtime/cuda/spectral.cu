@@ -1,5 +1,5 @@
-/* spectral.cu: discrete Fourier transforms in double, as in runtime/spectral.c: a thread a number of
- * a spectrum. Short signals and the turns of their length are in shared memory. */
+/* spectral.cu: discrete Fourier transforms in double, as in runtime/spectral.c: a thread a number
+ * of a spectrum. Short signals and the turns of their length are in shared memory. */
 
 enum {
   CTC_DFT_THREADS = 128,
@@ -28,9 +28,9 @@ static ctc_dim ctc_stft_$t_blocks(ctc_dim batch, ctc_dim frames, ctc_dim count) 
 }
 //$ end
 
-/* A line: element i is the `extent` numbers from x on, `step` apart (with imaginary parts if `parts`
- * is 2), times window[i], 0 behind; with `half` the conjugate of element length - i in the second
- * half. */
+/* A line: element i is the `extent` numbers from x on, `step` apart (with imaginary parts if
+ * `parts` is 2), times window[i], 0 behind; with `half` the conjugate of element length - i in the
+ * second half. */
 //$ for t in f32 f64
 typedef struct {
   const $T *x, *window;
