@@ -354,7 +354,7 @@ CTC_DEVICE void ctc_tile_product(const Left &left, const Right &right, ctc_dim d
       ctc_tile_fetch<COLUMNS, DEPTH>(right, start + DEPTH, depth, next_right);
     }
     const float *from = shared + turn * stage;
-#pragma unroll 4 /* all eight take more than 128 registers */
+#pragma unroll 2 /* more steps at once take more registers than two blocks have */
     for (int d = 0; d < DEPTH / SPLIT; d++) {
       const int step = group * (DEPTH / SPLIT) + d;
       float p[HIGH], q[WIDE];
