@@ -56,9 +56,20 @@ static const char *definitions(Emitter *e) {
   return str_text(&out);
 }
 
-/* Whether a size or an offset may need more than 31 bits. */
+/* Sets *wide if an integer that a kernel takes, a seed for example, needs more than 31 bits. */
+static void find_wide_argument(Step *step, void *wide) {
+  for (size_t i = 0; step->kind == STEP_KERNEL && i < step->args.count; i++) {
+    const Dim dim = step->args.items[i].kind == PARAM_DIM ? step->args.items[i].dim : NULL;
+    if (dim && dim_is_const(dim) && dim_value(dim) != (int32_t)dim_value(dim)) *(bool *)wide = true;
+  }
+}
+
+/* Whether a size or an offset, or another integer, may need more than 31 bits. */
 static bool is_wide(const Program *program) {
   enum { MOST = INT32_MAX };
+  bool wide = false;
+  block_visit_steps(program->body, find_wide_argument, &wide);
+  if (wide) return true;
   for (size_t i = 0; i < program->buffers.count; i++) {
     const Buffer *buffer = program->buffers.items[i];
     Dim bytes = buffer->kind == BUFFER_CONSTANT ? NULL : buffer->capacity;
