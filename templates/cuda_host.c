@@ -79,6 +79,7 @@ typedef struct ctc_gpu {
   ctc_driver cu;
   void *driver, *context, *module, *own_stream, *stream; /* stream: that of the current run */
   int device;
+  const void *weights; /* the bytes of the weights file */
   const ctc_gpu_kernel *kernels;
   void **functions; /* of the kernels */
   int kernel_count;
@@ -167,6 +168,11 @@ static int ctc_copy_back(ctc_gpu *gpu, uint64_t address, int64_t bytes) {
 
 //$ end
 /* --- memory of a run --- */
+
+/* Of a tensor; a count that subtracts may come out negative for a capacity that is too small, which a step will tell. */
+static uint64_t ctc_gpu_bytes(int64_t count, uint64_t element) {
+  return count > 0 ? (uint64_t)count * element : 0;
+}
 
 static uint64_t ctc_gpu_round(uint64_t bytes) {
   return (bytes + 255) / 256 * 256;

@@ -34,7 +34,7 @@ enum {
   CTC_GPU_FAILED = 21
 };
 
-enum { CTC_GPU_PARAMETERS = 128 };
+enum { CTC_GPU_PARAMETERS = $most_parameters }; /* of any kernel */
 
 /* --- what the host computes with --- */
 
@@ -110,6 +110,10 @@ $port_bytes
 /* The steps, in order, on the stream of the run. */
 static int $model_steps(ctc_gpu *gpu, const uint64_t *port, int64_t *dims) {
   const uint64_t ws = gpu->workspace, constants = gpu->constants;
+//$ if weights_pointer
+  const void *const weights = gpu->weights;
+  (void)weights;
+//$ end
 //$ if plan
   int64_t at[$plan_count];
 //$ end
@@ -178,7 +182,7 @@ static const void *$model_image(int arch, const void *weights) {
 static int $model_load(ctc_gpu *gpu, const ctc_cuda_options *options) {
   int arch = 0;
   CTC_TRY(ctc_gpu_arch(gpu, &arch));
-  const void *image = $model_image(arch, options ? options->weights : NULL);
+  const void *image = $model_image(arch, gpu->weights);
   if (!image || gpu->cu.load(&gpu->module, image) != 0)
     CTC_TRY(ctc_gpu_load_text(gpu, $model_kernel_text, sizeof $model_kernel_text / sizeof *$model_kernel_text,
                               options ? options->cache : NULL, arch));
@@ -192,12 +196,12 @@ struct $model_cuda {
 static int $model_start(ctc_gpu *gpu, const ctc_cuda_options *options) {
   CTC_TRY(ctc_gpu_open(gpu, options ? options->device : 0));
   CTC_TRY(ctc_gpu_check(gpu, gpu->cu.push(gpu->context), "using the device"));
-  int status = ctc_gpu_check(gpu, gpu->cu.stream(&gpu->own_stream, 1), "making a stream");
+  int status = ctc_gpu_check(gpu, gpu->cu.stream(&gpu->own_stream, 0), "making a stream");
   gpu->stream = gpu->own_stream;
   if (status == CTC_OK) status = $model_load(gpu, options);
   if (status == CTC_OK && $constant_bytes > 0)
     status = ctc_gpu_check(gpu, gpu->cu.allocate(&gpu->constants, (size_t)$constant_bytes), "allocating constants");
-  if (status == CTC_OK) status = $model_upload(gpu, options ? options->weights : NULL);
+  if (status == CTC_OK) status = $model_upload(gpu, gpu->weights);
   if (status == CTC_OK) status = ctc_wait(gpu);
   ctc_gpu_leave(gpu);
   return status;
@@ -208,10 +212,11 @@ int $model_cuda_init($model_cuda **model, const ctc_cuda_options *options) {
   *model = ($model_cuda *)calloc(1, sizeof **model);
   if (!*model) return CTC_GPU_MEMORY;
   ctc_gpu *gpu = &(*model)->gpu;
-//$ if weights_file
+//$ if needs_weights
   if (!options || !options->weights)
     return ctc_gpu_fail(gpu, CTC_BAD_ARGUMENT, "the bytes of $weights_file are missing: options->weights", "");
 //$ end
+  gpu->weights = options ? options->weights : NULL;
 //$ if functions
   gpu->kernels = $model_kernels;
   gpu->kernel_count = KERNEL_COUNT;

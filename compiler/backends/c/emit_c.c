@@ -58,6 +58,7 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
   scope_text(scope, "options", options_text(e));
   scope_bool(scope, "incbin", mode == WEIGHTS_INCBIN && e->weights_bytes);
   scope_bool(scope, "weights_pointer", mode == WEIGHTS_FILE);
+  scope_bool(scope, "needs_weights", mode == WEIGHTS_FILE && e->weights_bytes);
   scope_text(scope, "weights_file", external ? weights_name : "");
   scope_textf(scope, "weights_bytes", "%" PRId64, mode == WEIGHTS_FILE ? e->weights_bytes : 0);
   scope_bool(scope, "strict", e->options->strict);
@@ -185,11 +186,11 @@ static void prepare(Emitter *e) {
 static Scope *bind_everything(Emitter *e, const char *header_name, const char *weights_name) {
   Scope *scope = scope_create(e->arena, NULL);
   if (e->backend->begin) e->backend->begin(e);
-  bind_head(e, scope, header_name, weights_name);
   emit_bind_ports(e, scope);
   emit_bind_signatures(e, scope);
   emit_bind_run(e, scope);
   if (e->backend->finish && !e->backend->finish(e, scope)) return NULL;
+  bind_head(e, scope, header_name, weights_name); /* all constants are known */
   scope_text(scope, "tasks", str_text(&e->task_text));
   scope_text(scope, "weights", WEIGHTS_MARK);
   bind_runtime(e, scope);

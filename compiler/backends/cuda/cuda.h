@@ -29,6 +29,7 @@ typedef struct CudaEmitter {
   Vec(const Buffer *) uploads; /* a buffer for each constant on the device */
   Map on_host;                /* kernel → step that runs on the host */
   Vec(const Kernel *) host_kernels;
+  size_t most_parameters; /* of any kernel */
   bool host_steps, fetches, statuses;
 } CudaEmitter;
 

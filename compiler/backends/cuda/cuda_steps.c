@@ -81,6 +81,8 @@ static void add_list(Emitter *e, Str *out, const char *type, const char *name, T
 
 void cuda_launch(Task *t, Str *out, const char *function, const char *blocks, int depth) {
   Emitter *e = t->e;
+  size_t parameters = t->pointers.count + t->sizes.count;
+  if (parameters > e->cuda->most_parameters) e->cuda->most_parameters = parameters;
   emit_indent(out, depth);
   str_add(out, "{\n");
   add_list(e, out, "uint64_t", "p", t, true, depth + 1);

@@ -143,8 +143,8 @@ static void bind_port_bytes(Emitter *e, Scope *scope) {
         i < p->inputs.count ? &p->inputs.items[i] : &p->outputs.items[i - p->inputs.count];
     Dim count = dim_product(e->c->dims, port->shape, (size_t)port->rank);
     Dim most = emit_with_capacities(e, dim_upper(e->c->dims, count));
-    str_addf(&text, "  bytes[%zu] = %zu * (uint64_t)(%s);\n", i, dtype_info(port->dtype)->bytes,
-             emit_plain_dim(e, most));
+    str_addf(&text, "  bytes[%zu] = ctc_gpu_bytes(%s, %zu);\n", i, emit_plain_dim(e, most),
+             dtype_info(port->dtype)->bytes);
   }
   emit_dim_locals(e, &locals, str_text(&text), false);
   scope_text(scope, "port_bytes", str_text(&text));
@@ -197,6 +197,7 @@ static bool finish(Emitter *e, Scope *scope) {
   bind_constants(e, scope);
   bind_port_bytes(e, scope);
   bind_addresses(e, scope);
+  scope_textf(scope, "most_parameters", "%zu", cuda->most_parameters + 1);
   scope_bool(scope, "functions", cuda->functions.count > 0);
   scope_bool(scope, "host_steps", cuda->host_steps);
   scope_bool(scope, "statuses", cuda->statuses);
