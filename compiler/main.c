@@ -8,20 +8,20 @@
 #define GROUPS(name, ...)                                                                          \
   static const OptionRow *const name##_groups[] = {__VA_ARGS__, cli_general_options, NULL}
 
-GROUPS(compile, cli_output_options, cli_emit_options, cli_model_options, cli_plugin_options,
-       cli_optimize_options, cli_pass_options);
+GROUPS(compile, cli_output_options, cli_emit_options, cli_target_options, cli_cuda_options,
+       cli_model_options, cli_plugin_options, cli_optimize_options, cli_pass_options);
 GROUPS(build, cli_output_options, cli_build_options, cli_cc_options, cli_emit_options,
        cli_model_options, cli_plugin_options, cli_optimize_options, cli_pass_options);
-GROUPS(run, cli_data_options, cli_output_options, cli_model_options, cli_plugin_options,
-       cli_optimize_options, cli_pass_options);
+GROUPS(run, cli_data_options, cli_output_options, cli_target_options, cli_model_options,
+       cli_plugin_options, cli_optimize_options, cli_pass_options);
 GROUPS(verify, cli_verify_options, cli_data_options, cli_run_threads_options, cli_cc_options,
        cli_emit_options, cli_model_options, cli_plugin_options, cli_optimize_options,
        cli_pass_options);
 GROUPS(bench, cli_bench_options, cli_data_options, cli_run_threads_options, cli_cc_options,
        cli_emit_options, cli_model_options, cli_plugin_options, cli_optimize_options,
        cli_pass_options);
-GROUPS(inspect, cli_inspect_options, cli_model_options, cli_plugin_options, cli_optimize_options,
-       cli_pass_options);
+GROUPS(inspect, cli_inspect_options, cli_target_options, cli_model_options, cli_plugin_options,
+       cli_optimize_options, cli_pass_options);
 GROUPS(ops, cli_ops_options);
 GROUPS(plugin_list, cli_plugin_options);
 GROUPS(plugin_check, cli_check_options, cli_cc_options);
@@ -29,7 +29,7 @@ GROUPS(plugin_new, cli_new_options);
 static const OptionRow *const plain_groups[] = {cli_general_options, NULL};
 
 const Command cli_commands[] = {
-    {"compile", "MODEL", "write the model as one C program", .run = cli_compile_command,
+    {"compile", "MODEL", "write the model as one C or CUDA program", .run = cli_compile_command,
      compile_groups, "ctc compile model.onnx -o model.c"},
     {"build", "MODEL", "compile it and run the C compiler: a program or a shared library",
      .run = cli_build_command, build_groups, "ctc build model.onnx -o model && ./model input.npy"},

@@ -27,6 +27,29 @@ static void summary(const Cli *cli, const Program *program) {
             (double)info.st_size / 1e6, language(cli));
 }
 
+/* Options that programs of the other kind do not have. */
+static bool options_fit(Cli *cli) {
+  const Options *o = &cli->options;
+  const struct {
+    const char *name;
+    bool given, device;
+  } options[] = {
+      {"--cuda-arch", o->cuda_arch != NULL, true},
+      {"--precision", o->precision != PRECISION_F32, true},
+      {"--blas", o->blas != NULL, false},
+      {"--static-workspace", o->static_workspace, false},
+  };
+  bool ok = true;
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    if (options[i].given && options[i].device != o->target->device) {
+      diag_error(&cli->diag, o->output, "%s is for programs in %s", options[i].name,
+                 options[i].device ? "CUDA" : "C");
+      ok = diag_hint(&cli->diag, "name the output FILE.%s, or leave %s out",
+                     options[i].device ? "cu" : "c", options[i].name);
+    }
+  return ok;
+}
+
 static bool emit_for_target(const Program *program, const Options *options) {
   return options->target->device ? emit_cuda(program, options) : emit_c(program, options);
 }
@@ -39,7 +62,7 @@ int cli_compile_command(Cli *cli) {
         arena_printf(cli->arena, "%s.c", path_stem(cli->arena, cli->arguments.items[0]));
   if (!cli->options.target) cli->options.target = target_of_file(cli->options.output);
   if (cli->options.target->device) cli->options.threads = 1;
-  if (!cli_check_output(cli, cli->options.output)) return cli_finish(cli);
+  if (!options_fit(cli) || !cli_check_output(cli, cli->options.output)) return cli_finish(cli);
   if (!cli_compile(cli, &c, &program)) return cli_finish(cli);
   if (!program || cli->options.stop_after) return cli_finish(cli);
   if (emit_for_target(program, &cli->options)) summary(cli, program);

@@ -196,12 +196,6 @@ const OptionRow cli_plugin_options[] = {
 const OptionRow cli_optimize_options[] = {
     {"--optimize", NULL, "MODE", CALL(handle_optimize),
      "speed; balanced: weights do not grow; size: plain kernels", "speed balanced size"},
-    {"--target", NULL, "NAME", CALL(handle_target),
-     "c, or cuda: a program for a GPU (also by the output's name, FILE.cu)", "c cuda"},
-    {"--cuda-arch", NULL, "LIST", TEXT(options.cuda_arch),
-     "compile the kernels of a .cu now, by NVRTC: sm_80,sm_90"},
-    {"--precision", NULL, "TYPE", CALL(handle_precision),
-     "of products on a GPU: f32, tf32, f16, bf16 (sums are of f32)", "f32 tf32 f16 bf16"},
     {"--max-workspace", NULL, "BYTES", CALL(handle_max_workspace),
      "a limit for the workspace (64k, 2m); slower kernels are taken to keep it"},
     {"--max-weights", NULL, "BYTES", CALL(handle_max_weights), "likewise for the weights"},
@@ -209,6 +203,20 @@ const OptionRow cli_optimize_options[] = {
      "leave large matrix products to cblas_sgemm of a library (openblas, blis, mkl_rt)"},
     {"--strict", NULL, NULL, FLAG(options.strict),
      "the same results at every optimisation level of the C compiler"},
+    {0},
+};
+
+const OptionRow cli_target_options[] = {
+    {"--target", NULL, "NAME", CALL(handle_target),
+     "c, or cuda: a program for a GPU (also by the output's name, FILE.cu)", "c cuda"},
+    {0},
+};
+
+const OptionRow cli_cuda_options[] = {
+    {"--cuda-arch", NULL, "LIST", TEXT(options.cuda_arch),
+     "compile the kernels of a .cu now, by NVRTC: sm_80,sm_90"},
+    {"--precision", NULL, "TYPE", CALL(handle_precision),
+     "of products on a GPU: f32, tf32, f16, bf16 (sums are of f32)", "f32 tf32 f16 bf16"},
     {0},
 };
 
