@@ -23,8 +23,8 @@ typedef enum {
   OPTIMIZE_COUNT,
 } OptimizeMode;
 
-/* What products and convolutions on a GPU compute with; sums are always of f32. The numbers are those
- * of CTC_PRECISION in runtime/cuda/. */
+/* What products and convolutions on a GPU compute with; sums are always of f32. The numbers are
+ * those of CTC_PRECISION in runtime/cuda/. */
 typedef enum { PRECISION_F32, PRECISION_TF32, PRECISION_F16, PRECISION_BF16 } ProductPrecision;
 
 /* `--dim batch=1` (fixed) or `--dim seq<=512` (bounded). */

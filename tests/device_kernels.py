@@ -53,10 +53,10 @@ class Graph:
         return model(self.nodes, given, self.outputs, self.constants, opset=18)
 
 
-def run_on_device(made, inputs, folder):
+def run_on_device(made, inputs, folder, *options):
     """The outputs, from a process for each order."""
     path = save(made, folder)
-    ctc_ok("compile", path, "-o", folder / "net.cu", "--prefix", "net", "--quiet")
+    ctc_ok("compile", path, "-o", folder / "net.cu", "--prefix", "net", "--quiet", *options)
     compile_c(["gcc", "-x", "c", "-O1", "-w", "-shared", "-fPIC", "net.cu", "-o", "net.so", "-ldl", "-lm"], folder)
     np.savez(folder / "in.npz", *inputs.values())
     for order in ORDERS:

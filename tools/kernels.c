@@ -61,11 +61,8 @@ int main(int argc, char **argv) {
   Arena *arena = arena_create();
   Diag diag = {.out = stderr};
   Sources runtime = {.arena = arena, .diag = &diag, .definitions = map_in(arena)};
-  Sources device = {.arena = arena,
-                    .diag = &diag,
-                    .prefix = "ctc",
-                    .definitions = map_in(arena),
-                    .device = true};
+  Sources device = {
+      .arena = arena, .diag = &diag, .prefix = "ctc", .definitions = map_in(arena), .device = true};
   for (int i = 3; i < argc; i++)
     vec_push(arena, is_device_file(argv[i]) ? &device.files : &runtime.files, argv[i]);
   bool ok = build(&runtime, &device, argv[2]);

@@ -174,8 +174,7 @@ static bool print_device(const Sources *runtime, Sources *device, Str *out, Func
   function->on_device = form.chunk != NULL;
   if (!form.chunk) return true;
   str_addf(out, "static const int blocks_%s[] = {", function->name);
-  for (size_t i = 0; i < form.arguments.count; i++)
-    str_addf(out, "%d, ", form.arguments.items[i]);
+  for (size_t i = 0; i < form.arguments.count; i++) str_addf(out, "%d, ", form.arguments.items[i]);
   str_addf(out, "-1};\nstatic const DeviceKernel device_%s = {%d, %d, %d, blocks_%s, %s};\n",
            function->name, device_index(runtime, form.chunk), device_index(runtime, form.threads),
            device_index(runtime, form.blocks), function->name, form.epilogue ? "true" : "false");

@@ -68,10 +68,10 @@ extern const int cli_command_count;
 
 /* Groups of options (cli/options.c). */
 extern const OptionRow cli_general_options[], cli_model_options[], cli_emit_options[],
-    cli_optimize_options[], cli_target_options[], cli_cuda_options[], cli_output_options[], cli_ops_options[], cli_pass_options[],
-    cli_data_options[], cli_verify_options[], cli_bench_options[], cli_build_options[],
-    cli_cc_options[], cli_run_threads_options[], cli_inspect_options[], cli_plugin_options[],
-    cli_new_options[], cli_check_options[];
+    cli_optimize_options[], cli_target_options[], cli_cuda_options[], cli_output_options[],
+    cli_ops_options[], cli_pass_options[], cli_data_options[], cli_verify_options[],
+    cli_bench_options[], cli_build_options[], cli_cc_options[], cli_run_threads_options[],
+    cli_inspect_options[], cli_plugin_options[], cli_new_options[], cli_check_options[];
 
 /* Parses argv behind the subcommand into `cli`. False (after a message) on a usage error. */
 MUST_CHECK bool cli_parse(Cli *cli, const Command *command, int argc, char **argv);

@@ -20,8 +20,8 @@ static void summary(const Cli *cli, const Program *program) {
   Str bytes = str_in(cli->arena);
   if (program->workspace_bytes) dim_print(&bytes, program->workspace_bytes);
   if (dim_is_const(program->workspace_bytes))
-    fprintf(stderr, "%s: %.2f MB of %s, workspace %s bytes\n", output, (double)info.st_size / 1e6, language(cli),
-            str_text(&bytes));
+    fprintf(stderr, "%s: %.2f MB of %s, workspace %s bytes\n", output, (double)info.st_size / 1e6,
+            language(cli), str_text(&bytes));
   else
     fprintf(stderr, "%s: %.2f MB of %s, workspace depends on the dims\n", output,
             (double)info.st_size / 1e6, language(cli));

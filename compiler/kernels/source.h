@@ -5,7 +5,8 @@
  *   source_read.c   expands a file, splits it into definitions, finds the names that they define
  *                   and use
  *   source_proto.c  reads prototypes: which functions are kernels, and their parameters
- *   source_order.c  which definitions need which, and an order in which they can be pasted */
+ *   source_order.c  which definitions need which, and an order in which they can be pasted
+ *   source_device.c which kernels have a form for a GPU */
 #ifndef CTC_KERNELS_SOURCE_H
 #define CTC_KERNELS_SOURCE_H
 
@@ -36,7 +37,7 @@ typedef struct Chunk {
   Tokens tokens;
   Vec(const char *) names; /* that it defines; the first one is its own */
   bool is_includes, is_function;
-  size_t name; /* position of the token that is its own name, of functions */
+  size_t name;              /* position of the token that is its own name, of functions */
   Vec(struct Chunk *) uses; /* chunks whose names occur in it */
   Vec(int) outer_uses;      /* likewise, of Sources.outer */
   bool ordered, visiting;
@@ -93,6 +94,17 @@ MUST_CHECK bool sources_order(Sources *sources);
 MUST_CHECK bool read_prototype(Sources *sources, Chunk *chunk, size_t name);
 /* The parameters of a function that was not read as a kernel, with names and types only. */
 Function *read_parameters(Sources *sources, Chunk *chunk);
+/* The form of a kernel for a GPU. */
+typedef struct {
+  const Chunk *chunk, *threads, *blocks; /* threads may be NULL */
+  Vec(int) arguments;                    /* see DeviceKernel in ir/kernel.h */
+  bool epilogue;
+} DeviceForm;
+
+/* The form of a kernel among the device sources; its chunk is NULL if there is none. False if it is
+ * wrong. */
+MUST_CHECK bool find_device_form(Sources *device, const Function *function, DeviceForm *form);
+
 /* The definition of `ctc_relu_v` for the scalar function `ctc_relu_f32`, `ctc_and_vb` for
  * `ctc_and_bool`; or NULL. */
 const Chunk *vector_form(Sources *sources, const Function *function);

@@ -33,8 +33,8 @@ Buffer *strided_input(Lower *l, const Value *value, Dim *stride);
 /* Whether the product is worth a fast kernel. By panels: B is a constant, or there is enough work
  * for packing it. */
 bool product_is_fast(const Lower *l, const ProductSizes *sizes, const Matrices *b);
-/* Appends the product where product_is_fast: by panels, by a BLAS if the user wants that, or on a GPU.
- * The rows of `y` are contiguous (its `col` is not used). */
+/* Appends the product where product_is_fast: by panels, by a BLAS if the user wants that, or on a
+ * GPU. The rows of `y` are contiguous (its `col` is not used). */
 void lower_product(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
                    const Matrices *y);
 

@@ -316,8 +316,7 @@ static bool lower_by_panels(Lower *l, const Node *node, const Product *product) 
   }
   simplify_dims(l->c, &dims);
   take_rows(l->c, &dims, &sizes, &a);
-  if (!set_stack(l->c, &dims, &sizes, &a, &b, &y) || !product_is_fast(l, &sizes, &b))
-    return false;
+  if (!set_stack(l->c, &dims, &sizes, &a, &b, &y) || !product_is_fast(l, &sizes, &b)) return false;
   bool direct = product->alpha == 1.0 && out->dtype == DT_F32;
   y.buffer =
       direct ? lower_buffer(l, out) : lower_scratch(l, DT_F32, value_count(l->c, out), out->name);

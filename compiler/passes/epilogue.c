@@ -4,8 +4,8 @@
  *   t = conv(x, w)                          y = conv(x, w) with
  *   for …: y = relu(t + bias + r)     =>        result -> relu(result + bias + r)
  *
- * The nest must visit each result once, on a CPU with functions that have a vector form, and read other
- * tensors where the result lies, by its channel, or one number for all. */
+ * The nest must visit each result once, on a CPU with functions that have a vector form, and read
+ * other tensors where the result lies, by its channel, or one number for all. */
 #include "passes/passes.h"
 #include "passes/uses.h"
 

@@ -337,24 +337,76 @@ static bool claim_names(Loader *l, const Chunk *chunk) {
 }
 
 /* Numbers the definitions: those of the library are counted on from the runtime's. */
-static bool add_chunks(Loader *l) {
+static bool add_chunks(Loader *l, const Sources *sources) {
   KernelLibrary *library = &l->set->library;
   int first = kernel_chunk_count(library);
   bool ok = true;
-  for (size_t i = 0; i < l->sources.ordered.count; i++)
-    l->sources.ordered.items[i]->index = first + (int)i;
-  for (size_t i = 0; i < l->sources.ordered.count; i++) {
-    const Chunk *chunk = l->sources.ordered.items[i];
+  for (size_t i = 0; i < sources->ordered.count; i++)
+    sources->ordered.items[i]->index = first + (int)i;
+  for (size_t i = 0; i < sources->ordered.count; i++) {
+    const Chunk *chunk = sources->ordered.items[i];
     RuntimeChunk made = {.names = chunk_names(l->arena, chunk),
                          .text = chunk->text,
                          .needs = chunk_needs(l->arena, chunk),
                          .file = chunk->file,
                          .line = chunk->line,
                          .includes = l->plugin->includes};
-    ok = claim_names(l, chunk) && ok;
+    ok = (sources->device || claim_names(l, chunk)) && ok;
     vec_push(l->arena, &library->chunks, made);
   }
   return ok;
+}
+
+/* --- forms for a GPU --- */
+
+/* What kernel.cu may use: the runtime's definitions, and those of kernel.c. */
+static const Map *device_names(Loader *l) {
+  const Map *runtime = runtime_names(l->set);
+  Map *names = ARENA_NEW(l->arena, Map);
+  *names = map_in(l->arena);
+  for (size_t i = 0; i < runtime->capacity; i++)
+    if (runtime->entries[i].key) map_set(names, runtime->entries[i].key, runtime->entries[i].value);
+  for (size_t i = 0; i < l->sources.ordered.count; i++) {
+    const Chunk *chunk = l->sources.ordered.items[i];
+    for (size_t k = 0; k < chunk->names.count; k++)
+      map_set(names, chunk->names.items[k], (void *)(intptr_t)(chunk->index + 1));
+  }
+  return names;
+}
+
+/* The form of a function of the plugin's, if there is one. */
+static bool pair_function(Loader *l, Sources *device, PluginFunction *made) {
+  const Function *function = find_function(&l->sources, made->kernel.name);
+  DeviceForm form;
+  if (!find_device_form(device, function, &form)) return false;
+  if (!form.chunk) return true;
+  DeviceKernel *kernel = ARENA_NEW(l->arena, DeviceKernel);
+  vec_push(l->arena, &form.arguments, -1);
+  *kernel = (DeviceKernel){.chunk = form.chunk->index,
+                           .threads = form.threads ? form.threads->index : -1,
+                           .blocks = form.blocks->index,
+                           .arguments = form.arguments.items,
+                           .epilogue = form.epilogue};
+  made->kernel.device = kernel;
+  return true;
+}
+
+/* kernel.cu, if the folder has one. */
+static bool add_device_forms(Loader *l) {
+  const char *path = arena_printf(l->arena, "%s/kernel.cu", l->plugin->folder);
+  Sources device = {.arena = l->arena,
+                    .diag = l->diag,
+                    .prefix = l->plugin->prefix,
+                    .definitions = map_in(l->arena),
+                    .device = true};
+  if (l->plugin->kernel_text || access(path, F_OK) != 0) return true;
+  device.outer = device_names(l);
+  vec_push(l->arena, &device.files, path);
+  if (!sources_read(&device, path) || !sources_order(&device) || !add_chunks(l, &device))
+    return false;
+  for (size_t i = 0; i < l->plugin->functions.count; i++)
+    if (!pair_function(l, &device, &l->plugin->functions.items[i])) return false;
+  return true;
 }
 
 /* --- gradients --- */
@@ -410,7 +462,9 @@ bool plugin_read_functions(PluginSet *set, Plugin *plugin) {
   if (has_gradient) vec_push(set->arena, &l.sources.files, gradient);
   if (text ? !sources_add(&l.sources, path, text) : !sources_read(&l.sources, path)) return false;
   if (has_gradient && !sources_read(&l.sources, gradient)) return false;
-  if (!sources_order(&l.sources) || !(text || add_chunks(&l)) || !add_functions(&l)) return false;
+  if (!sources_order(&l.sources) || !(text || add_chunks(&l, &l.sources)) || !add_functions(&l) ||
+      !add_device_forms(&l))
+    return false;
   l.file = gradient;
   return !has_gradient || add_gradients(&l);
 }

@@ -142,8 +142,8 @@ typedef struct {
   Emitter *e;
   Vec(const char *) pointers; /* that the caller passes, as expressions of the run function */
   Vec(Dim) sizes;             /* likewise */
-  bool device;                /* a function for a GPU: pointers and sizes are parameters p0, n0 … */
-  Vec(const char *) types;    /* of these pointers */
+  bool device;             /* a function for a GPU: pointers and sizes are parameters p0, n0 … */
+  Vec(const char *) types; /* of these pointers */
 } Task;
 /* Passes a tensor; the expression for it inside the task. */
 const char *task_pointer(Task *task, DType dtype, bool writable, const char *expression);

@@ -44,11 +44,13 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
   bool external = mode == WEIGHTS_FILE || mode == WEIGHTS_INCBIN;
   scope_text(scope, "model", e->prefix);
   scope_text(scope, "NAME", emit_upper_case(e, e->prefix));
-  scope_text(scope, "GUARD", arena_printf(e->arena, "CTC_MODEL_%s_H", emit_upper_case(e, e->prefix)));
+  scope_text(scope, "GUARD",
+             arena_printf(e->arena, "CTC_MODEL_%s_H", emit_upper_case(e, e->prefix)));
   scope_text(scope, "header_name", header_name);
   scope_text(scope, "source_name", base_name(e->options->output));
-  scope_text(scope, "title",
-             emit_comment_safe(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
+  scope_text(
+      scope, "title",
+      emit_comment_safe(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
   scope_text(scope, "title_literal",
              emit_quoted(e, c->graph->name && c->graph->name[0] ? c->graph->name : e->prefix));
   scope_text(scope, "version", CTC_VERSION);
@@ -279,9 +281,9 @@ bool emit_c_around(Compilation *c, const Options *options, const int *chunks, si
   e.chunk_used = ARENA_ARRAY(e.arena, bool, kernel_chunk_count(c->library) + 1);
   for (size_t i = 0; i < count; i++) emit_need_chunk(&e, chunks[i]);
   bind_runtime(&e, scope);
-  if (!emit_expand(&e, template, scope, &text) || !file_write_begin(&writer, path, e.arena, c->diag))
+  if (!emit_expand(&e, template, scope, &text) ||
+      !file_write_begin(&writer, path, e.arena, c->diag))
     return false;
   fputs(restore_lines(&e, str_text(&text), base_name(path)), writer.stream);
   return file_write_commit(&writer, c->diag);
 }
-

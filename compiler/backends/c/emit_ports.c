@@ -28,7 +28,8 @@ static void bind_ports(Emitter *e, Scope *scope, const char *list, const Port *p
     scope_text(item, "literal", emit_quoted(e, port->name));
     scope_textf(item, "code", "%d", dtype_info(port->dtype)->onnx_code);
     scope_textf(item, "rank", "%d", port->rank);
-    scope_text(item, "macro", emit_macro_name(e, arena_printf(e->arena, "%s_%s", e->prefix, names[i])));
+    scope_text(item, "macro",
+               emit_macro_name(e, arena_printf(e->arena, "%s_%s", e->prefix, names[i])));
     scope_text(item, "elements", dim_is_const(elements) ? emit_dim(e, elements) : "");
   }
 }
@@ -39,7 +40,8 @@ static const char *dim_comment(Emitter *e, const CallerDim *entry) {
   static const char *const kinds[] = {
       "given by the caller", "data-dependent: a capacity before the run, the size after it",
       "data-dependent: the size after the run"};
-  return emit_comment_safe(e, arena_printf(e->arena, "%s: %s", entry->symbol->name, kinds[entry->kind]));
+  return emit_comment_safe(
+      e, arena_printf(e->arena, "%s: %s", entry->symbol->name, kinds[entry->kind]));
 }
 
 static void bind_dims(Emitter *e, Scope *scope) {

@@ -328,8 +328,7 @@ static void emit_profile(Emitter *e, Str *out, const Step *step, int depth) {
   str_addf(out, "ctc_profile(%d);\n", step->number);
 }
 
-const StepPrinter c_printer = {
-    .pointer = c_pointer, .kernel = emit_kernel, .nest = emit_nest_call};
+const StepPrinter c_printer = {.pointer = c_pointer, .kernel = emit_kernel, .nest = emit_nest_call};
 
 static void emit_step(Emitter *e, Str *out, const Step *step, int depth) {
   switch (step->kind) {

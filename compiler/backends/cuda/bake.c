@@ -42,9 +42,10 @@ static bool open_nvrtc(Emitter *e, Nvrtc *rtc) {
     library = dlopen(names[i], RTLD_NOW);
   if (!library) {
     diag_error(e->c->diag, "ctc", "--cuda-arch needs NVRTC, and libnvrtc.so is not found");
-    return diag_hint(e->c->diag, "set LD_LIBRARY_PATH to its folder (of the CUDA toolkit, or of the "
-                                 "PyPI package nvidia-cuda-nvrtc), or leave --cuda-arch out: then "
-                                 "the program compiles its kernels when it starts");
+    return diag_hint(e->c->diag,
+                     "set LD_LIBRARY_PATH to its folder (of the CUDA toolkit, or of the "
+                     "PyPI package nvidia-cuda-nvrtc), or leave --cuda-arch out: then "
+                     "the program compiles its kernels when it starts");
   }
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     void *function = dlsym(library, functions[i].name);
@@ -58,7 +59,8 @@ static bool open_nvrtc(Emitter *e, Nvrtc *rtc) {
 static bool compile_failed(Emitter *e, const Nvrtc *rtc, void *program, const char *option) {
   size_t bytes = 0;
   char *log = NULL;
-  if (rtc->log_size(program, &bytes) == 0 && bytes > 0) log = ARENA_ARRAY(e->arena, char, bytes + 1);
+  if (rtc->log_size(program, &bytes) == 0 && bytes > 0)
+    log = ARENA_ARRAY(e->arena, char, bytes + 1);
   if (log && rtc->log(program, log) != 0) log = NULL;
   if (log) log[bytes] = '\0';
   return diag_error(e->c->diag, "ctc", "NVRTC does not compile the kernels with %s: %s", option,

@@ -24,10 +24,10 @@ typedef struct CudaEmitter {
   Map by_text; /* what follows the name → the name */
   int count;
   Vec(DeviceFunction) functions;
-  bool *used, *host_used;     /* definitions in the kernel text; in the host's part */
+  bool *used, *host_used;      /* definitions in the kernel text; in the host's part */
   int64_t constant_bytes;      /* of all constants on the device */
   Vec(const Buffer *) uploads; /* a buffer for each constant on the device */
-  Map on_host;                /* kernel → step that runs on the host */
+  Map on_host;                 /* kernel → step that runs on the host */
   Vec(const Kernel *) host_kernels;
   size_t most_parameters; /* of any kernel */
   bool host_steps, fetches, statuses;

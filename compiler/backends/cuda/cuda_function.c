@@ -100,8 +100,7 @@ static const char *functor_text(Task *task, const Step *step, size_t *operands) 
     str_add(&text, ");\n");
     emit_need_chunk(e, op->function->chunk);
   }
-  str_addf(&text, "    return %s;\n  }\n};\n\n",
-           emit_operand(task, &nest->stores.items[0].value));
+  str_addf(&text, "    return %s;\n  }\n};\n\n", emit_operand(task, &nest->stores.items[0].value));
   return str_text(&text);
 }
 

@@ -41,8 +41,7 @@ static void add_copies(Emitter *e, Str *out, const Step *step, bool back, int de
 /* (const float *)ctc_mirror(gpu, ws + 128) */
 static const char *mirror_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset,
                                   bool writable) {
-  if (buffer->kind == BUFFER_CONSTANT)
-    return c_printer.pointer(e, buffer, dtype, offset, writable);
+  if (buffer->kind == BUFFER_CONSTANT) return c_printer.pointer(e, buffer, dtype, offset, writable);
   return arena_printf(e->arena, "((%s%s *)ctc_mirror(gpu, %s))", writable ? "" : "const ",
                       dtype_info(dtype)->c_type,
                       cuda_printer.pointer(e, buffer, dtype, offset, writable));

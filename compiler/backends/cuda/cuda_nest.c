@@ -6,8 +6,8 @@ enum { NEST_THREADS = 256 };
 /* i0 … from the number of the element. */
 static void add_indices(Task *t, Str *out, const LoopNest *nest) {
   for (int d = nest->rank - 1; d > 0; d--)
-    str_addf(out, "  const ctc_dim i%d = i %% %s;\n  i /= %s;\n", d,
-             task_size(t, nest->extent[d]), task_size(t, nest->extent[d]));
+    str_addf(out, "  const ctc_dim i%d = i %% %s;\n  i /= %s;\n", d, task_size(t, nest->extent[d]),
+             task_size(t, nest->extent[d]));
   if (nest->rank > 0) str_add(out, "  const ctc_dim i0 = i;\n");
 }
 
@@ -18,8 +18,7 @@ void cuda_print_nest(Emitter *e, Str *out, const Step *step, int depth) {
   Str body = str_in(e->arena);
   cuda_to_device(e);
   emit_nest_pointers(&t, &body, nest);
-  str_addf(&body, "  ctc_dim i = (ctc_dim)blockIdx.x * %d + (ctc_dim)threadIdx.x;\n",
-           NEST_THREADS);
+  str_addf(&body, "  ctc_dim i = (ctc_dim)blockIdx.x * %d + (ctc_dim)threadIdx.x;\n", NEST_THREADS);
   str_addf(&body, "  if (i >= %s) return;\n", task_size(&t, count));
   add_indices(&t, &body, nest);
   emit_nest_element(&t, &body, nest, 1);

@@ -136,8 +136,7 @@ static void add_call(Task *t, Str *body, const Step *step, bool units) {
     const char *argument = device_argument(t, step, i, units);
     if (argument) str_addf(&call, "%s%s", call.length ? ", " : "", argument);
   }
-  if (!units && step->kernel->device->epilogue)
-    str_addf(&call, ", %s", cuda_epilogue(t, step));
+  if (!units && step->kernel->device->epilogue) str_addf(&call, ", %s", cuda_epilogue(t, step));
   if (step->kernel->returns_status) {
     vec_push(t->e->arena, &t->pointers, "gpu->status");
     vec_push(t->e->arena, &t->types, "int *");

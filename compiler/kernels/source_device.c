@@ -1,13 +1,12 @@
-/* kernels_device.c: pairs kernels with their forms for a GPU: functions of the same name in
- * runtime/cuda/, and NAME_threads and NAME_blocks beside them. */
-#include "kernels.h"
+/* source_device.c: pairs kernels with their forms for a GPU: functions of the same name in
+ * runtime/cuda/ or a plugin's kernel.cu, and NAME_threads and NAME_blocks beside them. */
+#include "kernels/source.h"
 
 #include <string.h>
 
 static const Chunk *definition(const Sources *device, const Function *function,
                                const char *suffix) {
-  return map_get(&device->definitions,
-                 arena_printf(device->arena, "%s%s", function->name, suffix));
+  return map_get(&device->definitions, arena_printf(device->arena, "%s%s", function->name, suffix));
 }
 
 /* Parameters that a form for a GPU does not have. */
