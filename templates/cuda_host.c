@@ -8,6 +8,7 @@ typedef struct {
   int (*release)(int device);
   int (*push)(void *context);
   int (*pop)(void **context);
+  int (*wait_all)(void);
   int (*load)(void **module, const void *image);
   int (*unload)(void *module);
   int (*function)(void **function, void *module, const char *name);
@@ -45,6 +46,7 @@ static const struct {
     {"cuDevicePrimaryCtxRelease_v2", offsetof(ctc_driver, release)},
     {"cuCtxPushCurrent_v2", offsetof(ctc_driver, push)},
     {"cuCtxPopCurrent_v2", offsetof(ctc_driver, pop)},
+    {"cuCtxSynchronize", offsetof(ctc_driver, wait_all)},
     {"cuModuleLoadData", offsetof(ctc_driver, load)},
     {"cuModuleUnload", offsetof(ctc_driver, unload)},
     {"cuModuleGetFunction", offsetof(ctc_driver, function)},
@@ -195,7 +197,7 @@ static int ctc_gpu_reserve(ctc_gpu *gpu, uint64_t bytes) {
   if (bytes <= gpu->memory_bytes) return CTC_OK;
   ctc_gpu_forget_graph(gpu);
   if (gpu->memory) {
-    CTC_TRY(ctc_wait(gpu));
+    CTC_TRY(ctc_gpu_check(gpu, gpu->cu.wait_all(), "running the model")); /* runs on other streams, too */
     gpu->cu.release_memory(gpu->memory);
   }
   gpu->memory = gpu->memory_bytes = 0;
@@ -521,7 +523,7 @@ static void ctc_gpu_leave(ctc_gpu *gpu) {
 
 static void ctc_gpu_close(ctc_gpu *gpu) {
   if (gpu->context && gpu->cu.push(gpu->context) == 0) {
-    if (gpu->own_stream) gpu->cu.wait(gpu->own_stream);
+    gpu->cu.wait_all();
     ctc_gpu_forget_graph(gpu);
     if (gpu->memory) gpu->cu.release_memory(gpu->memory);
     if (gpu->constants) gpu->cu.release_memory(gpu->constants);
