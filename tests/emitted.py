@@ -677,6 +677,18 @@ def check_powers(folder):
     same(results, [(x.astype(np.float64) ** number).astype(np.float32) for number in exponents.values()], rtol=1e-6)
 
 
+def check_dims_called_like_variables(folder):
+    """Names of dims that the emitted functions have for something else."""
+    names = ["a4", "a5", "sizes", "tensors", "n", "p", "gpu", "port", "bytes", "at"]
+    for i, (height, width) in enumerate(zip(names[::2], names[1::2])):
+        nodes = [("MaxPool", ["x"], ["m"], {"kernel_shape": [2, 2], "strides": [1, 1]}), ("Relu", ["m"], ["y"])]
+        net = model(nodes, [value("x", [1, 2, height, width])], [value("y", None)])
+        x = array(1, 2, 5, 7)
+        same(library(net, folder, f"dims{i}").run([x]), onnxruntime_outputs(net, {"x": x}))
+        ctc_ok("compile", save(net, folder), "-o", folder / "net.cu", "--quiet")
+        compile_c(["gcc", "-x", "c", *STRICT, "-fsyntax-only", "net.cu"], folder)
+
+
 def check_each_pass_switched_off(folder):
     optional = optional_passes(folder)
     x, z = array(2, 3, 16, 16), array(2, 3, 9, 9)

@@ -157,13 +157,15 @@ static const char *const reserved_words[] = {
     "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
     "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union",
     "unix", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
-    /* variables of the run function */
-    "at", "dims", "sizes", "status", "tensors", "threads", "weights", "workspace",
-    "workspace_bytes", "ws",
+    /* variables of the run functions */
+    "at", "bytes", "constants", "dims", "gpu", "port", "sizes", "status", "tensors", "threads",
+    "weights", "workspace", "workspace_bytes", "ws",
     // clang-format on
 };
 
+/* Words of the table, and what the arrays of a call are named: a0, a1 … */
 static bool is_reserved_word(const char *word) {
+  if (word[0] == 'a' && word[1] && strspn(word + 1, "0123456789") == strlen(word + 1)) return true;
   for (size_t i = 0; i < sizeof reserved_words / sizeof *reserved_words; i++)
     if (strcmp(word, reserved_words[i]) == 0) return true;
   return false;

@@ -37,8 +37,8 @@ typedef struct CudaEmitter {
 void cuda_to_device(Emitter *e);
 void cuda_to_host(Emitter *e);
 
-/* cuda_function.c: a __global__ function with that body, made or found again; its position among
- * the functions. `threads` is valid on the host and the device. */
+/* cuda_function.c: the name of a __global__ function with that body, made or found again. `threads`
+ * is an expression for the host and the device. */
 const char *cuda_function(Task *task, const char *stem, const char *threads, const char *body);
 /* A functor for an epilogue: "epilogue_3{p4, p5}". */
 const char *cuda_epilogue(Task *task, const Step *step);

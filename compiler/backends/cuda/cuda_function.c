@@ -16,7 +16,7 @@ void cuda_to_host(Emitter *e) {
   e->chunk_used = e->cuda->host_used;
 }
 
-/* The found or made name of `stem` with the text `head` NAME `rest`; *made says which. */
+/* The name of what was printed as `stem` with that text, or a new one; *made says which. */
 static const char *shared_name(Emitter *e, const char *stem, const char *rest, bool *made) {
   CudaEmitter *cuda = e->cuda;
   const char *key = arena_printf(e->arena, "%s %s", stem, rest);
@@ -65,7 +65,7 @@ const char *cuda_function(Task *task, const char *stem, const char *threads, con
 /* --- epilogues --- */
 
 /* A load of an epilogue; `operand` counts the tensors besides the result. */
-static void add_load(Emitter *e, Str *text, const Step *step, size_t load, size_t *operand) {
+static void add_load(Str *text, const Step *step, size_t load, size_t *operand) {
   const LoopNest *nest = step->epilogue;
   const Access *access = &nest->loads.items[load];
   static const char *const index[] = {
@@ -76,7 +76,6 @@ static void add_load(Emitter *e, Str *text, const Step *step, size_t load, size_
   }
   EpilogueRead read = epilogue_read(&step->results, nest, access);
   str_addf(text, "    const float v%zu = q%zu[%s];\n", load, (*operand)++, index[read]);
-  (void)e;
 }
 
 /* Members, and the operator that finishes a result. */
@@ -84,7 +83,7 @@ static const char *functor_text(Task *task, const Step *step, size_t *operands) 
   Emitter *e = task->e;
   const LoopNest *nest = step->epilogue;
   Str loads = str_in(e->arena), text = str_in(e->arena);
-  for (size_t i = 0; i < nest->loads.count; i++) add_load(e, &loads, step, i, operands);
+  for (size_t i = 0; i < nest->loads.count; i++) add_load(&loads, step, i, operands);
   str_add(&text, " {\n");
   for (size_t i = 0; i < *operands; i++) str_addf(&text, "  const float *q%zu;\n", i);
   str_addf(&text,

@@ -85,11 +85,11 @@ void cuda_launch(Task *t, Str *out, const char *function, const char *blocks, in
   if (parameters > e->cuda->most_parameters) e->cuda->most_parameters = parameters;
   emit_indent(out, depth);
   str_add(out, "{\n");
-  add_list(e, out, "uint64_t", "p", t, true, depth + 1);
-  add_list(e, out, "int64_t", "n", t, false, depth + 1);
+  add_list(e, out, "uint64_t", "tensors", t, true, depth + 1);
+  add_list(e, out, "int64_t", "sizes", t, false, depth + 1);
   emit_indent(out, depth + 1);
   str_addf(out, "CTC_TRY(ctc_launch(gpu, KERNEL_%s, %s, %s, %zu, %s, %zu));\n", function, blocks,
-           t->pointers.count ? "p" : "NULL", t->pointers.count, t->sizes.count ? "n" : "NULL",
+           t->pointers.count ? "tensors" : "NULL", t->pointers.count, t->sizes.count ? "sizes" : "NULL",
            t->sizes.count);
   emit_indent(out, depth);
   str_add(out, "}\n");

@@ -16,7 +16,8 @@ static void begin(Emitter *e) {
                         .used = ARENA_ARRAY(e->arena, bool, chunks),
                         .host_used = e->chunk_used};
   e->cuda = cuda;
-  static const char *const taken[] = {"gpu", "constants", "stream", "message"};
+  static const char *const taken[] = {"gpu", "constants", "stream", "port", "bytes", "pointers",
+                                      "model"};
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) (void)emit_name(e, taken[i]);
 }
 
@@ -151,16 +152,10 @@ static void bind_port_bytes(Emitter *e, Scope *scope) {
   scope_text(scope, "port_locals", str_text(&locals));
 }
 
-/* uint64_t in_x, …: addresses on the device, and where they come from. */
-static void bind_addresses(Emitter *e, Scope *scope) {
+/* `const float *in_x, ` and so on for the parameters of the run function, and the arguments with
+ * which the descriptor's calls it. */
+static void bind_cuda_signature(Emitter *e, Scope *scope) {
   const Program *p = e->program;
-  Str names = str_in(e->arena), pointers = str_in(e->arena);
-  for (size_t i = 0; i < p->inputs.count + p->outputs.count; i++) {
-    bool input = i < p->inputs.count;
-    const char *name = input ? e->input_names[i] : e->output_names[i - p->inputs.count];
-    str_addf(&names, "  const uint64_t %s = port[%zu];\n  (void)%s;\n", name, i, name);
-    str_addf(&pointers, "%s%s(void *)%s", i ? ", " : "", "", name);
-  }
   Str signature = str_in(e->arena), call = str_in(e->arena);
   for (size_t i = 0; i < p->inputs.count; i++) {
     const char *type = dtype_info(p->inputs.items[i].dtype)->c_type;
@@ -176,9 +171,21 @@ static void bind_addresses(Emitter *e, Scope *scope) {
   scope_textf(scope, "cuda_signature", "%s%s%svoid *stream", str_text(&signature),
               e->dims.count ? "int64_t *" : "", dims);
   scope_textf(scope, "cuda_any_call", "%s%sstream", str_text(&call), dims);
+}
+
+/* Inputs and outputs as addresses on the device, by name, and as the caller's pointers. */
+static void bind_addresses(Emitter *e, Scope *scope) {
+  const Program *p = e->program;
+  size_t inputs = p->inputs.count, count = inputs + p->outputs.count;
+  Str names = str_in(e->arena), pointers = str_in(e->arena);
+  for (size_t i = 0; i < count; i++) {
+    const char *name = i < inputs ? e->input_names[i] : e->output_names[i - inputs];
+    str_addf(&names, "  const uint64_t %s = port[%zu];\n  (void)%s;\n", name, i, name);
+    str_addf(&pointers, "%s(void *)%s", i ? ", " : "", name);
+  }
   scope_text(scope, "port_addresses", str_text(&names));
   scope_text(scope, "port_pointers", str_text(&pointers));
-  scope_textf(scope, "port_count", "%zu", p->inputs.count + p->outputs.count);
+  scope_textf(scope, "port_count", "%zu", count);
 }
 
 static void report_host_steps(Emitter *e) {
@@ -196,6 +203,7 @@ static bool finish(Emitter *e, Scope *scope) {
   if (!bind_kernels(e, scope)) return false;
   bind_constants(e, scope);
   bind_port_bytes(e, scope);
+  bind_cuda_signature(e, scope);
   bind_addresses(e, scope);
   scope_textf(scope, "most_parameters", "%zu", cuda->most_parameters + 1);
   scope_bool(scope, "functions", cuda->functions.count > 0);
