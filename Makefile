@@ -105,6 +105,10 @@ zoo: deps ## compile and verify real models
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	$(PYTHON) tests/run.py --zoo
 
+conformance: deps ## every case of the ONNX suite, through gcc as strict C99 and under ASan and UBSan
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	$(PYTHON) tests/run.py --conformance
+
 demo: ## from nothing to a real model that runs as C on files of this folder; says what it does
 	@MAKE="$(MAKE)" examples/demo.sh
 

@@ -94,8 +94,9 @@ GROUPS = {
     "random-quick": lambda: python("random_graphs.py", "--count", "40"),
     "node": lambda: python("node_suite.py", "--strict"),
     "node-quick": lambda: python("node_suite.py", "--strict", "--every", "5"),
-    "node-clang": lambda: python("node_suite.py", "--strict", "--cc", "clang", "--every", "3"),
-    "node-sanitized": lambda: python("node_suite.py", "--sanitize", "--split"),
+    "node-clang": lambda: python("node_suite.py", "--strict", "--cc", "clang", "--every", "5"),
+    "node-sanitized": lambda: python("node_suite.py", "--sanitize", "--split", "--every", "2"),
+    "node-sanitized-all": lambda: python("node_suite.py", "--sanitize", "--split"),
     "zoo": lambda: python("zoo.py"),
     "zoo-dynamic": lambda: python("zoo.py", "--dynamic"),
     "zoo-all": lambda: python("zoo.py", "--all", "--both", "--write"),
@@ -140,6 +141,7 @@ PLANS = {
     ],
     "quick": ["unit", "errors", "cli", "emitted", "golden", "json-schema", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
+    "conformance": ["node", "node-sanitized-all"],
 }
 
 
