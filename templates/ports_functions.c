@@ -1,3 +1,4 @@
+//$ # ports_functions.c: sizes that follow from the dims: workspace, bounds, shapes of inputs and outputs
 //$ if dims
 int64_t $model_workspace_bytes(const int64_t *dims) {
 //$ if plan

@@ -1,3 +1,4 @@
+//$ # ports_macros.h: what a header says of the model's inputs, outputs and dims
 //$ if dims
 /* Entries of dims[]. */
 enum {

@@ -1,3 +1,4 @@
+//$ # ports_tables.c: the tables that the model's descriptor points to
 //$ if inputs
 static const ctc_port $model_inputs[] = {
 //$ for port in inputs

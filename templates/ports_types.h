@@ -1,3 +1,4 @@
+//$ # ports_types.h: inputs, outputs and dims as data, for one driver that runs any model
 #ifndef CTC_PORTS
 #define CTC_PORTS
 /* The same in every emitted header: one driver can run any model. */
