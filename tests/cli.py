@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from common import CTC, conv_net, ctc, ctc_ok, model, onnxruntime_outputs, same, save, value
+from common import CTC, ROOT, conv_net, ctc, ctc_ok, model, onnxruntime_outputs, same, save, value
 
 COMMANDS = ["compile", "build", "run", "verify", "bench", "inspect", "ops", "plugin new", "plugin check", "plugin list",
             "completion", "man"]
@@ -186,6 +186,31 @@ def check_inspect_steps(folder):
     assert re.search(r"flops +bytes +kernel", text) and "Gemm 'n4'" in text and re.search(r"^ *sum +\d", text, re.M), text
 
 
+def placed_net():
+    """A 1x1 convolution, which a plugin does by units, and rows of nodes to rows of graphs, by a plugin without any."""
+    from onnx import helper
+    constants = {"w": np.ones((5, 4, 1, 1), np.float32), "rows": np.array([6, 5], np.int64), "starts": np.array([0, 2, 6], np.int64)}
+    made = model([("Conv", ["x", "w"], ["a"]), ("Softmax", ["a"], ["b"]), ("Reshape", ["b", "rows"], ["c"]),
+                  helper.make_node("GraphPool", ["c", "starts"], ["y"], domain="ctc.layers")],
+                 [value("x", [1, 4, 2, 3])], [value("y", None)], constants)
+    made.opset_import.append(helper.make_opsetid("ctc.layers", 1))
+    return made
+
+
+def check_inspect_places(folder):
+    """Of a program for a GPU, where each step runs: by a kernel for it, by the C text's units, on the host. `compile` warns of the last ones."""
+    path = save(placed_net(), folder)
+    plugins = ["--plugin", ROOT / "plugins" / "pointwise_conv", "--plugin", ROOT / "plugins" / "graph_pool"]
+    listing = ctc_ok("inspect", path, "--target=cuda", "--stage=steps", *plugins).out
+    rows = {row[4]: row[3] for row in map(str.split, listing.splitlines()[1:-1])}
+    assert rows == {"pointwiseconv_f32": "units", "softmax_f32": "device", "graphpool_f32": "host"}, listing
+    counts = re.search(r"^run on +the device (\d+), .*\) (\d+), the host (\d+)$", ctc_ok("inspect", path, "--target=cuda", *plugins).out, re.M)
+    assert counts and counts.groups() == ("1", "1", "1"), counts
+    warning = ctc_ok("compile", path, "-o", folder / "m.cu", *plugins).err
+    assert "on the CPU between copies: graphpool_f32\n" in warning, warning
+    assert "host" not in ctc_ok("inspect", path, "--stage=steps", *plugins).out
+
+
 def run_program(program, *arguments, cwd):
     return subprocess.run([f"./{program}", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
 
@@ -353,6 +378,9 @@ def check_completion(folder):
     assert complete("com") == ["compile", "completion"]
     assert complete("build", "--sha") == ["--shape", "--shared"] or complete("build", "--sha") == ["--shared", "--shape"]
     assert complete("compile", "--weights", "in") == ["incbin"]
+    assert complete("compile", "--target", "cu") == ["cuda"]
+    assert complete("compile", "--precision", "b") == ["bf16"] and complete("inspect", "--target", "cu") == ["cuda"]
+    assert complete("compile", "--cuda") == ["--cuda-arch"] and complete("build", "--cuda") == []
     assert complete("compile", "--stop-after", "pl") == ["plan"]
     assert complete("completion", "z") == ["zsh"]
     assert complete("inspect", "ba") == ["bash"]

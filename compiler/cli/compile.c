@@ -1,4 +1,4 @@
-/* compile.c: `ctc compile`: a model as one C program. */
+/* compile.c: `ctc compile`: a model as one C or CUDA program. */
 #include "cli/cli.h"
 
 #include "backends/c/emit_c.h"
@@ -61,7 +61,6 @@ int cli_compile_command(Cli *cli) {
     cli->options.output =
         arena_printf(cli->arena, "%s.c", path_stem(cli->arena, cli->arguments.items[0]));
   if (!cli->options.target) cli->options.target = target_of_file(cli->options.output);
-  if (cli->options.target->device) cli->options.threads = 1;
   if (!options_fit(cli) || !cli_check_output(cli, cli->options.output)) return cli_finish(cli);
   if (!cli_compile(cli, &c, &program)) return cli_finish(cli);
   if (!program || cli->options.stop_after) return cli_finish(cli);

@@ -1,6 +1,8 @@
 /* inspect.c: `ctc inspect`: graph, program, memory plan. */
 #include "cli/steps.h"
 
+#include "backends/cuda/emit_cuda.h"
+#include "ir/target.h"
 #include "passes/plan_memory.h"
 
 #include <string.h>
@@ -8,6 +10,21 @@
 static void count_step(Step *step, void *context) {
   size_t *counts = context; /* by kind */
   counts[step->kind]++;
+}
+
+static void count_place(Step *step, void *context) {
+  size_t *counts = context; /* by place */
+  if (step->kind == STEP_KERNEL || step->kind == STEP_NEST) counts[cuda_place(step)]++;
+}
+
+/* Of a program for a GPU: where its steps run. */
+static void print_places(const Program *program) {
+  size_t counts[PLACE_COUNT] = {0};
+  if (!target_of(program->compilation)->device) return;
+  block_visit_steps(program->body, count_place, counts);
+  printf("run on   the device %zu, the device by the C text (a thread a unit of work) %zu, the "
+         "host %zu\n",
+         counts[PLACE_KERNEL], counts[PLACE_UNITS], counts[PLACE_HOST]);
 }
 
 static void print_ports(Cli *cli, const char *kind, const Port *ports, size_t count) {
@@ -30,6 +47,7 @@ static void print_summary(Cli *cli, const Program *program) {
   print_ports(cli, "output", program->outputs.items, program->outputs.count);
   printf("steps    %zu kernel calls, %zu loop nests, %zu branches, %zu loops\n",
          counts[STEP_KERNEL], counts[STEP_NEST], counts[STEP_IF], counts[STEP_LOOP]);
+  print_places(program);
   printf("weights  %.3f MB\n", weights / 1e6);
   Str bytes = str_in(cli->arena);
   dim_print(&bytes, program->workspace_bytes);

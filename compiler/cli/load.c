@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "frontends/json/json_model.h"
 #include "frontends/onnx/onnx.h"
+#include "ir/target.h"
 #include "passes/passes.h"
 #include "plugins/plugin.h"
 
@@ -126,8 +127,9 @@ static bool report_limits(Cli *cli, const Program *program, Sizes sizes) {
   return cli->diag.errors == 0;
 }
 
-/* Compiles; where a limit is not kept, again with less speed. */
+/* Compiles; where a limit is not kept, again with less speed. A device has threads of its own. */
 bool cli_compile(Cli *cli, Compilation **c, Program **program) {
+  if (cli->options.target && cli->options.target->device) cli->options.threads = 1;
   for (;;) {
     if (!compile_once(cli, c, program)) return false;
     if (!*program || !(*program)->workspace_bytes) return true; /* stopped before the plan */

@@ -8,7 +8,8 @@
 const char *step_kernel_name(const Step *step);
 /* The nodes that it does: `Conv + Relu 'features.1'`. */
 const char *step_nodes(Arena *arena, const Step *step);
-/* A line a step: flops, bytes, kernel, nodes, why that kernel. */
+/* A line a step: flops, bytes, where it runs (of a program for a GPU), kernel, nodes, why that
+ * kernel. */
 void steps_print(Cli *cli, const Program *program);
 
 #endif

@@ -3,15 +3,7 @@
 #define CTC_BACKENDS_CUDA_CUDA_H
 
 #include "backends/c/emit.h"
-
-/* Where a step runs. */
-typedef enum {
-  PLACE_KERNEL, /* on the device, by the kernel's form for a GPU */
-  PLACE_UNITS,  /* on the device, from the C text, a thread for each unit of work */
-  PLACE_HOST,   /* on the host: its tensors are copied there and back */
-} Place;
-
-Place cuda_place(const Step *step);
+#include "backends/cuda/emit_cuda.h"
 
 /* A __global__ function of the kernel text. */
 typedef struct {

@@ -14,8 +14,12 @@ static bool has_parameter(const Kernel *kernel, ParamKind kind) {
   return false;
 }
 
+const char *const cuda_place_names[PLACE_COUNT] = {
+    [PLACE_KERNEL] = "device", [PLACE_UNITS] = "units", [PLACE_HOST] = "host"};
+
 Place cuda_place(const Step *step) {
   const Kernel *kernel = step->kernel;
+  if (step->kind == STEP_NEST) return PLACE_KERNEL;
   if (kernel->device) return PLACE_KERNEL;
   bool units = has_parameter(kernel, PARAM_LAST) && !has_parameter(kernel, PARAM_PART);
   return units && !kernel->returns_status ? PLACE_UNITS : PLACE_HOST;
