@@ -1,7 +1,8 @@
 # What the Makefiles of the examples share: models -> C -> object files -> program. An example sets, before it includes this:
 #   NAME       of the program
 #   PREFIXES   of the emitted files and functions, one for each model
-#   CTC_FLAGS  for `ctc compile`
+#   CUDA_PREFIXES  of those that are emitted for a GPU besides; with NVCC=nvcc that compiles them, and the C compiler else
+#   CTC_FLAGS  for `ctc compile`, CUDA_FLAGS  more of them for a GPU
 #   SOURCES, HEADERS  of the program around them
 # and where its models come from, either
 #   MODEL      a model of tests/zoo.json, ALSO: other files of its package. There is one prefix then
@@ -21,6 +22,11 @@ ifeq ($(origin CC),default)
 CC     := gcc
 endif
 STRICT := -std=c99 -Wall -Wextra -Wconversion -pedantic
+COMPILE      = $(CC) $(STRICT) $(CFLAGS)
+COMPILE_CUDA = $(if $(NVCC),$(NVCC) $(CFLAGS),$(CC) -x c $(STRICT) $(CFLAGS))
+# What nvcc compiled, nvcc links.
+LINK         = $(if $(and $(NVCC),$(CUDA_PREFIXES)),$(NVCC) $(CFLAGS),$(COMPILE))
+OBJECTS      = $(PREFIXES:%=$(OUT)/%.o) $(CUDA_PREFIXES:%=$(OUT)/%.o)
 
 # Commands are shown as people would type them in this folder.
 .DEFAULT_GOAL := all
@@ -50,20 +56,29 @@ $(OUT)/trained: $(TRAIN_NEEDS)
 	@touch $@
 endif
 
-# 2. a model becomes C
+# 2. a model becomes C, or CUDA
 $(PREFIXES:%=$(OUT)/%.c): $(OUT)/%.c: $(MODEL_FILE) $(CTC)
 	@mkdir -p $(OUT)
 	$(CTC) compile $< -o $@ --prefix $* $(CTC_FLAGS)
 
 $(PREFIXES:%=$(OUT)/%.h): $(OUT)/%.h: $(OUT)/%.c ;
 
-# 3. the C becomes an object file: any C compiler, no library
+$(CUDA_PREFIXES:%=$(OUT)/%.cu): $(OUT)/%.cu: $(MODEL_FILE) $(CTC)
+	@mkdir -p $(OUT)
+	$(CTC) compile $< -o $@ --prefix $* $(CTC_FLAGS) $(CUDA_FLAGS)
+
+$(CUDA_PREFIXES:%=$(OUT)/%.h): $(OUT)/%.h: $(OUT)/%.cu ;
+
+# 3. it becomes an object file: any C compiler, no library
 $(PREFIXES:%=$(OUT)/%.o): $(OUT)/%.o: $(OUT)/%.c
-	$(CC) $(STRICT) $(CFLAGS) -c $< -o $@
+	$(COMPILE) -c $< -o $@
+
+$(CUDA_PREFIXES:%=$(OUT)/%.o): $(OUT)/%.o: $(OUT)/%.cu
+	$(COMPILE_CUDA) -c $< -o $@
 
 # 4. with the few lines around it, a program
-$(OUT)/$(NAME): $(SOURCES) $(HEADERS) $(PREFIXES:%=$(OUT)/%.o) $(PREFIXES:%=$(OUT)/%.h)
-	$(CC) $(STRICT) $(CFLAGS) -I$(OUT) $(SOURCES) $(PREFIXES:%=$(OUT)/%.o) -o $@ -lm
+$(OUT)/$(NAME): $(SOURCES) $(HEADERS) $(OBJECTS) $(OBJECTS:.o=.h)
+	$(LINK) -I$(OUT) $(SOURCES) $(OBJECTS) -o $@ -lm $(CUDA_PREFIXES:%=-ldl)
 
 clean:
 	rm -rf $(OUT)

@@ -187,7 +187,7 @@ def check_inspect_steps(folder):
 
 
 def placed_net():
-    """A 1x1 convolution, which a plugin does by units, and rows of nodes to rows of graphs, by a plugin without any."""
+    """A 1x1 convolution, which a plugin does by units, and rows of nodes to rows of graphs, by one without any."""
     from onnx import helper
     constants = {"w": np.ones((5, 4, 1, 1), np.float32), "rows": np.array([6, 5], np.int64), "starts": np.array([0, 2, 6], np.int64)}
     made = model([("Conv", ["x", "w"], ["a"]), ("Softmax", ["a"], ["b"]), ("Reshape", ["b", "rows"], ["c"]),
@@ -200,7 +200,10 @@ def placed_net():
 def check_inspect_places(folder):
     """Of a program for a GPU, where each step runs: by a kernel for it, by the C text's units, on the host. `compile` warns of the last ones."""
     path = save(placed_net(), folder)
-    plugins = ["--plugin", ROOT / "plugins" / "pointwise_conv", "--plugin", ROOT / "plugins" / "graph_pool"]
+    plugins = []
+    for name in ("pointwise_conv", "graph_pool"):
+        shutil.copytree(ROOT / "plugins" / name, folder / name, ignore=shutil.ignore_patterns("kernel.cu"))
+        plugins += ["--plugin", folder / name]
     listing = ctc_ok("inspect", path, "--target=cuda", "--stage=steps", *plugins).out
     rows = {row[4]: row[3] for row in map(str.split, listing.splitlines()[1:-1])}
     assert rows == {"pointwiseconv_f32": "units", "softmax_f32": "device", "graphpool_f32": "host"}, listing

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The programs of examples/ do what they say, on inputs whose right answer is known: files with a known type, a voice that begins and ends at
-known times, a photograph with one face. Of those that train a network, that C and PyTorch agree, after a short training."""
+known times, a photograph with one face; that a model says the same as C and as CUDA. Of those that train a network, that C and PyTorch agree, after a short training."""
 import gzip
 import math
+import os
 import pathlib
 import re
 import struct
@@ -165,6 +166,40 @@ def check_no_face(folder):
     for name, data in (("text", b"hello"), ("cut", b"P6\n20 20\n255\nabc"), ("huge", b"P6\n999999999 9 255\n"), ("deep", b"P6 1 1 65535\n" + struct.pack(">3H", 1, 2, 3))):
         (folder / name).write_bytes(data)
         output_of(out / "faces", folder / name, status=1)
+
+
+# --- c-and-cuda ---
+
+def compare_on(out, path, status=0, **variables):
+    """What c-and-cuda says of a file, with variables of the environment."""
+    done = subprocess.run([out / "c-and-cuda", path], capture_output=True, text=True, errors="replace", env={**os.environ, **variables})
+    assert done.returncode == status, f"exit {done.returncode}: {done.stdout[-300:]} {done.stderr[-800:]}"
+    return done.stdout
+
+
+def check_cuda_without_a_driver(folder):
+    """Only the C program runs then, and that is nothing wrong."""
+    out = make("c-and-cuda", "all")
+    text = compare_on(out, ROOT / "README.md", LD_LIBRARY_PATH="")
+    if "the GPU is ready" not in text:
+        assert re.search("no run on a GPU: (no CUDA driver|there is no such CUDA device)", text) and "CUDA type" not in text, text
+    assert re.search(r"^  C    type +\d+, +9\d\.\d %", text, re.M), text
+
+
+def check_cuda_agrees_with_c(folder):
+    """The kernels, executed by the stand-in; and a machine that has a driver, but no device."""
+    stand_in = CTC.parent / "cuda"
+    if not (stand_in / "libcuda.so.1").exists():
+        raise Unavailable("build/cuda is not there: make cuda-stand-in")
+    out = make("c-and-cuda", "all")
+    variables = {"LD_LIBRARY_PATH": str(stand_in), "XDG_CACHE_HOME": str(folder)}
+    for data in (ROOT / "README.md", ROOT / "examples" / "c-and-cuda" / "main.c"):
+        text = compare_on(out, data, **variables)
+        found = re.findall(r"^  (C|CUDA) +type +(\d+), +([\d.]+) %", text, re.M)
+        assert [name for name, *_ in found] == ["C", "CUDA"] and found[0][1:] == found[1][1:], text
+        assert float(re.search(r"difference of a score: (\S+)", text)[1]) < 1e-5, text
+    assert "there is no such CUDA device" in compare_on(out, ROOT / "README.md", CTC_CUDA_DEVICES="0", **variables)
+    compare_on(out, folder / "missing", status=1, **variables)
 
 
 # --- image-compression ---
