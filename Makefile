@@ -36,6 +36,9 @@ LIBS     := -lprotobuf-c -ljansson -lzip -lz -lm -ldl
 BENCH_PYTHON := $(BUILD)/bench-venv/bin/python
 BENCH_STAMP  := $(BUILD)/bench-venv/installed
 
+NVRTC         := nvidia-cuda-nvrtc==13.5.37
+NVRTC_STAMP   := $(if $(wildcard /usr/local/cuda/lib64/libnvrtc.so.1?),,$(BUILD)/nvrtc/installed)
+
 # --- sources ---
 
 SOURCES   := $(sort $(shell find compiler -name '*.c'))
@@ -78,7 +81,7 @@ VECTOR_avx512 := -mavx512f -mavx512dq -mfma
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit cuda-stand-in test test-quick zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
+.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -100,6 +103,12 @@ test-quick: deps ## a part of the tests that takes about a minute
 	@$(MAKE) --no-print-directory $(PARALLEL) all cuda-stand-in
 	@$(MAKE) --no-print-directory $(PARALLEL) unit
 	$(PYTHON) tests/run.py --quick
+
+test-cuda: deps nvrtc ## all tests of programs for a GPU, without one: ONNX cases, models and architectures on the stand-in, NVRTC (hours)
+	@$(MAKE) --no-print-directory $(PARALLEL) all cuda-stand-in
+	$(PYTHON) tests/run.py --cuda
+
+nvrtc: $(NVRTC_STAMP) ## NVIDIA's compiler of kernels for the tests, into build/nvrtc (60 MB), where there is no CUDA toolkit
 
 zoo: deps ## compile and verify real models
 	@$(MAKE) --no-print-directory $(PARALLEL) all
@@ -205,6 +214,11 @@ $(BUILD)/deps.stamp: tools/deps.sh tests/requirements.txt
 $(BENCH_STAMP): tests/requirements.txt bench/requirements.txt
 	python3 -m venv $(BUILD)/bench-venv
 	$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check $(foreach file,$^,-r $(file))
+	@touch $@
+
+# Of use to few, so not a part of deps; the tests that want it are skipped without.
+$(BUILD)/nvrtc/installed: | $(BUILD)/deps.stamp
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) $(NVRTC)
 	@touch $@
 
 # --- compiling and linking ---

@@ -34,12 +34,13 @@ class Entry:
 # --- sets ---
 
 
-def architectures(folder):
-    """The standard architectures of ../shared/bench, restored into `folder`."""
+def architectures(folder, only=None):
+    """The standard architectures of ../shared/bench, or those of the names `only`, restored into `folder`."""
     script = SHARED / "bench" / "restore.py"
     if not script.exists():
         raise Missing("standard architectures (../shared/bench): not there")
     names = sorted(p.name.removesuffix(".onnx.gz") for p in (script.parent / "architectures").glob("*.onnx.gz"))
+    names = [name for name in names if only is None or name in only]
     wanted = [name for name in names if not (folder / f"{name}.onnx").exists()]
     if wanted:
         folder.mkdir(parents=True, exist_ok=True)

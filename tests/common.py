@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,30 @@ def python_with_pytorch():
         if os.path.exists(python) and subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0:
             return python
     return None
+
+
+# --- CUDA without a GPU (tests/cuda) ---
+
+
+def asan_library():
+    """The library that brings AddressSanitizer into a program that was built without."""
+    return subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
+
+
+def cuda_environment(folder=CTC.parent / "cuda", **settings):
+    """Of a process that finds the stand-in in that folder, with settings CTC_CUDA_…; `sanitize=1` brings AddressSanitizer."""
+    environment = dict(os.environ, LD_LIBRARY_PATH=str(folder), CTC_CUDA_CACHE=str(folder / "cache"))
+    if settings.get("sanitize"):
+        environment.update(LD_PRELOAD=asan_library(), ASAN_OPTIONS="detect_leaks=0")
+    environment.update({"CTC_CUDA_" + name.upper(): str(value) for name, value in settings.items()})
+    return environment
+
+
+def cuda_stand_in_missing():
+    """Why kernels cannot be executed here; None if they can."""
+    if not (CTC.parent / "cuda" / "libcuda.so.1").exists():
+        return "no stand-in for CUDA in build/cuda (x86-64 only): run `make cuda-stand-in`"
+    return None if shutil.which("g++") else "no g++, which compiles kernels for the stand-in"
 
 
 # --- models ---

@@ -1,7 +1,8 @@
-"""python/ctc_run.py for the tests: the same model, which does not let wrong writes go unnoticed.
+"""python/ctc_run.py and python/ctc_cuda.py for the tests: the same models, which do not let wrong writes go unnoticed.
 
     model = ctc_model.load("net.so", "net")          # the descriptor is the symbol net_model
     y, = model.run([x])                              # one array an output
+    model = ctc_model.load_cuda("net.so", "net")     # of a model.cu, on whatever libcuda.so.1 is found
 
 Outputs and workspace are filled with a pattern before each run and lie in memory with a guard on both sides, so that a
 result that was not written, and a write outside, do not go unnoticed. Nor does a write to an input.
@@ -14,6 +15,7 @@ from ctypes import CFUNCTYPE, c_int32, c_void_p
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
 
+import ctc_cuda
 import ctc_run
 from ctc_run import BITS_ONLY, SMALL_INTEGERS, STRING, CPool, ModelError, aligned  # noqa: F401 (for the tests)
 
@@ -45,7 +47,9 @@ def guard_intact(memory):
     return (room[:start] == PATTERN).all() and (room[start + memory.size :] == PATTERN).all()
 
 
-class Model(ctc_run.Model):
+class Guarded:
+    """What both kinds of models get."""
+
     def _memory(self, size):
         return aligned(size, PATTERN)
 
@@ -62,6 +66,21 @@ class Model(ctc_run.Model):
         return status
 
 
+class Model(Guarded, ctc_run.Model):
+    pass
+
+
+class CudaModel(Guarded, ctc_cuda.Model):
+    """Keeps no compiled kernels of its own: those of the stand-in depend on its settings, too."""
+
+    def __init__(self, library, prefix, weights=None):
+        super().__init__(library, prefix, weights, cache="")
+
+
 def load(path, name, weights=None):
     """The model `name` of a library; `weights` are the bytes of its weights file, if it was compiled with one."""
     return ctc_run.load(path, name, weights, Model)
+
+
+def load_cuda(path, name, weights=None):
+    return ctc_run.load(path, name, weights, CudaModel)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "cuda"))
 from cases import RIGHT
-from common import CTC, ROOT, checks_of, compile_c, run_named
+from common import CTC, ROOT, checks_of, compile_c, cuda_environment, run_named
 
 HERE = ROOT / "tests" / "cuda"
 LIBRARIES = CTC.parent / "cuda"
@@ -17,17 +17,9 @@ ORDERS = ["forward", "backward", "shuffle:1", "shuffle:2"]
 ARCHS = ["sm_75", "sm_90"]
 
 
-def asan():
-    """The library that brings AddressSanitizer into a program that was built without."""
-    return subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
-
-
 def run_case(*names, libraries=LIBRARIES, **settings):
     """Cases in a process of their own, with settings CTC_CUDA_…; `sanitize=1` brings AddressSanitizer."""
-    environment = dict(os.environ, LD_LIBRARY_PATH=str(libraries))
-    if settings.get("sanitize"):
-        environment.update(LD_PRELOAD=asan(), ASAN_OPTIONS="detect_leaks=0")
-    environment.update({"CTC_CUDA_" + name.upper(): str(value) for name, value in settings.items()})
+    environment = cuda_environment(libraries, **settings)
     return subprocess.run([sys.executable, HERE / "cases.py", *names], capture_output=True, text=True, errors="replace", env=environment, timeout=600)
 
 

@@ -3,13 +3,14 @@
 through emitted and compiled C.
 
     node_suite.py [--filter REGEX] [--cc clang] [--strict] [--sanitize] [--split] [--jobs N] [--list-failing] [--skipped]
+    node_suite.py --cuda [--order ORDER] …       through emitted CUDA, on the stand-in for a GPU (tests/cuda)
 
 Each case is compiled by `ctc compile`; the C files of about a hundred cases become one shared
 library, which a process of its own loads and runs, so that a crash costs one case. Results must
 have the expected type and shape; integers must be equal, other numbers within the tolerances of
 the suite. A case with an operator that ctc does not have is skipped. Cases that are known to
 fail stand in node_failures.txt as `name: reason`; that list may only shrink: a listed case that
-passes is an error, too.
+passes is an error, too. With --cuda, those of node_failures_cuda.txt are known besides.
 """
 
 import argparse
@@ -29,13 +30,14 @@ import warnings
 import numpy as np
 
 import ctc_model
+from common import cuda_environment, cuda_stand_in_missing
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
-FAILURES = HERE / "node_failures.txt"
+FAILURES, CUDA_FAILURES = HERE / "node_failures.txt", HERE / "node_failures_cuda.txt"
 DATA_GROUPS = ("pytorch-converted", "pytorch-operator", "simple", "light")
 BATCH = 60
-CASE_SECONDS = 30
+CASE_SECONDS, CUDA_CASE_SECONDS = 30, 120
 SPLITS = (2, 3, 7)  # parts of a step
 # The suite's tolerance is finer than bfloat16 itself: a result may be off by one unit in the last place.
 BFLOAT16, BFLOAT16_ULP = 16, 2.0**-7
@@ -161,17 +163,24 @@ def first_error(text):
     return last_lines(text)
 
 
+def kernels_on_host(text):
+    """The kernels that ctc says to run on the CPU, between copies."""
+    return [name for names in re.findall(r"on the CPU between copies: (.*)", text) for name in names.split(", ")]
+
+
 class Suite:
     def __init__(self, args):
         self.args = args
         self.build = args.build
         self.failed = {}  # name: message
         self.passed = set()
+        self.on_host = collections.Counter()  # kernels of CUDA programs that do not run on the device
 
     def emit(self, item):
         """Writes the model and its C file; the C file or None."""
         prefix, case = item
-        model, source = self.build / f"{prefix}.onnx", self.build / f"{prefix}.c"
+        model = self.build / f"{prefix}.onnx"
+        source = model.with_suffix(".cu" if self.args.cuda else ".c")
         model.write_bytes(case.model.SerializeToString())
         try:
             done = subprocess.run(
@@ -185,6 +194,7 @@ class Suite:
             self.failed[case.name] = "ctc took more than 60 s"
             return None
         if done.returncode == 0 and source.exists():
+            self.on_host.update(kernels_on_host(done.stderr))
             return source
         self.failed[case.name] = f"ctc exit {done.returncode}: " + first_error(done.stderr)
         return None
@@ -200,7 +210,7 @@ class Suite:
 
     def compile_objects(self, chunk):
         """Object files of a chunk of (prefix, case, source), in one call of the compiler; one by one if that fails."""
-        command = self.args.cc.split() + self.flags() + ["-c"]
+        command = self.args.cc.split() + self.flags() + ["-x", "c", "-c"]
         done = subprocess.run(
             command + [c[2].name for c in chunk], cwd=self.build, capture_output=True, text=True
         )
@@ -218,7 +228,7 @@ class Suite:
         library = self.build / f"batch_{number}.so"
         link = self.args.cc.split() + self.flags() + ["-shared", "-o", library.name]
         done = subprocess.run(
-            link + [c[2].with_suffix(".o").name for c in chunk] + ["-lm"],
+            link + [c[2].with_suffix(".o").name for c in chunk] + ["-lm", "-ldl"],
             cwd=self.build,
             capture_output=True,
             text=True,
@@ -230,6 +240,8 @@ class Suite:
         self.run_library(number, library, [(prefix, case) for prefix, case, _ in chunk])
 
     def environment(self):
+        if self.args.cuda:
+            return cuda_environment(**self.args.settings)
         environment = dict(os.environ)
         if self.args.sanitize:
             name = "libclang_rt.asan-x86_64.so" if "clang" in self.args.cc else "libasan.so"
@@ -246,7 +258,7 @@ class Suite:
         while todo:
             work = self.build / f"batch_{number}.pickle"
             plain = [(prefix, case._replace(model=None)) for prefix, case in todo]
-            work.write_bytes(pickle.dumps((str(library), plain, self.args.split)))
+            work.write_bytes(pickle.dumps((str(library), plain, self.args.split, self.args.cuda)))
             done = subprocess.run(
                 [sys.executable, __file__, "--worker", work],
                 env=self.environment(),
@@ -275,7 +287,7 @@ class Suite:
                 (
                     line
                     for line in done.stderr.splitlines()
-                    if "ERROR" in line or "runtime error" in line
+                    if "ERROR" in line or "runtime error" in line or "kernel " in line
                 ),
                 "",
             )
@@ -348,9 +360,9 @@ def split_differs(model, case, results):
     return None
 
 
-def run_case(library, prefix, case, split):
+def run_case(library, prefix, case, split, cuda):
     try:
-        model = ctc_model.load(library, prefix)
+        model = (ctc_model.load_cuda if cuda else ctc_model.load)(library, prefix)
         results = model.run(case.inputs)
         wrong = split_differs(model, case, results) if split else None
         if wrong:
@@ -367,12 +379,12 @@ def run_case(library, prefix, case, split):
 
 
 def worker(path):
-    library, items, split = pickle.loads(pathlib.Path(path).read_bytes())
+    library, items, split, cuda = pickle.loads(pathlib.Path(path).read_bytes())
     warnings.filterwarnings("ignore")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for prefix, case in items:
-        signal.alarm(CASE_SECONDS)
-        message = run_case(library, prefix, case, split)
+        signal.alarm(CUDA_CASE_SECONDS if cuda else CASE_SECONDS)
+        message = run_case(library, prefix, case, split, cuda)
         signal.alarm(0)
         print(json.dumps({"name": case.name, "message": message}), flush=True)
 
@@ -380,15 +392,17 @@ def worker(path):
 # --- the report ---
 
 
-def read_failures():
-    if not FAILURES.exists():
+def read_failures(path):
+    if not path.exists():
         return {}
-    lines = [line.split("#")[0].strip() for line in FAILURES.read_text().splitlines()]
+    lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
     return dict((part.strip() for part in line.split(":", 1)) for line in lines if line)
 
 
 def report(args, suite, cases, skipped):
-    known = read_failures()
+    known = read_failures(FAILURES)
+    if args.cuda:
+        known |= read_failures(CUDA_FAILURES)
     names = {case.name for case in cases}
     unexpected = {name: text for name, text in suite.failed.items() if name not in known}
     repaired = sorted(name for name in known if name in suite.passed)
@@ -408,6 +422,8 @@ def report(args, suite, cases, skipped):
     known_count = len(suite.failed) - len(unexpected)
     if known_count:
         print(f"{known_count} known failures ({FAILURES.name})")
+    if suite.on_host:
+        print("kernels on the host, and in how many cases: " + ", ".join(f"{name} {n}" for name, n in suite.on_host.most_common()))
     print(f"{len(suite.passed) - len(repaired)} passed, {bad} failed, {len(skipped)} skipped")
     return bad == 0
 
@@ -427,6 +443,8 @@ def parse_arguments():
     parser.add_argument(
         "--split", action="store_true", help="each step also in parts, which must give the same bytes"
     )
+    parser.add_argument("--cuda", action="store_true", help="emit CUDA and run it on the stand-in for a GPU")
+    parser.add_argument("--order", help="of the threads of a block: forward, backward, shuffle:SEED (with --cuda)")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="only each N-th case")
     parser.add_argument("--list-failing", action="store_true", help="known failures, too")
@@ -436,6 +454,7 @@ def parse_arguments():
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.ctc, args.build = args.ctc.resolve(), args.build.resolve()
+    args.settings = {"flags": "-O0"} | ({"order": args.order} if args.order else {}) | ({"sanitize": 1} if args.sanitize else {})
     return args
 
 
@@ -443,6 +462,10 @@ def main():
     args = parse_arguments()
     if args.worker:
         worker(args.worker)
+        return 0
+    missing = cuda_stand_in_missing() if args.cuda else None
+    if missing:
+        print(f"skipped: {missing}\n0 passed, 0 failed, 1 skipped")
         return 0
     supported = set(
         subprocess.run([args.ctc, "ops"], capture_output=True, text=True, check=True).stdout.split()

@@ -4,6 +4,7 @@
     run.py --all            everything but the large models
     run.py --quick          about a minute
     run.py --zoo            all real models (downloads some 600 MB), writes docs/zoo.md
+    run.py --cuda           all of the programs for a GPU, on the stand-in for one (hours)
     run.py --group NAME     one group, see GROUPS; repeatable
 """
 import argparse
@@ -80,6 +81,16 @@ GROUPS = {
     "cuda-stand-in": lambda: module("cuda_stand_in"),
     "device-kernels": lambda: module("device_kernels"),
     "cuda-plugins": lambda: module("cuda_plugins"),
+    "cuda-programs": lambda: module("cuda_programs"),
+    "cuda-nodes": lambda: python("node_suite.py", "--cuda", "--every", "5"),
+    "cuda-nodes-all": lambda: python("node_suite.py", "--cuda"),
+    "cuda-nodes-sanitized": lambda: python("node_suite.py", "--cuda", "--sanitize", "--order", "shuffle:1", "--every", "7"),
+    "cuda-models": lambda: python("cuda_models.py"),
+    "cuda-models-all": lambda: python("cuda_models.py", "--all"),
+    "cuda-models-dynamic": lambda: python("cuda_models.py", "--dynamic"),
+    "cuda-models-orders": lambda: python("cuda_models.py", "--orders"),
+    "cuda-compile": lambda: python("cuda_compile.py"),
+    "cuda-compile-all": lambda: python("cuda_compile.py", "--all"),
     "python-runtime": lambda: module("python_runtime"),
     "pytorch": lambda: python("pytorch.py"),
     "examples": lambda: Count(*importlib.import_module("examples").run()),
@@ -122,6 +133,10 @@ PLANS = {
         "cuda-stand-in",
         "device-kernels",
         "cuda-plugins",
+        "cuda-programs",
+        "cuda-nodes",
+        "cuda-models",
+        "cuda-compile",
         "python-runtime",
         "pytorch",
         "examples",
@@ -142,6 +157,18 @@ PLANS = {
     "quick": ["unit", "errors", "cli", "emitted", "golden", "json-schema", "random-quick", "node-quick"],
     "zoo": ["zoo-all", "zoo-all-dynamic"],
     "conformance": ["node", "node-sanitized-all"],
+    "cuda": [
+        "cuda-stand-in",
+        "device-kernels",
+        "cuda-plugins",
+        "cuda-programs",
+        "cuda-nodes-all",
+        "cuda-nodes-sanitized",
+        "cuda-models-all",
+        "cuda-models-dynamic",
+        "cuda-models-orders",
+        "cuda-compile-all",
+    ],
 }
 
 

@@ -278,19 +278,39 @@ static std::string run_and_read(const std::string &command, int *status) {
   return text;
 }
 
-/* Compiles under a name of its own and then renames, so that several processes may do the same. */
-static bool compile(Program *program, const std::string &text, const std::string &path) {
+/* Runs a command that writes `path`: under a name of its own that is then changed, so that several
+ * processes may do the same. */
+static bool make_file(const std::string &command, const std::string &words, const std::string &path,
+                      std::string *log) {
   std::string own = path + "-" + std::to_string(getpid());
   int status = -1;
-  if (!write_file(own + ".cpp", text)) {
-    program->log = "cuda stand-in: cannot write " + own + ".cpp\n";
+  *log = run_and_read(command + " -o " + quoted(own) + " " + words, &status);
+  if (status) unlink(own.c_str());
+  return !status && !rename(own.c_str(), path.c_str());
+}
+
+/* A folder with device.h as this command compiles it, where a text that lies there finds it first:
+ * most texts are shorter than what device.h includes. */
+static std::string header_folder(const std::string &command) {
+  std::string folder = cache_folder() + "/" + hash_of(command), log;
+  std::string path = folder + "/device.h.gch";
+  mkdir(folder.c_str(), 0700);
+  if (access(path.c_str(), R_OK))
+    make_file(command, "-x c++-header " + quoted(own_folder() + "/device.h"), path, &log);
+  return folder;
+}
+
+static bool compile(Program *program, const std::string &text, const std::string &path) {
+  std::string command = command_of(*program);
+  std::string source = header_folder(command) + path.substr(path.rfind('/')) + "-" +
+                       std::to_string(getpid()) + ".cpp";
+  if (!write_file(source, text)) {
+    program->log = "cuda stand-in: cannot write " + source + "\n";
     return false;
   }
-  std::string files = " -o " + quoted(own) + " " + quoted(own + ".cpp") + " -lm -lc -lgcc";
-  program->log = run_and_read(command_of(*program) + files, &status);
-  unlink((own + ".cpp").c_str());
-  if (!status) rename(own.c_str(), path.c_str());
-  return !status;
+  bool good = make_file(command, quoted(source) + " -lm -lc -lgcc", path, &program->log);
+  unlink(source.c_str());
+  return good;
 }
 
 /* -D goes to g++; what else NVRTC knows changes nothing here. */
