@@ -81,7 +81,7 @@ VECTOR_avx512 := -mavx512f -mavx512dq -mfma
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
+.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda conformance zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 

@@ -93,8 +93,8 @@ void cuda_launch(Task *t, Str *out, const char *function, const char *blocks, in
   add_list(e, out, "int64_t", "sizes", t, false, depth + 1);
   emit_indent(out, depth + 1);
   str_addf(out, "CTC_TRY(ctc_launch(gpu, KERNEL_%s, %s, %s, %zu, %s, %zu));\n", function, blocks,
-           t->pointers.count ? "tensors" : "NULL", t->pointers.count, t->sizes.count ? "sizes" : "NULL",
-           t->sizes.count);
+           t->pointers.count ? "tensors" : "NULL", t->pointers.count,
+           t->sizes.count ? "sizes" : "NULL", t->sizes.count);
   emit_indent(out, depth);
   str_add(out, "}\n");
 }

@@ -16,8 +16,8 @@ static void begin(Emitter *e) {
                         .used = ARENA_ARRAY(e->arena, bool, chunks),
                         .host_used = e->chunk_used};
   e->cuda = cuda;
-  static const char *const taken[] = {"gpu", "constants", "stream", "port", "bytes", "pointers",
-                                      "model"};
+  static const char *const taken[] = {"gpu",   "constants", "stream", "port",
+                                      "bytes", "pointers",  "model"};
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) (void)emit_name(e, taken[i]);
 }
 

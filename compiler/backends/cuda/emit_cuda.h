@@ -10,8 +10,8 @@ typedef enum {
   PLACE_KERNEL, /* on the device, by the kernel's form for a GPU or the one printed for the nest */
   PLACE_UNITS,  /* on the device, from the C text, a thread for each unit of work */
   PLACE_HOST,   /* on the host: its tensors are copied there and back */
-  PLACE_COUNT,
 } Place;
+enum { PLACE_COUNT = PLACE_HOST + 1 };
 
 Place cuda_place(const Step *step);
 /* As people read it: "device", "units", "host". */
