@@ -308,6 +308,7 @@ static inline CTC_INLINE void ctc_gemv_panel(ctc_gemm_job job, ctc_gemm_place pl
 static inline CTC_INLINE void ctc_gemv_columns(ctc_gemm_job job, ctc_gemm_place place, int rows,
                                                ctc_dim columns, int ahead) {
   enum { ALL = CTC_LANES < 8 ? 8 : CTC_PANEL / CTC_LANES };
+  place.columns = columns; /* a literal, where it is one */
   if (CTC_KNOWN(columns) && columns <= CTC_LANES && ALL >= 2)
     ctc_gemv_panel(job, place, rows, 1, ahead);
   else if (CTC_KNOWN(columns) && columns <= 2 * CTC_LANES && ALL > 2)
@@ -383,13 +384,14 @@ static CTC_KERNEL void ctc_gemv_packed_f32(const float *a, const float *b, float
     const ctc_dim channel = panel * CTC_PANEL, left = n - channel;
     const ctc_gemm_place place = {a,       b + channel * k, NULL, y + channel, channel,
                                   channel, left,            0};
+    const int narrow = n < CTC_PANEL || left < CTC_PANEL; /* the first is known while compiling */
     if (CTC_LANES == 1)
       ctc_gemm_panel_any(job, place, left < CTC_PANEL ? left : CTC_PANEL, m);
-    else if (m > 1 && left < CTC_PANEL)
+    else if (m > 1 && narrow)
       ctc_gemv_columns(job, place, 2, n % CTC_PANEL, ahead);
     else if (m > 1)
       ctc_gemv_columns(job, place, 2, CTC_PANEL, ahead);
-    else if (left < CTC_PANEL)
+    else if (narrow)
       ctc_gemv_columns(job, place, 1, n % CTC_PANEL, ahead);
     else
       ctc_gemv_columns(job, place, 1, CTC_PANEL, ahead);
