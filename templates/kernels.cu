@@ -2,6 +2,9 @@
 #define CTC_KERNEL_TEXT 1
 #define CTC_SCALAR 1
 #define CTC_PRECISION $precision
+//$ if strict
+#define CTC_STRICT 1 /* compiled with --fmad=false: another text, so another name in the cache */
+//$ end
 #ifdef __CUDACC_RTC__
 typedef signed char int8_t;
 typedef unsigned char uint8_t;

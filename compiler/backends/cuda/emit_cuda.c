@@ -101,6 +101,7 @@ static bool bind_kernels(Emitter *e, Scope *scope) {
   for (size_t i = 0; i < sizeof always / sizeof *always; i++) emit_need_name(e, always[i]);
   cuda_to_host(e);
   scope_textf(text_scope, "precision", "%d", (int)e->options->precision);
+  scope_bool(text_scope, "strict", e->options->strict);
   scope_bool(text_scope, "wide", is_wide(e->program));
   scope_text(text_scope, "definitions", definitions(e));
   scope_text(text_scope, "functions", str_text(&e->cuda->text));
