@@ -1,5 +1,6 @@
 """Programs made from model.cu, around their kernels: without a driver, a device or a compiler, kept kernels, weights, sizes, orders of the threads."""
 import ctypes
+import re
 import shutil
 import subprocess
 import sys
@@ -23,9 +24,9 @@ def emitted(made, folder, *options):
     ctc_ok("compile", path, "-o", folder / "net.cu", "--quiet", *options)
 
 
-def program(folder, compiler=("gcc", "-x", "c")):
+def program(folder, compiler=("gcc", "-x", "c"), options=()):
     """start.c with net.cu; C++ may compile the model, and C the program."""
-    emitted(conv_net(), folder)
+    emitted(conv_net(), folder, *options)
     compile_c([*compiler, "-O1", "-w", "-c", "net.cu", "-o", "net.o"], folder)
     compile_c(["gcc", *STRICT, "-I.", ROOT / "tests" / "cuda" / "start.c", "net.o", "-o", "start", "-ldl", "-lm"], folder)
 
@@ -101,6 +102,35 @@ def check_kept_kernels(folder):
     assert any((folder / "kept").iterdir()), "nothing was kept"
     started(folder, 0, ": ok", cache=str(folder / "kept"), environment=cuda_environment(cache=folder / "second"))
     assert not any((folder / "second").glob("*.so")), "compiled again"
+
+
+def check_kept_strict_kernels(folder):
+    """--strict is not told to NVRTC by the text, but the kernels are others: both are kept."""
+    for count, options in enumerate(((), ("--strict",)), 1):
+        program(folder, options=options)
+        started(folder, 0, ": ok", cache=str(folder / "kept"), environment=cuda_environment())
+        assert len(list((folder / "kept").iterdir())) == count, options
+
+
+# --- docs/cuda.md ---
+
+
+def check_document(folder):
+    """The commands that compile model.cu do, and the piece of a program runs."""
+    text = (ROOT / "docs" / "cuda.md").read_text()
+    ctc_ok("compile", save(conv_net(), folder), "-o", folder / "model.cu", "--dim", "N=1", "--quiet")
+    commands = re.findall(r"^\| [^|]* \| `(\S+ [^`|]*model\.cu[^`|]*)` \|", text, re.M)
+    assert len(commands) == 4, commands
+    for command in commands:
+        if shutil.which(command.split()[0]):
+            compile_c(command.split(), folder)
+    piece = re.search(r"```c\n#include \"model.h\"\n(.*?)```", text, re.S)[1]
+    (folder / "main.c").write_text("#include \"model.h\"\n#include <stdio.h>\nstatic float x[MODEL_IN_X_ELEMENTS], y[MODEL_OUT_Y_ELEMENTS];\n"
+                                   f"int main(void) {{\n{piece}return printf(\"%s\\n\", model_status_text(status)) < 0;\n}}\n")
+    compile_c(["gcc", "-x", "c", "-O1", "-c", "model.cu"], folder)
+    compile_c(["gcc", *STRICT, "main.c", "model.o", "-o", "start", "-lm", "-ldl"], folder)
+    done = subprocess.run([folder / "start"], capture_output=True, text=True, env=cuda_environment(), timeout=300)
+    assert done.returncode == 0 and done.stdout == "ok\n", done
 
 
 # --- running ---
