@@ -23,7 +23,6 @@ import time
 from ctypes import byref, c_char_p, c_size_t, c_void_p
 
 import cuda_models
-import zoo
 from common import CTC, ROOT
 
 FOLDER = ROOT / "build" / "cuda-compile"
@@ -103,7 +102,7 @@ def check_kernels(args, name, text, arch):
     """(what is wrong or None, [Use])"""
     status, log = args.nvrtc.compile(text, arch)
     if status:
-        return f"{name}: NVRTC for {arch}: {zoo.complaint(log)}", []
+        return f"{name}: NVRTC for {arch}: {cuda_models.complaint(log)}", []
     found = uses(log)
     spilling = [f"{use.kernel} ({use.spills} bytes)" for use in found if use.spills and use.kernel.startswith(HOT)]
     warning = next((line for line in log.splitlines() if "warning" in line), None)

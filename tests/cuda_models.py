@@ -119,6 +119,13 @@ class Failure(Exception):
     pass
 
 
+def complaint(text):
+    """What a compiler complains of first, or the end of what Python or a crash says."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error: " in line]
+    return (errors or lines[-1:] or ["no message"])[0][:300]
+
+
 def command(parts, seconds, **more):
     """The output of a command that must succeed."""
     try:
@@ -126,7 +133,7 @@ def command(parts, seconds, **more):
     except subprocess.TimeoutExpired:
         raise Failure(f"{pathlib.Path(parts[0]).name} took more than {seconds} s") from None
     if done.returncode:
-        raise Failure(f"{pathlib.Path(parts[0]).name} exit {done.returncode}: " + zoo.complaint(done.stderr))
+        raise Failure(f"{pathlib.Path(parts[0]).name} exit {done.returncode}: " + complaint(done.stderr))
     return done.stdout + done.stderr
 
 
