@@ -167,17 +167,24 @@ static int device_index(const Sources *runtime, const Chunk *chunk) {
   return chunk ? (int)runtime->ordered.count + chunk->index : -1;
 }
 
+static void print_positions(Str *out, const char *of, const char *name, const Positions *found) {
+  str_addf(out, "static const int %s_%s[] = {", of, name);
+  for (size_t i = 0; i < found->count; i++) str_addf(out, "%d, ", found->items[i]);
+  str_add(out, "-1};\n");
+}
+
 /* static const DeviceKernel device_NAME = …, if there is such a form. */
 static bool print_device(const Sources *runtime, Sources *device, Str *out, Function *function) {
   DeviceForm form;
   if (!find_device_form(device, function, &form)) return false;
   function->on_device = form.chunk != NULL;
   if (!form.chunk) return true;
-  str_addf(out, "static const int blocks_%s[] = {", function->name);
-  for (size_t i = 0; i < form.arguments.count; i++) str_addf(out, "%d, ", form.arguments.items[i]);
-  str_addf(out, "-1};\nstatic const DeviceKernel device_%s = {%d, %d, %d, blocks_%s, %s};\n",
+  print_positions(out, "blocks", function->name, &form.arguments);
+  print_positions(out, "form", function->name, &form.form_arguments);
+  str_addf(out, "static const DeviceKernel device_%s = {%d, %d, %d, blocks_%s, %d, form_%s, %s};\n",
            function->name, device_index(runtime, form.chunk), device_index(runtime, form.threads),
-           device_index(runtime, form.blocks), function->name, form.epilogue ? "true" : "false");
+           device_index(runtime, form.blocks), function->name, device_index(runtime, form.form),
+           function->name, form.epilogue ? "true" : "false");
   return true;
 }
 

@@ -66,7 +66,10 @@ typedef struct {
   int threads;          /* chunk that defines NAME_threads, those of a block, or -1: 256 */
   int blocks;           /* chunk that defines NAME_blocks, which runs on the host */
   const int *arguments; /* of NAME_blocks: positions among the kernel's parameters, ended by -1 */
-  bool epilogue;        /* its last parameter is a function that finishes results */
+  int form;             /* chunk that defines NAME_form, which makes the kernel's template argument
+                           from sizes; or -1 */
+  const int *form_arguments; /* of NAME_form, like `arguments` */
+  bool epilogue;             /* its last parameter is a function that finishes results */
 } DeviceKernel;
 
 typedef struct Kernel {

@@ -94,10 +94,14 @@ MUST_CHECK bool sources_order(Sources *sources);
 MUST_CHECK bool read_prototype(Sources *sources, Chunk *chunk, size_t name);
 /* The parameters of a function that was not read as a kernel, with names and types only. */
 Function *read_parameters(Sources *sources, Chunk *chunk);
+
+/* Positions of parameters. */
+typedef Vec(int) Positions;
+
 /* The form of a kernel for a GPU. */
 typedef struct {
-  const Chunk *chunk, *threads, *blocks; /* threads may be NULL */
-  Vec(int) arguments;                    /* see DeviceKernel in ir/kernel.h */
+  const Chunk *chunk, *threads, *blocks, *form; /* threads and form may be NULL */
+  Positions arguments, form_arguments;          /* see DeviceKernel in ir/kernel.h */
   bool epilogue;
 } DeviceForm;
 

@@ -1,5 +1,6 @@
 /* source_device.c: pairs kernels with their forms for a GPU: functions of the same name in
- * runtime/cuda/ or a plugin's kernel.cu, and NAME_threads and NAME_blocks beside them. */
+ * runtime/cuda/ or a plugin's kernel.cu, and NAME_threads, NAME_blocks and NAME_form
+ * beside them. */
 #include "kernels/source.h"
 
 #include <string.h>
@@ -44,22 +45,30 @@ static bool check_parameters(Sources *device, const Function *function, const Fu
                     form->name, form->params.items[at].name);
 }
 
+/* Whether the form finishes its results: the last parameter but the status is `epilogue`. */
+static bool ends_with_epilogue(const Function *form, const Function *function) {
+  size_t count = form->params.count, status = function->returns == RETURNS_STATUS;
+  return count > status && strcmp(form->params.items[count - status - 1].name, "epilogue") == 0;
+}
+
 static int parameter_position(const Function *function, const char *name) {
   for (size_t i = 0; i < function->params.count; i++)
     if (strcmp(function->params.items[i].name, name) == 0) return (int)i;
   return -1;
 }
 
-static bool find_arguments(Sources *device, const Function *function, DeviceForm *form) {
-  const Function *blocks = read_parameters(device, (Chunk *)form->blocks);
-  for (size_t i = 0; i < blocks->params.count; i++) {
-    const char *name = blocks->params.items[i].name;
+/* The positions of the kernel's parameters that a function of its sizes takes. */
+static bool find_arguments(Sources *device, const Function *function, const Chunk *of_sizes,
+                           Positions *found) {
+  const Function *sizes = of_sizes ? read_parameters(device, (Chunk *)of_sizes) : NULL;
+  for (size_t i = 0; sizes && i < sizes->params.count; i++) {
+    const char *name = sizes->params.items[i].name;
     int position = parameter_position(function, name);
     if (position < 0 || function->params.items[position].kind == PARAM_OUT ||
         function->params.items[position].kind == PARAM_IN)
-      return diag_error(device->diag, chunk_where(device, form->blocks, 0),
+      return diag_error(device->diag, chunk_where(device, of_sizes, 0),
                         "'%s' is not a size that '%s' takes", name, function->name);
-    vec_push(device->arena, &form->arguments, position);
+    vec_push(device->arena, found, position);
   }
   return true;
 }
@@ -70,10 +79,16 @@ bool find_device_form(Sources *device, const Function *function, DeviceForm *for
   const Function *parameters = read_parameters(device, (Chunk *)form->chunk);
   form->threads = definition(device, function, "_threads");
   form->blocks = definition(device, function, "_blocks");
-  form->epilogue = strcmp(form->chunk->tokens.items[0].text, "template") == 0;
+  form->form = definition(device, function, "_form");
+  form->epilogue = ends_with_epilogue(parameters, function);
   if (!form->blocks)
     return diag_error(device->diag, chunk_where(device, form->chunk, 0),
                       "there is no '%s_blocks' for '%s'", function->name, function->name);
+  if (form->form && strcmp(form->chunk->tokens.items[0].text, "template") != 0)
+    return diag_error(device->diag, chunk_where(device, form->chunk, 0),
+                      "'%s' has no template parameter for what '%s_form' gives", function->name,
+                      function->name);
   return check_parameters(device, function, parameters, form->epilogue) &&
-         find_arguments(device, function, form);
+         find_arguments(device, function, form->blocks, &form->arguments) &&
+         find_arguments(device, function, form->form, &form->form_arguments);
 }

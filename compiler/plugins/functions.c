@@ -382,10 +382,13 @@ static bool pair_function(Loader *l, Sources *device, PluginFunction *made) {
   if (!form.chunk) return true;
   DeviceKernel *kernel = ARENA_NEW(l->arena, DeviceKernel);
   vec_push(l->arena, &form.arguments, -1);
+  vec_push(l->arena, &form.form_arguments, -1);
   *kernel = (DeviceKernel){.chunk = form.chunk->index,
                            .threads = form.threads ? form.threads->index : -1,
                            .blocks = form.blocks->index,
                            .arguments = form.arguments.items,
+                           .form = form.form ? form.form->index : -1,
+                           .form_arguments = form.form_arguments.items,
                            .epilogue = form.epilogue};
   made->kernel.device = kernel;
   return true;

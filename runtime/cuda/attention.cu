@@ -55,6 +55,13 @@ static ctc_dim ctc_attention_fused_f32_blocks(ctc_dim rank, const ctc_dim *stack
   return heads * ((rows + queries - 1) / queries) * ctc_attention_slices(v_size);
 }
 
+/* Queries of a tile * 256 + columns of V of a slice. */
+CTC_BOTH int ctc_attention_fused_f32_form(ctc_dim rank, const ctc_dim *stack, ctc_dim rows,
+                                          ctc_dim v_size) {
+  const ctc_dim heads = ctc_attention_heads(rank, stack);
+  return (int)(ctc_attention_queries(heads, rows, v_size) * 256 + ctc_attention_width(v_size));
+}
+
 /* What a block works on: pointers to its head and first query, `rows` queries, the keys that they
  * see, columns of V of its slice. */
 typedef struct {
@@ -274,19 +281,8 @@ CTC_DEVICE void ctc_attention_block_f32(const ctc_attention_tile_f32 &tile, floa
   }
 }
 
-/* The block with the code for its width. */
-template <int QUERIES>
-CTC_DEVICE void ctc_attention_choose(const ctc_attention_tile_f32 &tile, float *room,
-                                     ctc_dim width) {
-  if (width == 32)
-    ctc_attention_block_f32<QUERIES, 1>(tile, room);
-  else if (width == 64)
-    ctc_attention_block_f32<QUERIES, 2>(tile, room);
-  else
-    ctc_attention_block_f32<QUERIES, 4>(tile, room);
-}
-
 /* A block a tile of queries of a head and slice of V; scratch is not used. */
+template <int FORM>
 CTC_DEVICE void ctc_attention_fused_f32(const float *q, const float *k, const float *v,
                                         const float *mask, float *y, float *scratch, ctc_dim rank,
                                         const ctc_dim *stack, const ctc_dim *q_step,
@@ -330,14 +326,18 @@ CTC_DEVICE void ctc_attention_fused_f32(const float *q, const float *k, const fl
   tile.causal = causal != 0;
   tile.safe = (int)safe;
   tile.empty = keys == 0;
-  if (queries == 1)
-    ctc_attention_choose<1>(tile, (float *)room, width);
-  else if (queries == 8)
-    ctc_attention_choose<8>(tile, (float *)room, width);
-  else if (width == 32)
-    ctc_attention_block_f32<CTC_ATTENTION_TALL, 1>(tile, (float *)room);
-  else
-    ctc_attention_block_f32<CTC_ATTENTION_TALL, 2>(tile, (float *)room);
+#define CTC_ATTENTION_BLOCK(tall, columns)                                                         \
+  CTC_IF_FORM(FORM, queries * 256 + width, (tall) * 256 + (columns) * 32)                          \
+  ctc_attention_block_f32<tall, columns>(tile, (float *)room);
+  CTC_ATTENTION_BLOCK(1, 1)
+  CTC_ATTENTION_BLOCK(1, 2)
+  CTC_ATTENTION_BLOCK(1, 4)
+  CTC_ATTENTION_BLOCK(8, 1)
+  CTC_ATTENTION_BLOCK(8, 2)
+  CTC_ATTENTION_BLOCK(8, 4)
+  CTC_ATTENTION_BLOCK(CTC_ATTENTION_TALL, 1)
+  CTC_ATTENTION_BLOCK(CTC_ATTENTION_TALL, 2)
+#undef CTC_ATTENTION_BLOCK
 }
 
 /* --- with everything that operator Attention knows: a query a block --- */

@@ -246,21 +246,27 @@ CTC_DEVICE void ctc_conv_direct(const float *x, const float *w, const float *bia
   }
 }
 
-/* The blocks of a direct convolution. */
-template <class Epilogue>
-CTC_DEVICE void ctc_conv_direct_any(const float *x, const float *w, const float *bias, float *y,
-                                    ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
+/* Forms of a convolution: its kind, and in which form that is done. */
+enum { CTC_CONV_FORMS = 8 };
+
+/* The form of a direct convolution, by what a thread has. */
+CTC_BOTH int ctc_direct_form(int channels, int pixels) {
+  return channels / 2 * 2 + pixels / 4;
+}
+
+/* The blocks of a direct convolution in the form `form`. */
+template <int FORM, class Epilogue>
+CTC_DEVICE void ctc_conv_direct_any(int form, const float *x, const float *w, const float *bias,
+                                    float *y, ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
                                     const ctc_dim *in, const ctc_dim *out, const ctc_dim *kernel,
                                     const ctc_dim *stride, const ctc_dim *dilation,
                                     const ctc_dim *pad, const Epilogue &epilogue) {
   const ctc_dim unit = (ctc_dim)blockIdx.x * 256 + (ctc_dim)threadIdx.x;
-  const int channels = ctc_direct_channels(oc);
-  const int pixels = ctc_direct_pixels(n, groups, oc / channels, out);
   if (unit >= ctc_direct_units(n, groups, oc, out)) return;
 #define CTC_DIRECT(high, wide)                                                                     \
-  if (channels == high && pixels == wide)                                                          \
-    ctc_conv_direct<high, wide>(x, w, bias, y, unit, groups, ic, oc, in, out, kernel, stride,      \
-                                dilation, pad, epilogue);
+  CTC_IF_FORM(FORM, form, ctc_direct_form(high, wide))                                             \
+  ctc_conv_direct<high, wide>(x, w, bias, y, unit, groups, ic, oc, in, out, kernel, stride,        \
+                              dilation, pad, epilogue);
   CTC_DIRECT(1, 1)
   CTC_DIRECT(2, 1)
   CTC_DIRECT(4, 1)
@@ -280,19 +286,28 @@ static ctc_dim ctc_conv_f32_blocks(ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_di
                                     ctc_conv_columns(kind, n, out), products);
 }
 
-/* Convolution with `ic` input and `oc` output channels a group; y [n, groups * oc, out]. bias
- * [groups * oc] may be null. */
-template <class Epilogue>
-CTC_DEVICE void ctc_conv_f32(const float *x, const float *w, const float *bias, float *y, ctc_dim n,
-                             ctc_dim groups, ctc_dim ic, ctc_dim oc, const ctc_dim *in,
-                             const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
-                             const ctc_dim *dilation, const ctc_dim *pad, Epilogue epilogue) {
+/* The kind * CTC_CONV_FORMS + the form of the products or of the direct convolution. */
+CTC_BOTH int ctc_conv_f32_form(ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc, const ctc_dim *in,
+                               const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
+                               const ctc_dim *pad) {
   const int kind = ctc_conv_kind(n, groups, ic, oc, in, out, kernel, stride, pad);
-  if (kind == CTC_CONV_DIRECT) {
-    ctc_conv_direct_any(x, w, bias, y, n, groups, ic, oc, in, out, kernel, stride, dilation, pad,
-                        epilogue);
-    return;
-  }
+  const int channels = ctc_direct_channels(oc);
+  const int form = kind == CTC_CONV_DIRECT
+                       ? ctc_direct_form(channels,
+                                         ctc_direct_pixels(n, groups, oc / channels, out))
+                       : ctc_conv_form(kind, oc, ctc_conv_columns(kind, n, out),
+                                       ctc_conv_products(kind, n, groups));
+  return kind * CTC_CONV_FORMS + form;
+}
+
+/* A block of a convolution that is done as products, of the kind `kind` and in the form `form`. */
+template <int KIND, int FORM, class Epilogue>
+CTC_DEVICE void ctc_conv_products_any(int kind, int form, const float *x, const float *w,
+                                      const float *bias, float *y, ctc_dim n, ctc_dim groups,
+                                      ctc_dim ic, ctc_dim oc, const ctc_dim *in, const ctc_dim *out,
+                                      const ctc_dim *kernel, const ctc_dim *stride,
+                                      const ctc_dim *dilation, const ctc_dim *pad,
+                                      const Epilogue &epilogue) {
   __shared__ float4 pool[CTC_TILE_SHARED / 4];
   float *shared = (float *)pool;
   const ctc_dim size = ctc_volume(out), depth = ic * ctc_volume(kernel);
@@ -301,7 +316,6 @@ CTC_DEVICE void ctc_conv_f32(const float *x, const float *w, const float *bias, 
   const ctc_dim blocks = ctc_conv_blocks(kind, oc, depth, columns, products);
   const ctc_dim product = (ctc_dim)blockIdx.x / blocks, block = (ctc_dim)blockIdx.x % blocks;
   const ctc_dim group = product % groups, in_image = groups * ic * ctc_volume(in);
-  const int form = ctc_conv_form(kind, oc, columns, products);
   x += product * ic * ctc_volume(in); /* of the first image, or the one at hand */
   w += group * oc * depth;
   /* Results of row o (a channel) and column j. */
@@ -328,12 +342,12 @@ CTC_DEVICE void ctc_conv_f32(const float *x, const float *w, const float *bias, 
   };
   const ctc_dim next = kind == CTC_CONV_WHOLE ? in_image : 1; /* from column to column of x */
   const ctc_dim below = kind == CTC_CONV_WHOLE ? 1 : size;
-  if (form == CTC_FEW_ROWS) {
+  CTC_IF_FORM(FORM, form, CTC_FEW_ROWS) {
     ctc_few_product(w, oc, depth, 1, x, columns, next, below, depth, products, block, shared,
                     [&](ctc_dim o, ctc_dim j, float value) { store(o, j, &value, 1); });
     return;
   }
-  if (form == CTC_FEW_COLUMNS) {
+  CTC_IF_FORM(FORM, form, CTC_FEW_COLUMNS) {
     ctc_few_product(x, columns, next, below, w, oc, depth, 1, depth, products, block, shared,
                     [&](ctc_dim j, ctc_dim o, float value) { store(o, j, &value, 1); });
     return;
@@ -345,15 +359,37 @@ CTC_DEVICE void ctc_conv_f32(const float *x, const float *w, const float *bias, 
     store(row + i, column + j, v, count);
   };
   const ctc_matrix left(w + row * depth, oc - row, depth, 1);
-  if (kind == CTC_CONV_GATHER) {
+  CTC_IF_FORM(KIND, kind, CTC_CONV_GATHER) {
     const ctc_dim first[3] = {-pad[0], -pad[1], -pad[2]};
     const ctc_pixels right(x, in_image, n, in, out, kernel, stride, first, dilation,
                            column + (int)threadIdx.x % wide);
-    ctc_tile_any(form, left, right, depth, shared, put);
-  } else {
-    const ctc_matrix right(x + column * next, columns - column, next, below);
-    ctc_tile_any(form, left, right, depth, shared, put);
+    ctc_tile_any<FORM>(form, left, right, depth, shared, put);
   }
+  if constexpr (KIND != CTC_CONV_GATHER)
+    if (kind != CTC_CONV_GATHER) {
+      const ctc_matrix right(x + column * next, columns - column, next, below);
+      ctc_tile_any<FORM>(form, left, right, depth, shared, put);
+    }
+}
+
+/* Convolution with `ic` input and `oc` output channels a group; y [n, groups * oc, out]. bias
+ * [groups * oc] may be null. */
+template <int FORM, class Epilogue>
+CTC_DEVICE void ctc_conv_f32(const float *x, const float *w, const float *bias, float *y, ctc_dim n,
+                             ctc_dim groups, ctc_dim ic, ctc_dim oc, const ctc_dim *in,
+                             const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
+                             const ctc_dim *dilation, const ctc_dim *pad, Epilogue epilogue) {
+  constexpr int KIND = FORM == CTC_ANY_FORM ? CTC_ANY_FORM : FORM / CTC_CONV_FORMS;
+  constexpr int PART = FORM == CTC_ANY_FORM ? CTC_ANY_FORM : FORM % CTC_CONV_FORMS;
+  const int any = ctc_conv_f32_form(n, groups, ic, oc, in, out, kernel, stride, pad);
+  const int kind = any / CTC_CONV_FORMS, form = any % CTC_CONV_FORMS;
+  CTC_IF_FORM(KIND, kind, CTC_CONV_DIRECT)
+  ctc_conv_direct_any<PART>(form, x, w, bias, y, n, groups, ic, oc, in, out, kernel, stride,
+                            dilation, pad, epilogue);
+  if constexpr (KIND != CTC_CONV_DIRECT)
+    if (kind != CTC_CONV_DIRECT)
+      ctc_conv_products_any<KIND, PART>(kind, form, x, w, bias, y, n, groups, ic, oc, in, out,
+                                        kernel, stride, dilation, pad, epilogue);
 }
 
 static ctc_dim ctc_conv_f64_blocks(ctc_dim n, ctc_dim groups, ctc_dim oc, const ctc_dim *out) {
@@ -430,24 +466,40 @@ CTC_BOTH ctc_dim ctc_phase_columns(ctc_dim n, const ctc_dim *out, const ctc_dim 
   return n;
 }
 
+/* The form of the products of the phases. */
+CTC_BOTH int ctc_phases_form(ctc_dim n, ctc_dim groups, ctc_dim oc, const ctc_dim *out,
+                             const ctc_dim *stride) {
+  return ctc_tile_form(oc, ctc_phase_columns(n, out, stride), groups * ctc_volume(stride));
+}
+
+/* A thread per result: what no tile has as its form. */
+enum { CTC_CONV_SCATTERED = CTC_TILE_16 + 1 };
+
+/* CTC_CONV_SCATTERED, or the form of the products. */
+CTC_BOTH int ctc_conv_transpose_f32_form(ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
+                                         const ctc_dim *out, const ctc_dim *stride) {
+  return ctc_conv_has_phases(ic, oc) ? ctc_phases_form(n, groups, oc, out, stride)
+                                     : (int)CTC_CONV_SCATTERED;
+}
+
 static ctc_dim ctc_conv_transpose_f32_blocks(ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
                                              const ctc_dim *out, const ctc_dim *stride) {
   const ctc_dim columns = ctc_phase_columns(n, out, stride), products = groups * ctc_volume(stride);
-  const int form = ctc_tile_form(oc, columns, products);
+  const int form = ctc_phases_form(n, groups, oc, out, stride);
   if (!ctc_conv_has_phases(ic, oc)) return (ctc_conv_results(n, groups, oc, out) + 255) / 256;
   return ctc_tiles(oc, columns, products, ctc_tile_rows(form), ctc_tile_columns(form));
 }
 
 /* The tile of a block of a transposed convolution. */
-template <class Epilogue>
+template <int FORM, class Epilogue>
 CTC_DEVICE void
 ctc_conv_transpose_tile(const float *x, const float *w, const float *bias, float *y, ctc_dim n,
                         ctc_dim groups, ctc_dim ic, ctc_dim oc, const ctc_dim *in,
                         const ctc_dim *out, const ctc_dim *kernel, const ctc_dim *stride,
                         const ctc_dim *dilation, const ctc_dim *pad, const Epilogue &epilogue) {
   __shared__ float4 pool[CTC_TILE_SHARED / 4];
-  const ctc_dim products = groups * ctc_volume(stride), most = ctc_phase_columns(n, out, stride);
-  const int form = ctc_tile_form(oc, most, products);
+  const ctc_dim most = ctc_phase_columns(n, out, stride);
+  const int form = ctc_phases_form(n, groups, oc, out, stride);
   const int high = ctc_tile_rows(form), wide = ctc_tile_columns(form);
   const ctc_dim across = (most + wide - 1) / wide, blocks = (oc + high - 1) / high * across;
   const ctc_dim product = (ctc_dim)blockIdx.x / blocks, block = (ctc_dim)blockIdx.x % blocks;
@@ -474,7 +526,7 @@ ctc_conv_transpose_tile(const float *x, const float *w, const float *bias, float
   if (column >= columns) return;
   const ctc_pixels right(x + group * ic * ctc_volume(in), groups * ic * ctc_volume(in), n, in,
                          positions, taps, one, first, next, column + (int)threadIdx.x % wide);
-  ctc_tile_any(form, left, right, depth, (float *)pool,
+  ctc_tile_any<FORM>(form, left, right, depth, (float *)pool,
                [&](int i, int j, const float *v, int count) {
 #pragma unroll
                  for (int q = 0; q < 4; q++) {
@@ -494,17 +546,18 @@ ctc_conv_transpose_tile(const float *x, const float *w, const float *bias, float
 
 /* Transposed convolution with `ic` input and `oc` output channels a group; w [groups * ic, oc,
  * kernel], y [n, groups * oc, out]. */
-template <class Epilogue>
+template <int FORM, class Epilogue>
 CTC_DEVICE void ctc_conv_transpose_f32(const float *x, const float *w, const float *bias, float *y,
                                        ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc,
                                        const ctc_dim *in, const ctc_dim *out, const ctc_dim *kernel,
                                        const ctc_dim *stride, const ctc_dim *dilation,
                                        const ctc_dim *pad, Epilogue epilogue) {
-  if (ctc_conv_has_phases(ic, oc)) {
-    ctc_conv_transpose_tile(x, w, bias, y, n, groups, ic, oc, in, out, kernel, stride, dilation,
-                            pad, epilogue);
-    return;
-  }
+  if constexpr (FORM != CTC_CONV_SCATTERED)
+    if (ctc_conv_has_phases(ic, oc)) {
+      ctc_conv_transpose_tile<FORM>(x, w, bias, y, n, groups, ic, oc, in, out, kernel, stride,
+                                    dilation, pad, epilogue);
+      return;
+    }
   const ctc_dim unit = (ctc_dim)blockIdx.x * 256 + (ctc_dim)threadIdx.x;
   if (unit >= ctc_conv_results(n, groups, oc, out)) return;
   const float sum = ctc_conv_transpose_sum(x, w, bias, unit, groups, ic, oc, in, out, kernel,

@@ -149,7 +149,7 @@ CTC_BOTH int ctc_tile_columns(int form) {
 
 /* The time that a tile keeps a multiprocessor busy, as a multiple of what the arithmetic of
  * one result takes: results of a tile, more for small ones, whose operands are read more often. */
-CTC_BOTH ctc_dim ctc_tile_cost(int form) {
+CTC_BOTH int ctc_tile_cost(int form) {
   return form == CTC_TILE_128     ? 19700
          : form == CTC_TILE_64    ? 5530
          : form == CTC_TILE_32    ? 1740
@@ -160,10 +160,11 @@ CTC_BOTH ctc_dim ctc_tile_cost(int form) {
 /* The form whose tiles take the least time together. */
 CTC_BOTH int ctc_tile_form(ctc_dim m, ctc_dim n, ctc_dim batch) {
   int best = CTC_TILE_128;
-  ctc_dim least = 0;
+  int64_t least = 0;
   for (int form = CTC_TILE_128; form <= CTC_TILE_16; form++) {
     const ctc_dim tiles = ctc_tiles(m, n, batch, ctc_tile_rows(form), ctc_tile_columns(form));
-    const ctc_dim time = (tiles + CTC_PROCESSORS - 1) / CTC_PROCESSORS * ctc_tile_cost(form);
+    const int64_t rounds = (tiles + CTC_PROCESSORS - 1) / CTC_PROCESSORS;
+    const int64_t time = rounds * ctc_tile_cost(form);
     if (form == CTC_TILE_128 || time < least) best = form, least = time;
   }
   return best;
@@ -411,33 +412,33 @@ CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim ch
   }
 }
 
-/* A tile in the form `form`. */
-template <class Left, class Right, class Store>
+/* A tile in the form `form`: see CTC_IF_FORM. */
+template <int FORM, class Left, class Right, class Store>
 CTC_DEVICE void ctc_tile_any(int form, const Left &left, const Right &right, ctc_dim depth,
                              float *shared, const Store &store) {
 #if CTC_MATRIX_CORES
-  const int deep = 64 * CTC_PACKED;
-  if (form == CTC_TILE_128)
-    ctc_cores_product<128, 128, 64, 32, 16, 1>(left, right, depth, shared, store);
-  else if (form == CTC_TILE_64)
-    ctc_cores_product<64, 64, 32, 32, 32, 2>(left, right, depth, shared, store);
-  else if (form == CTC_TILE_32)
-    ctc_cores_product<32, 32, 16, 32, 64, 4>(left, right, depth, shared, store);
-  else if (form == CTC_TILE_16X32)
-    ctc_cores_product<16, 32, 16, 32, deep, 8>(left, right, depth, shared, store);
-  else
-    ctc_cores_product<16, 16, 16, 16, deep, 8>(left, right, depth, shared, store);
+  constexpr int deep = 64 * CTC_PACKED;
+  CTC_IF_FORM(FORM, form, CTC_TILE_128)
+  ctc_cores_product<128, 128, 64, 32, 16, 1>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_64)
+  ctc_cores_product<64, 64, 32, 32, 32, 2>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_32)
+  ctc_cores_product<32, 32, 16, 32, 64, 4>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_16X32)
+  ctc_cores_product<16, 32, 16, 32, deep, 8>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_16)
+  ctc_cores_product<16, 16, 16, 16, deep, 8>(left, right, depth, shared, store);
 #else
-  if (form == CTC_TILE_128)
-    ctc_tile_product<128, 128, 8, 8, 8, 1>(left, right, depth, shared, store);
-  else if (form == CTC_TILE_64)
-    ctc_tile_product<64, 64, 8, 4, 16, 2>(left, right, depth, shared, store);
-  else if (form == CTC_TILE_32)
-    ctc_tile_product<32, 32, 4, 4, 32, 4>(left, right, depth, shared, store);
-  else if (form == CTC_TILE_16X32)
-    ctc_tile_product<16, 32, 4, 4, 64, 8>(left, right, depth, shared, store);
-  else
-    ctc_tile_product<16, 16, 2, 4, 64, 8>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_128)
+  ctc_tile_product<128, 128, 8, 8, 8, 1>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_64)
+  ctc_tile_product<64, 64, 8, 4, 16, 2>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_32)
+  ctc_tile_product<32, 32, 4, 4, 32, 4>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_16X32)
+  ctc_tile_product<16, 32, 4, 4, 64, 8>(left, right, depth, shared, store);
+  CTC_IF_FORM(FORM, form, CTC_TILE_16)
+  ctc_tile_product<16, 16, 2, 4, 64, 8>(left, right, depth, shared, store);
 #endif
 }
 
@@ -569,10 +570,15 @@ static ctc_dim ctc_product_f32_blocks(ctc_dim m, ctc_dim n, ctc_dim k, ctc_dim a
   return outer * inner * ctc_product_blocks(m, n, k, a_col, b_row, outer * inner);
 }
 
+/* The form of these products: CTC_TILE_128 …. */
+CTC_BOTH int ctc_product_f32_form(ctc_dim m, ctc_dim n, ctc_dim outer, ctc_dim inner) {
+  return ctc_product_form(m, n, outer * inner);
+}
+
 /* Y[m x n] = A[m x k] * B[k x n] for each of outer * inner products: matrix (o, i) of A begins at o
  * * a_outer + i * a_inner and has element (r, l) at r * a_row + l * a_col; B and Y likewise, the
  * rows of Y are contiguous. */
-template <class Epilogue>
+template <int FORM, class Epilogue>
 CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_dim m, ctc_dim n,
                                 ctc_dim k, ctc_dim a_row, ctc_dim a_col, ctc_dim b_row,
                                 ctc_dim b_col, ctc_dim y_row, ctc_dim outer, ctc_dim inner,
@@ -583,11 +589,11 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
   const ctc_dim batch = outer * inner, blocks = ctc_product_blocks(m, n, k, a_col, b_row, batch);
   const ctc_dim product = (ctc_dim)blockIdx.x / blocks, block = (ctc_dim)blockIdx.x % blocks;
   const ctc_dim o = product / inner, in = product % inner;
-  const int form = ctc_product_form(m, n, batch);
+  const int form = ctc_product_f32_form(m, n, outer, inner);
   a += o * a_outer + in * a_inner;
   b += o * b_outer + in * b_inner;
   const ctc_dim to = o * y_outer + in * y_inner;
-  if (form == CTC_FEW_ROWS) {
+  CTC_IF_FORM(FORM, form, CTC_FEW_ROWS) {
     ctc_few_product(a, m, a_row, a_col, b, n, b_col, b_row, k, batch, block, shared,
                     [&](ctc_dim i, ctc_dim j, float value) {
                       const ctc_dim at = to + i * y_row + j;
@@ -595,7 +601,7 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
                     });
     return;
   }
-  if (form == CTC_FEW_COLUMNS) {
+  CTC_IF_FORM(FORM, form, CTC_FEW_COLUMNS) {
     ctc_few_product(b, n, b_col, b_row, a, m, a_row, a_col, k, batch, block, shared,
                     [&](ctc_dim j, ctc_dim i, float value) {
                       const ctc_dim at = to + i * y_row + j;
@@ -607,7 +613,7 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
   const ctc_dim across = (n + wide - 1) / wide;
   const ctc_dim row = block / across * high, column = block % across * wide;
   const int vector = y_row % 4 == 0 && ctc_is_aligned(y + to);
-  ctc_tile_any(form, ctc_matrix(a + row * a_row, m - row, a_row, a_col),
+  ctc_tile_any<FORM>(form, ctc_matrix(a + row * a_row, m - row, a_row, a_col),
                ctc_matrix(b + column * b_col, n - column, b_col, b_row), k, shared,
                [&](int i, int j, const float *v, int count) {
                  const ctc_dim at = to + (row + i) * y_row + column + j;

@@ -44,20 +44,22 @@ static void add_parameters(const Task *task, Str *out) {
     str_addf(out, "%sconst ctc_dim n%zu", comma, i);
 }
 
-const char *cuda_function(Task *task, const char *stem, const char *threads, const char *body) {
+const char *cuda_function(Task *task, const char *stem, const char *threads, int blocks,
+                          const char *body) {
   Emitter *e = task->e;
   CudaEmitter *cuda = e->cuda;
   Str rest = str_in(e->arena);
   bool made;
+  const char *bounds = blocks ? arena_printf(e->arena, "%s, %d", threads, blocks) : threads;
   str_add(&rest, "(");
   add_parameters(task, &rest);
   str_addf(&rest, ") {\n%s}\n\n", body);
   const char *name =
-      shared_name(e, stem, arena_printf(e->arena, "%s %s", threads, str_text(&rest)), &made);
+      shared_name(e, stem, arena_printf(e->arena, "%s %s", bounds, str_text(&rest)), &made);
   if (!made) return name;
   DeviceFunction function = {name, threads};
   vec_push(e->arena, &cuda->functions, function);
-  str_addf(&cuda->text, "extern \"C\" __global__ void __launch_bounds__(%s) %s%s", threads, name,
+  str_addf(&cuda->text, "extern \"C\" __global__ void __launch_bounds__(%s) %s%s", bounds, name,
            str_text(&rest));
   return name;
 }

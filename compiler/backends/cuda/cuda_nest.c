@@ -23,7 +23,7 @@ void cuda_print_nest(Emitter *e, Str *out, const Step *step, int depth) {
   add_indices(&t, &body, nest);
   emit_nest_element(&t, &body, nest, 1);
   const char *name = cuda_function(&t, emit_nest_stem(e, nest),
-                                   arena_printf(e->arena, "%d", NEST_THREADS), str_text(&body));
+                                   arena_printf(e->arena, "%d", NEST_THREADS), 0, str_text(&body));
   cuda_to_host(e);
   Dim blocks = dim_ceildiv(e->c->dims, count, dim_const(e->c->dims, NEST_THREADS));
   cuda_launch(&t, out, name, emit_dim(e, blocks), depth);

@@ -4,7 +4,13 @@
 
 #include <inttypes.h>
 
-enum { UNIT_THREADS = 64, CONSTANT_ALIGNMENT = 256 };
+enum {
+  UNIT_THREADS = 64,
+  CONSTANT_ALIGNMENT = 256,
+  /* Kernels with forms keep many numbers in registers: room for two blocks of them is enough, and
+   * the compiler of the GPU would rather store some in memory than leave none for a third. */
+  FORM_BLOCKS = 2
+};
 
 /* --- where --- */
 
@@ -101,8 +107,16 @@ void cuda_launch(Task *t, Str *out, const char *function, const char *blocks, in
 
 /* --- kernels --- */
 
+static bool is_literal(const Arg *arg) {
+  bool literal = arg->kind != PARAM_DIM || dim_is_const(arg->dim);
+  for (int k = 0; arg->kind == PARAM_DIMS && k < arg->dim_count; k++)
+    literal = literal && dim_is_const(arg->dims[k]);
+  return literal;
+}
+
 static void add_array(Task *t, Str *body, const Arg *arg, size_t i) {
-  str_addf(body, "  const ctc_dim a%zu[%d] = {", i, arg->dim_count);
+  str_addf(body, "  %s ctc_dim a%zu[%d] = {", is_literal(arg) ? "constexpr" : "const", i,
+           arg->dim_count);
   for (int k = 0; k < arg->dim_count; k++)
     str_addf(body, "%s%s", k ? ", " : "", task_size(t, arg->dims[k]));
   str_add(body, "};\n");
@@ -132,6 +146,26 @@ static const char *device_argument(Task *t, const Step *step, size_t i, bool uni
   return NULL;
 }
 
+/* "<ctc_conv_f32_form(1, 64, a8)>": which of its forms the kernel has. Where a size is not known,
+ * it has all of them. */
+static const char *form_argument(Task *t, const Step *step) {
+  const DeviceKernel *device = step->kernel->device;
+  Str text = str_in(t->e->arena);
+  if (device->form < 0) return "";
+  str_addf(&text, "<%s_form(", step->kernel->name);
+  for (const int *at = device->form_arguments; *at >= 0; at++) {
+    if (!is_literal(&step->args.items[*at])) {
+      emit_need_name(t->e, "CTC_ANY_FORM");
+      return "<CTC_ANY_FORM>";
+    }
+    str_addf(&text, "%s%s", at == device->form_arguments ? "" : ", ",
+             device_argument(t, step, (size_t)*at, false));
+  }
+  emit_need_chunk(t->e, device->form);
+  str_add(&text, ")>");
+  return str_text(&text);
+}
+
 /* The call in the kernel, with what has to stand before it. */
 static void add_call(Task *t, Str *body, const Step *step, bool units) {
   Str call = str_in(t->e->arena);
@@ -147,7 +181,8 @@ static void add_call(Task *t, Str *body, const Step *step, bool units) {
     str_addf(&call, ", p%zu", t->pointers.count - 1);
     t->e->cuda->statuses = true;
   }
-  str_addf(body, "  %s(%s);\n", step->kernel->name, str_text(&call));
+  str_addf(body, "  %s%s(%s);\n", step->kernel->name, units ? "" : form_argument(t, step),
+           str_text(&call));
 }
 
 /* ctc_conv_f32_blocks(…) with the sizes that it takes. */
@@ -187,7 +222,7 @@ static void print_device_kernel(Emitter *e, Str *out, const Step *step, int dept
   emit_need_chunk(e, device->threads);
   add_call(&t, &body, step, false);
   const char *name = cuda_function(&t, kernel_short_name(step->kernel), threads_of(e, step->kernel),
-                                   str_text(&body));
+                                   device->form < 0 ? 0 : FORM_BLOCKS, str_text(&body));
   cuda_to_host(e);
   emit_need_chunk(e, device->threads);
   bool arrays = blocks_take_arrays(step);
@@ -214,7 +249,7 @@ static void print_units(Emitter *e, Str *out, const Step *step, int depth) {
   str_addf(&body, "  if (unit >= %s) return;\n", task_size(&t, step->units));
   add_call(&t, &body, step, true);
   const char *name = cuda_function(&t, kernel_short_name(step->kernel),
-                                   arena_printf(e->arena, "%d", UNIT_THREADS), str_text(&body));
+                                   arena_printf(e->arena, "%d", UNIT_THREADS), 0, str_text(&body));
   cuda_to_host(e);
   Dim blocks = dim_ceildiv(e->c->dims, step->units, dim_const(e->c->dims, UNIT_THREADS));
   cuda_launch(&t, out, name, emit_dim(e, blocks), depth);
