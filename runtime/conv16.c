@@ -25,6 +25,10 @@
 /* Pixels whose sums stay in the cache while all weights pass once. */
 #define CTC_CONV_FEW 256
 
+/* Weights of more floats than this are fetched ahead for a lone pixel: from a cache the hardware
+ * brings them faster by itself. */
+#define CTC_CONV_CACHED 2097152
+
 /* f(0) … f(13): once a pixel of the largest tile. */
 #define CTC_CONV_PIXELS(f)                                                                        \
   f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13)
@@ -249,6 +253,90 @@ static inline CTC_INLINE void ctc_conv_parts(ctc_conv_walk *walk, const float *x
   } while (walk->first < walk->outer);
 }
 
+#define CTC_CONV_EIGHT(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7)
+
+/* Sum i of a pixel belongs to vector i % vectors and takes every depth-th step of a run. */
+#define CTC_CONV_PIXEL_BEGIN(i) ctc_v p##i = ctc_v_set(0);
+
+#define CTC_CONV_PIXEL_ADD(i)                                                                     \
+  {                                                                                               \
+    const ctc_dim c = (i) % vectors * CTC_LANES;                                                  \
+    const float *at_w = w + ((i) / vectors * 16 + c / 16 * w_block + c % 16);                     \
+    if (fetch && (i) * CTC_LANES % 16 == 0) CTC_PREFETCH(at_w + CTC_CONV_AHEAD);                  \
+    p##i += ctc_v_load(at_w) * from[(i) / vectors];                                               \
+  }
+
+#define CTC_CONV_PIXEL_LAST(i) if (left > (i) / vectors) CTC_CONV_PIXEL_ADD(i)
+
+#define CTC_CONV_PIXEL_JOIN(i)                                                                    \
+  if ((i) < vectors) {                                                                            \
+    float *sum = sums + (i) * CTC_LANES;                                                          \
+    ctc_v_store(sum, done > 0 ? ctc_v_load(sum) + p##i : p##i);                                   \
+  }
+
+/* Whether the taps of a pixel are one run: the blocks of input channels follow each other. */
+static inline CTC_INLINE int ctc_conv_is_run(const ctc_conv_walk *walk) {
+  return walk->kh == 1 && walk->kw == 1 && walk->x_outer == walk->inner;
+}
+
+/* The sums of one pixel for `vectors` (a literal: 1, 2, 4 or 8) vectors of output channels. A lone
+ * pixel has too few of them to keep the arithmetic units busy, so each is made of 8 / vectors, some
+ * steps of a run of inputs side by side. Weights that no cache holds are fetched ahead (`fetch`). */
+static inline CTC_INLINE void ctc_conv_pixel_sums(const ctc_conv_walk *walk, const float *x,
+                                                  const float *w, ctc_dim w_block, float *sums,
+                                                  int vectors, int fetch) {
+  const int depth = 8 / vectors, run = ctc_conv_is_run(walk);
+  const ctc_dim part = ctc_conv_part(walk) * depth;
+  for (ctc_dim done = 0; done < walk->outer; done += part) {
+    const ctc_dim end = walk->outer - done < part ? walk->outer : done + part;
+    const ctc_dim blocks = run ? end - done : 1;
+    CTC_CONV_EIGHT(CTC_CONV_PIXEL_BEGIN)
+    for (ctc_dim outer = done; outer < end; outer += blocks) {
+      const ctc_dim padding = outer + blocks < walk->outer ? 0 : walk->inner - walk->inner_last;
+      for (ctc_dim kh = 0; kh < walk->kh; kh++) {
+        for (ctc_dim kw = 0; kw < walk->kw; kw++, w += padding * 16) {
+          const float *from = x + (outer * walk->x_outer + kh * walk->x_kh + kw * walk->x_kw);
+          ctc_dim left = blocks * walk->inner - padding;
+          const float *end_w = w + left * 16;
+          for (ctc_dim i = left / depth; i > 0; i--, from += depth, w += depth * 16) {
+            CTC_CONV_EIGHT(CTC_CONV_PIXEL_ADD)
+          }
+          left %= depth;
+          CTC_CONV_EIGHT(CTC_CONV_PIXEL_LAST)
+          w = end_w;
+        }
+      }
+    }
+    if (vectors <= 4) p0 += p4, p1 += p5, p2 += p6, p3 += p7;
+    if (vectors <= 2) p0 += p2, p1 += p3;
+    if (vectors <= 1) p0 += p1;
+    CTC_CONV_EIGHT(CTC_CONV_PIXEL_JOIN)
+  }
+}
+
+/* One pixel, times up to 32 output channels: of the vectors of their blocks those are computed that
+ * are not all padding. */
+static inline CTC_INLINE void ctc_conv_pixel(const ctc_conv_walk *walk, const float *x,
+                                             const float *w, ctc_dim at, ctc_dim channel,
+                                             ctc_dim w_block, ctc_dim y_block) {
+  const ctc_dim channels = walk->channels - channel;
+  const int fetch = w_block * walk->channels > 16 * CTC_CONV_CACHED;
+  float sums[32] = {0};
+  if (channels <= CTC_LANES)
+    ctc_conv_pixel_sums(walk, x, w, w_block, sums, 1, fetch);
+  else if (CTC_LANES == 16 || channels <= 2 * CTC_LANES)
+    ctc_conv_pixel_sums(walk, x, w, w_block, sums, 2, fetch);
+  else if (CTC_LANES == 8 || channels <= 4 * CTC_LANES)
+    ctc_conv_pixel_sums(walk, x, w, w_block, sums, 4, fetch);
+  else
+    ctc_conv_pixel_sums(walk, x, w, w_block, sums, 8, fetch);
+  for (int c = 0; c < 32 && c / 16 * 16 < channels; c += CTC_LANES) {
+    const ctc_dim to = at + c / 16 * y_block + c % 16;
+    ctc_conv_put(walk, ctc_v_load(sums + c), to, channel + c);
+    if (walk->epilogue_row) ctc_conv_finish(walk, to, channel + c, 1, 1);
+  }
+}
+
 /* As ctc_conv_area, for up to 32 output channels from `channel` on; y_block and w_block are the
  * steps from 16 channels to the next 16. Rows that follow each other without a gap are one. */
 static inline CTC_INLINE void ctc_conv_channels(ctc_conv_walk *walk, const float *x, const float *w,
@@ -259,6 +347,10 @@ static inline CTC_INLINE void ctc_conv_channels(ctc_conv_walk *walk, const float
   if (whole) {
     columns *= rows;
     rows = 1;
+  }
+  if (CTC_LANES > 1 && rows * columns == 1 && (walk->inner == 16 || ctc_conv_is_run(walk))) {
+    ctc_conv_pixel(walk, x, w, at, channel, w_block, y_block);
+    return;
   }
   walk->next = w_block < CTC_CONV_EARLY ? 2 * w_block : 0;
   walk->w_vector = CTC_LANES == 16 ? w_block : CTC_LANES;

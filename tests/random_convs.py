@@ -242,16 +242,23 @@ class Generator(random_graphs.Generator):
         more = {"count_include_pad": self.below(2)} if op == "AveragePool" else {}
         self.add(op, [x.name], [*x.dims[:2], *spatial], kernel_shape=kernel, strides=stride, pads=pads, **more)
 
+    def mix(self, x, out):
+        """A 1x1 convolution with bias."""
+        weights = self.numbers(out, x.sizes[1], 1, 1, scale=1 / np.sqrt(x.sizes[1]))
+        return self.add("Conv", [x.name, weights, self.numbers(out)], [x.dims[0], (out, None), *x.dims[2:]])
+
     def gate(self):
-        """Squeeze and excitation: x * sigmoid(conv(mean(x)))."""
+        """Squeeze and excitation: x * sigmoid(conv(relu(conv(mean(x))))), or with one convolution; on one pixel."""
         x = self.images()
         if not x:
             return
         c, one = x.dims[1], (1, None)
         small = [x.dims[0], c, one, one]
         pooled = self.add(self.pick(["GlobalAveragePool", "GlobalMaxPool"]), [x.name], small)
-        weights = self.numbers(c[0], c[0], 1, 1, scale=1 / np.sqrt(c[0]))
-        mixed = self.add("Conv", [pooled.name, weights, self.numbers(c[0])], small)
+        if self.below(2):
+            pooled = self.mix(pooled, self.pick(CHANNELS))
+            pooled = self.add("Relu", [pooled.name], pooled.dims)
+        mixed = self.mix(pooled, c[0])
         gate = self.add("Sigmoid", [mixed.name], small)
         self.add("Mul", [x.name, gate.name], x.dims)
 

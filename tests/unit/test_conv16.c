@@ -105,26 +105,41 @@ static void run_direct(const Conv *c, const Blocked *x, const float *packed, con
                  x->row, y->image, y->plane, y->row, first, last);
 }
 
+static void check_direct(const Conv *c, ctc_dim oh, ctc_dim ow, bool by_rows) {
+  ctc_dim rows = from_to(1, oh);
+  Blocked x = input_for(c, oh, ow);
+  Blocked y = blocked(x.n, c->groups * c->out, oh, ow, from_to(0, 1), from_to(0, 1));
+  Extra e = extra_for(&y);
+  float *weights = weights_of(c), *packed = numbers(weight_blocks(c));
+  ctc_pack_conv16_f32(weights, packed, c->groups, c->out, c->in, c->kh * c->kw, c->joined);
+  ctc_dim units = x.n * pairs_of(c) * ((oh + rows - 1) / rows), cut = from_to(0, units);
+  run_direct(c, &x, packed, &y, &e, by_rows, rows, cut, units);
+  run_direct(c, &x, packed, &y, &e, by_rows, rows, 0, cut);
+  check_results(c, &x, weights, &y, &e);
+  release(&x, &y, &e, weights, packed);
+}
+
 static void test_direct(void **state) {
   (void)state;
   for (int round = 0; round < ROUNDS; round++) {
     Conv c = random_conv(false);
-    ctc_dim oh = from_to(1, 9), ow = from_to(1, 40), rows = from_to(1, oh);
-    Blocked x = input_for(&c, oh, ow);
-    Blocked y = blocked(x.n, c.groups * c.out, oh, ow, from_to(0, 1), from_to(0, 1));
-    Extra e = extra_for(&y);
-    float *weights = weights_of(&c), *packed = numbers(weight_blocks(&c));
-    ctc_pack_conv16_f32(weights, packed, c.groups, c.out, c.in, c.kh * c.kw, c.joined);
-    ctc_dim units = x.n * pairs_of(&c) * ((oh + rows - 1) / rows), cut = from_to(0, units);
-    run_direct(&c, &x, packed, &y, &e, round % 3 == 0, rows, cut, units);
-    run_direct(&c, &x, packed, &y, &e, round % 3 == 0, rows, 0, cut);
-    check_results(&c, &x, weights, &y, &e);
-    release(&x, &y, &e, weights, packed);
+    ctc_dim oh = from_to(1, 9), ow = from_to(1, 40);
+    check_direct(&c, oh, ow, round % 3 == 0);
+  }
+}
+
+/* One pixel, in some rounds of so many channels that the sums are set aside. */
+static void test_lone_pixel(void **state) {
+  (void)state;
+  for (int round = 0; round < ROUNDS; round++) {
+    Conv c = random_conv(false);
+    if (round % 4 == 0 && c.groups == 1) c.in = from_to(500, 2500), c.out = from_to(1, 40);
+    check_direct(&c, 1, 1, round % 3 == 0);
   }
 }
 
 /* 3x3 on 40 channels to 48, sizes as literals: `h` x `w` outputs, of a vector's tile several rows,
- * one row, and a part of one. */
+ * one row, a part of one, and a lone pixel. */
 #define LITERAL(h, w)                                                                              \
   static void literal_##h##x##w(const Blocked *x, const float *packed, const Blocked *y,           \
                                 const Extra *e) {                                                  \
@@ -136,14 +151,16 @@ static void test_direct(void **state) {
 LITERAL(7, 7)
 LITERAL(3, 10)
 LITERAL(2, 29)
+LITERAL(1, 1)
 
 static void test_literal_sizes(void **state) {
   static const struct {
     ctc_dim h, w;
     void (*run)(const Blocked *x, const float *packed, const Blocked *y, const Extra *e);
-  } rows[] = {{7, 7, literal_7x7}, {3, 10, literal_3x10}, {2, 29, literal_2x29}};
+  } rows[] = {
+      {7, 7, literal_7x7}, {3, 10, literal_3x10}, {2, 29, literal_2x29}, {1, 1, literal_1x1}};
   (void)state;
-  for (int i = 0; i < 3; i++) {
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     Conv c = {false, 1, 1, 40, 48, 3, 3, 1, 1, 1, 1, 1, 1};
     Blocked x = random_blocked(1, c.in, rows[i].h, rows[i].w, HALO, HALO);
     Blocked y = blocked(1, c.out, rows[i].h, rows[i].w, 0, 0);
@@ -176,7 +193,8 @@ static void test_stem(void **state) {
   for (int round = 0; round < ROUNDS; round++) {
     Conv c = random_conv(false);
     c.groups = c.joined = 1, c.in = from_to(1, 6);
-    ctc_dim oh = from_to(1, 9), ow = from_to(1, 40), rows = from_to(1, oh);
+    bool lone = round % 4 == 0;
+    ctc_dim oh = lone ? 1 : from_to(1, 9), ow = lone ? 1 : from_to(1, 40), rows = from_to(1, oh);
     Blocked x = input_for(&c, oh, ow);
     Blocked y = blocked(x.n, c.out, oh, ow, from_to(0, 1), from_to(0, 1));
     Extra e = extra_for(&y);
@@ -230,9 +248,8 @@ static void test_transposed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_direct),
-      cmocka_unit_test(test_literal_sizes),
-      cmocka_unit_test(test_stem),
+      cmocka_unit_test(test_direct),        cmocka_unit_test(test_lone_pixel),
+      cmocka_unit_test(test_literal_sizes), cmocka_unit_test(test_stem),
       cmocka_unit_test(test_transposed),
   };
   if (!machine_has_them()) return 0;
