@@ -428,6 +428,11 @@ def report(args, suite, cases, skipped):
     return bad == 0
 
 
+def stand_in_settings(args, order=None):
+    """How the stand-in for a GPU runs kernels, see common.cuda_environment."""
+    return {"flags": "-O0"} | ({"order": order} if order else {}) | ({"sanitize": 1} if args.sanitize else {})
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -454,7 +459,7 @@ def parse_arguments():
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.ctc, args.build = args.ctc.resolve(), args.build.resolve()
-    args.settings = {"flags": "-O0"} | ({"order": args.order} if args.order else {}) | ({"sanitize": 1} if args.sanitize else {})
+    args.settings = stand_in_settings(args, args.order)
     return args
 
 

@@ -483,10 +483,12 @@ def main(generator=Generator, prefix="random", description=__doc__, count=200):
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--split", action="store_true", help="each step also in parts")
+    parser.add_argument("--cuda", action="store_true", help="emit CUDA and run it on the stand-in for a GPU")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / f"{prefix}-graphs")
     args = parser.parse_args()
+    args.settings = node_suite.stand_in_settings(args)
     args.ctc, args.build = args.ctc.resolve(), args.build.resolve()
     supported = set(
         subprocess.run([args.ctc, "ops"], capture_output=True, text=True, check=True).stdout.split()
