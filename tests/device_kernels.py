@@ -154,6 +154,24 @@ def check_selection(folder):
     agrees(graph, folder)
 
 
+def check_forms(folder):
+    """Products and convolutions in each of the forms that sizes choose: tiles from 128 x 128 to 16 x 16, few rows, few columns, without tiles."""
+    graph = Graph()
+    for m, n in ((2048, 2048), (700, 700), (512, 512), (160, 320), (20, 20), (3, 90), (90, 3)):
+        graph.add("MatMul", numbers(m, 3), numbers(3, n))
+    whole, points, gathered, few = ((30, 4, 5, 5), (24, 4, 1, 1), (24, 4, 3, 3), (2, 4, 3, 3))
+    for weights in (whole, points, gathered, few):
+        graph.add("Conv", numbers(2, 4, 5, 5), numbers(*weights), numbers(weights[0]))
+    for channels in (1, 2, 4):
+        for side in (6, 130):
+            graph.add("Conv", numbers(1, 3, side, side), numbers(3 * channels, 1, 3, 3), group=3)
+    for channels in (3, 9):
+        graph.add("ConvTranspose", numbers(1, channels, 6, 6), numbers(channels, channels, 3, 3), strides=[2, 2])
+    agrees(graph, folder)
+    text = (folder / "net.cu").read_text()
+    assert "ctc_product_f32<ctc_product_f32_form(" in text and "<CTC_ANY_FORM>" not in text, "all sizes are known, but not the forms"
+
+
 def check_moves(folder):
     """Blocks of all sizes, from single elements to rows of odd and of even numbers of bytes."""
     graph = Graph()

@@ -117,7 +117,7 @@ template <int QUERIES>
 CTC_DEVICE void ctc_attention_add_scores(const float *queries, const float *keys, float *score,
                                          ctc_dim depth) {
   const float *key = keys + threadIdx.x % 32 * CTC_ATTENTION_PITCH;
-#pragma unroll 2
+#pragma unroll(QUERIES < CTC_ATTENTION_TALL ? 2 : 1) /* two steps of a tall tile would spill */
   for (int d = 0; d < CTC_ATTENTION_CHUNK && d < depth; d += 4) {
     const float4 k = *(const float4 *)(key + d);
 #pragma unroll
