@@ -134,10 +134,10 @@ bench-kernels: all $(BENCH_STAMP) ## GFLOP/s and GB/s of the runtime's kernels b
 # What travels to a machine with a GPU (docs/gpu-machine.md). Machine code for it is made here if NVRTC is here.
 GPU_ARCH   ?= sm_90
 GPU_MODELS ?=
-NVRTC      ?= $(firstword $(wildcard /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib))
+GPU_NVRTC  ?= $(firstword $(wildcard /usr/local/cuda/lib64 $(BUILD)/nvrtc/nvidia/*/lib))
 GPU_PYTHON ?= python3
 gpu-folder: all deps ## build/gpu: what a machine with a GPU needs to test and measure (GPU_MODELS="lenet5 mlp" or files; all architectures)
-	LD_LIBRARY_PATH=$(NVRTC) $(PYTHON) bench/gpu_folder.py --ctc $(BUILD)/ctc --cc $(CC) --to $(BUILD)/gpu $(if $(NVRTC),--arch $(GPU_ARCH)) $(GPU_FLAGS) $(GPU_MODELS)
+	LD_LIBRARY_PATH=$(GPU_NVRTC) $(PYTHON) bench/gpu_folder.py --ctc $(BUILD)/ctc --cc $(CC) --to $(BUILD)/gpu $(if $(GPU_NVRTC),--arch $(GPU_ARCH)) $(GPU_FLAGS) $(GPU_MODELS)
 
 test-gpu: ## CUDA programs on the GPU of this machine, if there is one, against onnxruntime's outputs
 	@$(call on_gpu,test)
