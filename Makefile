@@ -81,7 +81,7 @@ VECTOR_avx512 := -mavx512f -mavx512dq -mfma
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda conformance zoo demo bench bench-accuracy bench-kernels lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
+.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda conformance zoo demo bench bench-accuracy bench-kernels gpu-folder test-gpu bench-gpu lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -130,6 +130,28 @@ bench-accuracy: all $(BENCH_STAMP) ## errors against a float64 run, beside onnxr
 bench-kernels: all $(BENCH_STAMP) ## GFLOP/s and GB/s of the runtime's kernels beside what the machine can do; matrix products beside OpenBLAS
 	$(BENCH_PYTHON) bench/kernels.py --ctc $(BUILD)/ctc --write $(BENCH_FLAGS)
 	$(BENCH_PYTHON) bench/products.py --ctc $(BUILD)/ctc --write
+
+# What travels to a machine with a GPU (docs/gpu-machine.md). Machine code for it is made here if NVRTC is here.
+GPU_ARCH   ?= sm_90
+GPU_MODELS ?=
+GPU_NVRTC  ?= $(firstword $(wildcard /usr/local/cuda/lib64 $(BUILD)/nvrtc/nvidia/*/lib))
+GPU_PYTHON ?= python3
+gpu-folder: all deps ## build/gpu: what a machine with a GPU needs to test and measure (GPU_MODELS="lenet5 mlp" or files; all architectures)
+	LD_LIBRARY_PATH=$(GPU_NVRTC) $(PYTHON) bench/gpu_folder.py --ctc $(BUILD)/ctc --cc $(CC) --to $(BUILD)/gpu $(if $(GPU_NVRTC),--arch $(GPU_ARCH)) $(GPU_FLAGS) $(GPU_MODELS)
+
+test-gpu: ## CUDA programs on the GPU of this machine, if there is one, against onnxruntime's outputs
+	@$(call on_gpu,test)
+
+bench-gpu: ## measure CUDA programs on the GPU of this machine, if there is one, beside PyTorch; writes docs/benchmarks-gpu.md
+	@$(call on_gpu,bench)
+	@$(call on_gpu,steps)
+	@! test -f $(BUILD)/gpu-results.json || python3 bench/gpu_report.py $(BUILD)/gpu-results.json
+
+# run.py says so where there is no GPU; status 3 is not a failure.
+on_gpu = $(GPU_PYTHON) bench/gpu/run.py device; found=$$?; if test $$found = 0; then \
+	  { test -f $(BUILD)/gpu/models.json || $(MAKE) --no-print-directory gpu-folder; } && \
+	  $(GPU_PYTHON) $(BUILD)/gpu/run.py $(1) --results $(BUILD)/gpu-results.json; \
+	else test $$found = 3; fi
 
 lint: $(BUILD)/ctc $(GEN)/runtime_all.c ## warnings of gcc and clang as errors, runtime as strict C99 and C++, format, layers, documents
 	@failed=0; for file in $(SOURCES) $(UNIT) $(wildcard tools/*.c); do \

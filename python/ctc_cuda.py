@@ -70,6 +70,20 @@ class Model(ctc_run.Model):
         """Of the caller's: none."""
         return 0
 
+    def bind(self, inputs, outputs, dims=(), stream=None):
+        """A function that runs the model on memory at these addresses, lists in the model's order, each on the host or on the device.
+
+        `dims` are those of solve_dims. With a stream (a CUstream) and all memory on the device it may return before the work is done.
+        """
+        fixed = (c_void_p * max(1, len(inputs)))(*inputs), (c_void_p * max(1, len(outputs)))(*outputs), ctc_run.c_dims(dims), stream
+
+        def run():
+            status = self._c.run(self._handle, *fixed)
+            if status:
+                raise ModelError(f"{self.name}: {self.message()}", status)
+
+        return run
+
     def _call(self, arrays, outputs, dims, workspace, pool):
         return self._c.run(self._handle, addresses(arrays), addresses(outputs), dims, None)
 

@@ -119,6 +119,18 @@ static int ctc_gpu_check(ctc_gpu *gpu, int error, const char *what) {
 
 /* --- steps --- */
 
+#ifdef CTC_PROFILE
+/* For measuring: told that launches of a kernel begin (1), of which it wants so many, and that they have ended (0). */
+int (*ctc_profile_hook)(const char *kernel, void *stream, int begins);
+#endif
+
+static int ctc_launch_once(ctc_gpu *gpu, int kernel, int64_t blocks, void **parameters) {
+  return ctc_gpu_check(gpu,
+                       gpu->cu.launch(gpu->functions[kernel], (unsigned)blocks, 1, 1,
+                                      gpu->kernels[kernel].threads, 1, 1, 0, gpu->stream, parameters, NULL),
+                       gpu->kernels[kernel].name);
+}
+
 static int ctc_launch(ctc_gpu *gpu, int kernel, int64_t blocks, const uint64_t *p, size_t pointers,
                       const int64_t *n, size_t sizes) {
   void *parameters[CTC_GPU_PARAMETERS];
@@ -126,10 +138,14 @@ static int ctc_launch(ctc_gpu *gpu, int kernel, int64_t blocks, const uint64_t *
   if (blocks > 2147483647) return ctc_gpu_fail(gpu, CTC_BAD_SHAPE, "too many blocks", gpu->kernels[kernel].name);
   for (size_t i = 0; i < pointers; i++) parameters[i] = (void *)(uintptr_t)&p[i];
   for (size_t i = 0; i < sizes; i++) parameters[pointers + i] = (void *)(uintptr_t)&n[i];
-  return ctc_gpu_check(gpu,
-                       gpu->cu.launch(gpu->functions[kernel], (unsigned)blocks, 1, 1,
-                                      gpu->kernels[kernel].threads, 1, 1, 0, gpu->stream, parameters, NULL),
-                       gpu->kernels[kernel].name);
+#ifdef CTC_PROFILE
+  if (ctc_profile_hook) {
+    for (int more = ctc_profile_hook(gpu->kernels[kernel].name, gpu->stream, 1); more > 0; more--)
+      CTC_TRY(ctc_launch_once(gpu, kernel, blocks, parameters));
+    (void)ctc_profile_hook(gpu->kernels[kernel].name, gpu->stream, 0);
+  }
+#endif
+  return ctc_launch_once(gpu, kernel, blocks, parameters);
 }
 
 static int ctc_upload(ctc_gpu *gpu, int64_t at, const void *data, int64_t bytes) {

@@ -246,7 +246,11 @@ static int $model_run_ports(ctc_gpu *gpu, void *const *pointers, int64_t *dims) 
   $model_port_bytes(dims, bytes);
   CTC_TRY(ctc_gpu_place(gpu, (uint64_t)$model_workspace_bytes(dims), pointers, bytes, $input_count, $port_count, port));
 //$ if capture
+#ifdef CTC_PROFILE
+  CTC_TRY((ctc_profile_hook ? $model_steps : $model_run_graph)(gpu, port, dims));
+#else
   CTC_TRY($model_run_graph(gpu, port, dims));
+#endif
 //$ else
   CTC_TRY($model_steps(gpu, port, dims));
 //$ end
