@@ -30,8 +30,8 @@ void cuda_to_device(Emitter *e);
 void cuda_to_host(Emitter *e);
 
 /* cuda_function.c: the name of a __global__ function with that body, made or found again. `threads`
- * is an expression for the host and the device; a multiprocessor has to have room for `blocks` of them, 0:
- * for as many as the compiler of the GPU likes. */
+ * is an expression for the host and the device; a multiprocessor has to have room for `blocks` of
+ * them, 0: for as many as the compiler of the GPU likes. */
 const char *cuda_function(Task *task, const char *stem, const char *threads, int blocks,
                           const char *body);
 /* A functor for an epilogue: "epilogue_3{p4, p5}". */
