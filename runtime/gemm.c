@@ -308,7 +308,6 @@ static inline CTC_INLINE void ctc_gemv_panel(ctc_gemm_job job, ctc_gemm_place pl
 static inline CTC_INLINE void ctc_gemv_columns(ctc_gemm_job job, ctc_gemm_place place, int rows,
                                                ctc_dim columns, int ahead) {
   enum { ALL = CTC_LANES < 8 ? 8 : CTC_PANEL / CTC_LANES };
-  place.columns = columns; /* a literal, where it is one */
   if (CTC_KNOWN(columns) && columns <= CTC_LANES && ALL >= 2)
     ctc_gemv_panel(job, place, rows, 1, ahead);
   else if (CTC_KNOWN(columns) && columns <= 2 * CTC_LANES && ALL > 2)
