@@ -1,4 +1,10 @@
-/* The driver's functions that are used, found when the program runs. */
+/* A function of a library that is opened when the program runs, and where its address goes in a struct of them. */
+typedef struct {
+  const char *name;
+  size_t at;
+} ctc_gpu_function;
+
+/* The driver's functions that are used. */
 typedef struct {
   int (*init)(unsigned flags);
   int (*device_count)(int *count);
@@ -34,10 +40,7 @@ typedef struct {
   int (*error_text)(int error, const char **text);
 } ctc_driver;
 
-static const struct {
-  const char *name;
-  size_t at;
-} ctc_driver_names[] = {
+static const ctc_gpu_function ctc_driver_functions[] = {
     {"cuInit", offsetof(ctc_driver, init)},
     {"cuDeviceGetCount", offsetof(ctc_driver, device_count)},
     {"cuDeviceGet", offsetof(ctc_driver, device)},
@@ -69,6 +72,16 @@ static const struct {
     {"cuGraphDestroy", offsetof(ctc_driver, end_graph)},
     {"cuGetErrorString", offsetof(ctc_driver, error_text)},
 };
+
+/* Puts the library's functions into the struct `to`; the name of one that it does not have, or NULL. */
+static const char *ctc_gpu_functions(void *library, const ctc_gpu_function *functions, size_t count, void *to) {
+  for (size_t i = 0; i < count; i++) {
+    void *function = dlsym(library, functions[i].name);
+    if (!function) return functions[i].name;
+    memcpy((char *)to + functions[i].at, &function, sizeof function);
+  }
+  return NULL;
+}
 
 /* A __global__ function of the kernel text and the threads of its blocks. */
 typedef struct {
@@ -322,10 +335,7 @@ typedef struct {
   int (*destroy)(void **program);
 } ctc_nvrtc;
 
-static const struct {
-  const char *name;
-  size_t at;
-} ctc_nvrtc_names[] = {
+static const ctc_gpu_function ctc_nvrtc_functions[] = {
     {"nvrtcVersion", offsetof(ctc_nvrtc, version)},
     {"nvrtcCreateProgram", offsetof(ctc_nvrtc, create)},
     {"nvrtcCompileProgram", offsetof(ctc_nvrtc, compile)},
@@ -341,12 +351,9 @@ static void *ctc_gpu_nvrtc(ctc_nvrtc *rtc, const char **missing) {
   static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so"};
   void *library = NULL;
   for (size_t i = 0; i < sizeof names / sizeof *names && !library; i++) library = dlopen(names[i], RTLD_NOW);
-  *missing = library ? NULL : "libnvrtc.so";
-  for (size_t i = 0; library && i < sizeof ctc_nvrtc_names / sizeof *ctc_nvrtc_names; i++) {
-    void *function = dlsym(library, ctc_nvrtc_names[i].name);
-    if (!function) *missing = ctc_nvrtc_names[i].name;
-    memcpy((char *)rtc + ctc_nvrtc_names[i].at, &function, sizeof function);
-  }
+  *missing = library ? ctc_gpu_functions(library, ctc_nvrtc_functions,
+                                         sizeof ctc_nvrtc_functions / sizeof *ctc_nvrtc_functions, rtc)
+                     : "libnvrtc.so";
   return library;
 }
 
@@ -506,13 +513,10 @@ static int ctc_gpu_find_kernels(ctc_gpu *gpu) {
 static int ctc_gpu_driver(ctc_gpu *gpu) {
   gpu->driver = dlopen("libcuda.so.1", RTLD_NOW);
   if (!gpu->driver) return ctc_gpu_fail(gpu, CTC_GPU_NO_DRIVER, "no CUDA driver", "libcuda.so.1 is not there");
-  for (size_t i = 0; i < sizeof ctc_driver_names / sizeof *ctc_driver_names; i++) {
-    void *function = dlsym(gpu->driver, ctc_driver_names[i].name);
-    if (!function)
-      return ctc_gpu_fail(gpu, CTC_GPU_NO_DRIVER, "the CUDA driver is too old: it has no function", ctc_driver_names[i].name);
-    memcpy((char *)&gpu->cu + ctc_driver_names[i].at, &function, sizeof function);
-  }
-  return CTC_OK;
+  const char *missing = ctc_gpu_functions(gpu->driver, ctc_driver_functions,
+                                          sizeof ctc_driver_functions / sizeof *ctc_driver_functions, &gpu->cu);
+  return missing ? ctc_gpu_fail(gpu, CTC_GPU_NO_DRIVER, "the CUDA driver is too old: it has no function", missing)
+                 : CTC_OK;
 }
 
 static int ctc_gpu_open(ctc_gpu *gpu, int ordinal) {

@@ -257,7 +257,7 @@ static int $model_run_ports(ctc_gpu *gpu, void *const *pointers, int64_t *dims) 
   return ctc_gpu_return(gpu, pointers, bytes, $input_count, $port_count, port);
 }
 
-int $model_cuda_run($model_cuda *model, $cuda_signature) {
+int $model_cuda_run($model_cuda *model, $tensor_parameters void *stream) {
   if (!model) return CTC_BAD_ARGUMENT;
   ctc_gpu *gpu = &model->gpu;
   void *const pointers[] = {$port_pointers};
@@ -296,7 +296,7 @@ static int $model_run_any(void *model, const void *const *inputs, void *const *o
                           void *stream) {
   (void)inputs;
   (void)dims;
-  return $model_cuda_run(($model_cuda *)model, $cuda_any_call);
+  return $model_cuda_run(($model_cuda *)model, $tensor_arguments stream);
 }
 
 static void $model_free_any(void *model) { $model_cuda_free(($model_cuda *)model); }

@@ -69,7 +69,7 @@ int $model_cuda_init($model_cuda **model, const ctc_cuda_options *options);
 /* Runs the model once. Inputs and outputs are dense and row-major, each on the host or on the device. The work goes to
  * `stream` (a CUstream; NULL: one of the model's own, and the call waits). With a stream of the caller's and all tensors on the
  * device the call may return before the work is done. One run of a model at a time. */
-int $model_cuda_run($model_cuda *model, $cuda_signature);
+int $model_cuda_run($model_cuda *model, $tensor_parameters void *stream);
 
 void $model_cuda_free($model_cuda *model);
 

@@ -22,21 +22,12 @@ static bool is_device_file(const char *path) {
   return length > 3 && strcmp(path + length - 3, ".cu") == 0;
 }
 
-/* Name → position + 1 of the definitions that files for a GPU may use. */
-static const Map *ordered_names(const Sources *sources) {
-  Map *names = ARENA_NEW(sources->arena, Map);
-  *names = map_in(sources->arena);
-  for (size_t i = 0; i < sources->ordered.count; i++) {
-    const Chunk *chunk = sources->ordered.items[i];
-    for (size_t k = 0; k < chunk->names.count; k++)
-      map_set(names, chunk->names.items[k], (void *)(intptr_t)(i + 1));
-  }
-  return names;
-}
-
 static bool read_device(const Sources *runtime, Sources *device) {
   bool ok = true;
-  device->outer = ordered_names(runtime);
+  Map *names = ARENA_NEW(runtime->arena, Map);
+  *names = map_in(runtime->arena);
+  sources_add_names(runtime, names);
+  device->outer = names;
   for (size_t i = 0; i < device->files.count; i++)
     ok = sources_read(device, device->files.items[i]) && ok;
   return ok && sources_order(device);

@@ -42,6 +42,12 @@ const char *kernel_short_name(const Kernel *kernel) {
   return own ? kernel->name + strlen("ctc_") : kernel->name;
 }
 
+bool kernel_takes(const Kernel *kernel, ParamKind kind) {
+  for (int i = 0; i < kernel->param_count; i++)
+    if (kernel->params[i].kind == kind) return true;
+  return false;
+}
+
 bool kernel_is_callable(const Kernel *kernel) {
   return kernel->is_scalar ? kernel->map != NULL : kernel->call != NULL;
 }

@@ -123,6 +123,8 @@ int kernel_chunk_named(const char *name);
 
 /* The name without "ctc_". */
 const char *kernel_short_name(const Kernel *kernel);
+/* Whether a parameter is of that kind. */
+bool kernel_takes(const Kernel *kernel, ParamKind kind);
 /* Whether ctc itself can run it. */
 bool kernel_is_callable(const Kernel *kernel);
 

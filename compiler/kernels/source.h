@@ -88,6 +88,8 @@ MUST_CHECK bool sources_read(Sources *sources, const char *path);
 MUST_CHECK bool sources_add(Sources *sources, const char *path, const char *text);
 /* Once all files are read: orders definitions and functions. */
 MUST_CHECK bool sources_order(Sources *sources);
+/* Then: adds name → index + 1 of all definitions, as `outer` of others. */
+void sources_add_names(const Sources *sources, Map *names);
 
 /* Adds the function that the tokens of `chunk` define, if it is a kernel or a scalar function.
  * `name` is the position of its name. */

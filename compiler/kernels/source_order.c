@@ -116,3 +116,11 @@ bool sources_order(Sources *sources) {
           compare_functions);
   return ok;
 }
+
+void sources_add_names(const Sources *sources, Map *names) {
+  for (size_t i = 0; i < sources->ordered.count; i++) {
+    const Chunk *chunk = sources->ordered.items[i];
+    for (size_t k = 0; k < chunk->names.count; k++)
+      map_set(names, chunk->names.items[k], (void *)(intptr_t)(chunk->index + 1));
+  }
+}

@@ -366,11 +366,7 @@ static const Map *device_names(Loader *l) {
   *names = map_in(l->arena);
   for (size_t i = 0; i < runtime->capacity; i++)
     if (runtime->entries[i].key) map_set(names, runtime->entries[i].key, runtime->entries[i].value);
-  for (size_t i = 0; i < l->sources.ordered.count; i++) {
-    const Chunk *chunk = l->sources.ordered.items[i];
-    for (size_t k = 0; k < chunk->names.count; k++)
-      map_set(names, chunk->names.items[k], (void *)(intptr_t)(chunk->index + 1));
-  }
+  sources_add_names(&l->sources, names);
   return names;
 }
 

@@ -51,7 +51,8 @@ typedef struct {
 /* What makes a file of a program. */
 typedef struct {
   const char *source_template, *header_template;
-  const TemplatePart *parts; /* ended by a name NULL; each may name those before it */
+  const TemplatePart *parts; /* besides those of all programs, ended by a name NULL; each may name
+                                those before it */
   const StepPrinter *printer;
   bool wants_threads; /* the program can share its steps among threads of the caller's */
   /* Called before anything is printed, and when all steps are: binds what else the templates name.
@@ -156,8 +157,10 @@ typedef struct {
 } Split;
 /* Makes the function (or finds one with the same body), and adds a call that does all units. */
 void task_call(Task *task, Str *out, const char *stem, const char *body, Split split, int depth);
-/* Whether the kernel takes a range of work. */
-bool emit_is_task(const Step *step);
+/* An argument inside the task; NULL: one that is nobody's, see ir/kernel.h. */
+const char *task_argument(Task *task, const Step *step, size_t i);
+/* Adds `const ctc_dim a3[2] = …;` to the body, the array that argument i stands for. */
+void task_array(Task *task, Str *body, const Arg *arg, size_t i);
 void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth);
 
 /* emit_parts.c: the number of threads that a step is worth, from the time that it takes. */
@@ -165,8 +168,10 @@ Dim emit_most_parts(Emitter *e, const Step *step);
 
 /* emit_nest.c: the task for a loop nest, and a call of it. */
 void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);
-/* Its parts: `const float *x0 = …;` for every access, and what is done to one element. */
+/* Its parts: `const float *x0 = …;` for every access, `const float t0 = …;` for every operation, and
+ * all that is done to one element. */
 void emit_nest_pointers(Task *task, Str *out, const LoopNest *nest);
+void emit_nest_ops(Task *task, Str *out, const LoopNest *nest, int depth);
 void emit_nest_element(Task *task, Str *out, const LoopNest *nest, int depth);
 /* A name that says what the nest does: its last operation, or "copy". */
 const char *emit_nest_stem(Emitter *e, const LoopNest *nest);
@@ -178,24 +183,25 @@ void emit_vector_ops(Emitter *e, Str *out, const LoopNest *nest);
 const char *emit_vector_operand(Emitter *e, const Operand *operand);
 
 /* emit_c.c */
-extern const Backend c_backend;
 MUST_CHECK bool emit_program(const Program *program, const Options *options,
                              const Backend *backend);
 MUST_CHECK bool emit_expand(Emitter *e, const char *name, const Scope *scope, Str *out);
-/* A definition of the runtime; with --line-directives, where a plugin's was written. */
-void emit_chunk(Emitter *e, Str *out, const RuntimeChunk *chunk);
 
 /* emit_steps.c: the body of the run function. */
 extern const StepPrinter c_printer;
 /* `const ctc_dim a3[2] = …;` for the arguments of that kind: all, or those at the positions `only`,
  * ended by -1. */
 void emit_arrays(Emitter *e, Str *out, const Step *step, const int *only, int depth);
+/* Whether an argument is a number, or an array of numbers, known while compiling. */
+bool emit_is_literal(const Arg *arg);
 void emit_block(Emitter *e, Str *out, const Block *block, int depth);
 /* Whether the number of iterations of a loop is stored: someone reads it. */
 bool emit_sets_trips(const Emitter *e, const Step *step);
 /* A pointer to a buffer: `AT(float, 128)`, `in_x`, `w_3`; writable or not. `offset` (elements) may
  * be NULL. */
 const char *emit_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset, bool writable);
+/* Where a workspace buffer begins, in bytes: "128", or an expression of the run function. */
+const char *emit_place(Emitter *e, const Buffer *buffer);
 void emit_indent(Str *out, int depth);
 /* The buffer whose memory `buffer` lives in. */
 const Buffer *emit_home(const Buffer *buffer);

@@ -85,7 +85,8 @@ static void need_basics(Emitter *e) {
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) emit_need_name(e, names[k]);
 }
 
-void emit_chunk(Emitter *e, Str *out, const RuntimeChunk *chunk) {
+/* A definition of the runtime; with --line-directives, where a plugin's was written. */
+static void add_chunk(Emitter *e, Str *out, const RuntimeChunk *chunk) {
   bool located = chunk->file && e->options->line_directives;
   if (located) str_addf(out, "#line %d %s\n", chunk->line, emit_quoted(e, chunk->file));
   str_addf(out, "%s%s\n", chunk->text, located ? LINE_MARK "\n" : "");
@@ -110,7 +111,7 @@ static void bind_runtime(Emitter *e, Scope *scope) {
     if (prelude) str_add(&head, chunk->text);
     if (prelude || !e->chunk_used[i]) continue;
     add_includes(e, &head, &included, chunk);
-    emit_chunk(e, &rest, chunk);
+    add_chunk(e, &rest, chunk);
   }
   scope_text(scope, "runtime_head", str_text(&head));
   scope_text(scope, "runtime", str_text(&rest));
@@ -200,9 +201,17 @@ static Scope *bind_everything(Emitter *e, const char *header_name, const char *w
   return scope;
 }
 
+/* Those of all programs. */
+static const TemplatePart common_parts[] = {{"ports_types", "ports_types.h"},
+                                            {"ports_macros", "ports_macros.h"},
+                                            {"plan_function", "plan.c"},
+                                            {"ports_functions", "ports_functions.c"},
+                                            {"ports_tables", "ports_tables.c"},
+                                            {0}};
+
 /* The parts that templates name. */
-static bool bind_parts(Emitter *e, Scope *scope) {
-  for (const TemplatePart *part = e->backend->parts; part->name; part++) {
+static bool bind_parts(Emitter *e, const TemplatePart *parts, Scope *scope) {
+  for (const TemplatePart *part = parts; part->name; part++) {
     Str text = str_in(e->arena);
     if (!emit_expand(e, part->file, scope, &text)) return false;
     scope_text(scope, part->name, str_text(&text));
@@ -233,17 +242,12 @@ const char *emit_c_prefix(const Options *options, Arena *arena) {
   return emit_identifier(arena, options->prefix ? options->prefix : stem);
 }
 
-static const TemplatePart c_parts[] = {{"ports_types", "ports_types.h"},
-                                       {"ports_macros", "ports_macros.h"},
-                                       {"plan_function", "plan.c"},
-                                       {"ports_functions", "ports_functions.c"},
-                                       {"ports_tables", "ports_tables.c"},
-                                       {"threads_types", "threads.h"},
+static const TemplatePart c_parts[] = {{"threads_types", "threads.h"},
                                        {"threads_tasks", "threads.c"},
                                        {"threads_pools", "pool.c"},
                                        {0}};
 
-const Backend c_backend = {.source_template = "model.c",
+static const Backend c_backend = {.source_template = "model.c",
                            .header_template = "model.h",
                            .parts = c_parts,
                            .printer = &c_printer,
@@ -264,7 +268,8 @@ bool emit_program(const Program *program, const Options *options, const Backend 
   prepare(&e);
   Scope *scope = bind_everything(&e, base_name(header), base_name(weights));
   Str source_text = str_in(c->arena), header_text = str_in(c->arena);
-  if (!scope || !bind_parts(&e, scope)) return false;
+  if (!scope || !bind_parts(&e, common_parts, scope) || !bind_parts(&e, backend->parts, scope))
+    return false;
   if (!emit_expand(&e, backend->source_template, scope, &source_text)) return false;
   if (!emit_expand(&e, backend->header_template, scope, &header_text)) return false;
   bool external = options->weights == WEIGHTS_FILE || options->weights == WEIGHTS_INCBIN;

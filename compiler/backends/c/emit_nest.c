@@ -43,12 +43,7 @@ const char *emit_operand(Task *t, const Operand *operand) {
   return "";
 }
 
-void emit_nest_element(Task *t, Str *out, const LoopNest *nest, int depth) {
-  for (size_t i = 0; i < nest->loads.count; i++) {
-    emit_indent(out, depth);
-    str_addf(out, "const %s v%zu = x%zu[%s];\n", dtype_info(nest->loads.items[i].dtype)->c_type, i,
-             i, nest_index(t, nest, &nest->loads.items[i]));
-  }
+void emit_nest_ops(Task *t, Str *out, const LoopNest *nest, int depth) {
   for (size_t i = 0; i < nest->ops.count; i++) {
     const NestOp *op = &nest->ops.items[i];
     emit_indent(out, depth);
@@ -59,6 +54,15 @@ void emit_nest_element(Task *t, Str *out, const LoopNest *nest, int depth) {
     str_add(out, ");\n");
     emit_need_chunk(t->e, op->function->chunk);
   }
+}
+
+void emit_nest_element(Task *t, Str *out, const LoopNest *nest, int depth) {
+  for (size_t i = 0; i < nest->loads.count; i++) {
+    emit_indent(out, depth);
+    str_addf(out, "const %s v%zu = x%zu[%s];\n", dtype_info(nest->loads.items[i].dtype)->c_type, i,
+             i, nest_index(t, nest, &nest->loads.items[i]));
+  }
+  emit_nest_ops(t, out, nest, depth);
   for (size_t i = 0; i < nest->stores.count; i++) {
     const NestStore *store = &nest->stores.items[i];
     emit_indent(out, depth);

@@ -43,9 +43,7 @@ static Dim kernel_ps(DimPool *dims, const Step *step) {
 
 /* A kernel with memory for each part has it for so many. */
 static bool has_scratch(const Step *step) {
-  for (int i = 0; step->kernel && i < step->kernel->param_count; i++)
-    if (step->kernel->params[i].kind == PARAM_PART) return true;
-  return false;
+  return step->kernel && kernel_takes(step->kernel, PARAM_PART);
 }
 
 Dim emit_most_parts(Emitter *e, const Step *step) {

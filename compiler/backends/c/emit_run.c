@@ -9,7 +9,7 @@ static void add_parameter(Str *out, const char *text) {
   str_add(out, text);
 }
 
-/* Parameters of the run function; `suffix` those behind the tensors. */
+/* Parameters of the run function, and what its callers in the templates pass. */
 void emit_bind_signatures(Emitter *e, Scope *scope) {
   const Program *p = e->program;
   Str full = str_in(e->arena), any = str_in(e->arena), fixed = str_in(e->arena),
@@ -31,6 +31,8 @@ void emit_bind_signatures(Emitter *e, Scope *scope) {
     add_parameter(&any, "dims");
     add_parameter(&call, "dims");
   }
+  scope_textf(scope, "tensor_parameters", "%s%s", str_text(&full), full.length ? "," : "");
+  scope_textf(scope, "tensor_arguments", "%s%s", str_text(&any), any.length ? "," : "");
   str_add(&fixed, str_text(&full));
   add_parameter(&full, "void *workspace");
   add_parameter(&full, "size_t workspace_bytes");

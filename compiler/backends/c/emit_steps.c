@@ -20,18 +20,20 @@ static const char *plus_offset(Emitter *e, const char *pointer, Dim offset) {
   return arena_printf(e->arena, "%s + %s", pointer, emit_dim(e, offset));
 }
 
-/* The place of a workspace buffer: a literal, or a variable of the plan. */
-static const char *workspace_pointer(Emitter *e, const Buffer *buffer, DType dtype, bool writable) {
+/* A literal, or a variable of the plan. */
+const char *emit_place(Emitter *e, const Buffer *buffer) {
   Dim offset = emit_home(buffer)->offset;
   CTC_ASSERT(offset);
-  const char *type = dtype_info(dtype)->c_type, *qualifier = writable ? "" : "const ";
-  if (dim_is_const(offset))
-    return arena_printf(e->arena, "CTC_AT(%s%s, %" PRId64 ")", qualifier, type, dim_value(offset));
+  if (dim_is_const(offset)) return arena_printf(e->arena, "%" PRId64, dim_value(offset));
   const DimSymbol *symbol = dim_symbol(offset);
   for (size_t i = 0; symbol && i < e->program->plan.count; i++)
-    if (e->program->plan.items[i].symbol == symbol)
-      return arena_printf(e->arena, "CTC_AT(%s%s, at[%zu])", qualifier, type, i);
-  return arena_printf(e->arena, "CTC_AT(%s%s, %s)", qualifier, type, emit_dim(e, offset));
+    if (e->program->plan.items[i].symbol == symbol) return arena_printf(e->arena, "at[%zu]", i);
+  return arena_printf(e->arena, "(%s)", emit_dim(e, offset));
+}
+
+static const char *workspace_pointer(Emitter *e, const Buffer *buffer, DType dtype, bool writable) {
+  return arena_printf(e->arena, "CTC_AT(%s%s, %s)", writable ? "" : "const ",
+                      dtype_info(dtype)->c_type, emit_place(e, buffer));
 }
 
 const char *emit_pointer(Emitter *e, const Buffer *buffer, DType dtype, Dim offset, bool writable) {
@@ -117,14 +119,20 @@ static bool is_among(const int *positions, int position) {
   return *positions >= 0;
 }
 
+bool emit_is_literal(const Arg *arg) {
+  bool literal = arg->kind != PARAM_DIM || dim_is_const(arg->dim);
+  for (int k = 0; arg->kind == PARAM_DIMS && k < arg->dim_count; k++)
+    literal = literal && dim_is_const(arg->dims[k]);
+  return literal;
+}
+
 void emit_arrays(Emitter *e, Str *out, const Step *step, const int *only, int depth) {
   for (size_t i = 0; i < step->args.count; i++) {
     const Arg *arg = &step->args.items[i];
     if (arg->kind != PARAM_DIMS || (only && !is_among(only, (int)i))) continue;
-    bool constant = true;
-    for (int k = 0; k < arg->dim_count; k++) constant = constant && dim_is_const(arg->dims[k]);
     emit_indent(out, depth);
-    str_addf(out, "%sconst ctc_dim a%zu[%d] = {", constant ? "static " : "", i, arg->dim_count);
+    str_addf(out, "%sconst ctc_dim a%zu[%d] = {", emit_is_literal(arg) ? "static " : "", i,
+             arg->dim_count);
     for (int k = 0; k < arg->dim_count; k++)
       str_addf(out, "%s%s", k ? ", " : "", emit_dim(e, arg->dims[k]));
     str_add(out, "};\n");
@@ -168,7 +176,7 @@ static bool has_arrays(const Step *step) {
 }
 
 static void emit_kernel(Emitter *e, Str *out, const Step *step, int depth) {
-  if (emit_is_task(step)) {
+  if (kernel_takes(step->kernel, PARAM_LAST)) {
     emit_kernel_task(e, out, step, depth);
     return;
   }

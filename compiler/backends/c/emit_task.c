@@ -135,12 +135,6 @@ static bool is_long_epilogue(const Emitter *e, const LoopNest *nest) {
   return false;
 }
 
-static bool takes_rows(const Kernel *kernel) {
-  for (int i = 0; i < kernel->param_count; i++)
-    if (kernel->params[i].kind == PARAM_EPILOGUE_ROW) return true;
-  return false;
-}
-
 /* How a kernel gets its epilogue: two arguments. Short ones are inlined at each store. Long ones
  * are functions of their own, once a row of results where the kernel can do that: inlined
  * everywhere they make programs big, and gcc keeps their constants in registers that the kernel's
@@ -210,7 +204,7 @@ static const char *row_function(Emitter *e, const char *vector) {
 
 static Epilogue make_epilogue(Emitter *e, const Step *step) {
   if (!step->epilogue) return (Epilogue){"NULL", "NULL"};
-  bool apart = is_long_epilogue(e, step->epilogue), rows = apart && takes_rows(step->kernel);
+  bool apart = is_long_epilogue(e, step->epilogue), rows = apart && kernel_takes(step->kernel, PARAM_EPILOGUE_ROW);
   const char *vector = epilogue_function(e, step, apart && !rows);
   if (!rows) return (Epilogue){vector, "NULL"};
   return (Epilogue){"NULL", row_function(e, vector)};
@@ -232,16 +226,16 @@ static void add_operands(Task *task, Str *body, const LoopNest *nest) {
 
 /* --- kernels --- */
 
-static void add_array(Task *task, Str *body, const Arg *arg, size_t i) {
-  bool constant = true;
-  for (int k = 0; k < arg->dim_count; k++) constant = constant && dim_is_const(arg->dims[k]);
-  str_addf(body, "  %sconst ctc_dim a%zu[%d] = {", constant ? "static " : "", i, arg->dim_count);
+void task_array(Task *task, Str *body, const Arg *arg, size_t i) {
+  const char *constant = task->device ? "constexpr" : "static const";
+  str_addf(body, "  %s ctc_dim a%zu[%d] = {", emit_is_literal(arg) ? constant : "const", i,
+           arg->dim_count);
   for (int k = 0; k < arg->dim_count; k++)
     str_addf(body, "%s%s", k ? ", " : "", task_size(task, arg->dims[k]));
   str_add(body, "};\n");
 }
 
-static const char *kernel_argument(Task *task, const Step *step, size_t i, Epilogue epilogue) {
+const char *task_argument(Task *task, const Step *step, size_t i) {
   Emitter *e = task->e;
   const Arg *arg = &step->args.items[i];
   bool out = arg->kind == PARAM_OUT;
@@ -255,20 +249,20 @@ static const char *kernel_argument(Task *task, const Step *step, size_t i, Epilo
   case PARAM_DIMS: return arena_printf(e->arena, "a%zu", i);
   case PARAM_REAL:
   case PARAM_SCALAR: return emit_real(e, arg->real, step->kernel->params[i].dtype);
+  default: return NULL;
+  }
+}
+
+static const char *kernel_argument(Task *task, const Step *step, size_t i, Epilogue epilogue) {
+  switch (step->args.items[i].kind) {
   case PARAM_EPILOGUE: return epilogue.vector;
   case PARAM_EPILOGUE_ROW: return epilogue.row;
   case PARAM_OPERANDS: return step->epilogue ? "operands" : "NULL";
   case PARAM_PART: return "part";
   case PARAM_FIRST: return "first";
   case PARAM_LAST: return "last";
+  default: return task_argument(task, step, i);
   }
-  return "";
-}
-
-bool emit_is_task(const Step *step) {
-  for (int i = 0; i < step->kernel->param_count; i++)
-    if (step->kernel->params[i].kind == PARAM_LAST) return true;
-  return false;
 }
 
 void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth) {
@@ -277,7 +271,7 @@ void emit_kernel_task(Emitter *e, Str *out, const Step *step, int depth) {
   Epilogue epilogue = make_epilogue(e, step);
   emit_need_chunk(e, step->kernel->chunk);
   for (size_t i = 0; i < step->args.count; i++) {
-    if (step->args.items[i].kind == PARAM_DIMS) add_array(&task, &body, &step->args.items[i], i);
+    if (step->args.items[i].kind == PARAM_DIMS) task_array(&task, &body, &step->args.items[i], i);
     str_addf(&call, "%s%s", i ? ", " : "", kernel_argument(&task, step, i, epilogue));
   }
   if (step->epilogue) add_operands(&task, &body, step->epilogue);

@@ -19,10 +19,9 @@ typedef struct CudaEmitter {
   bool *used, *host_used;      /* definitions in the kernel text; in the host's part */
   int64_t constant_bytes;      /* of all constants on the device */
   Vec(const Buffer *) uploads; /* a buffer for each constant on the device */
-  Map on_host;                 /* kernel → step that runs on the host */
-  Vec(const Kernel *) host_kernels;
+  Vec(const Kernel *) host_kernels; /* each once */
   size_t most_parameters; /* of any kernel */
-  bool host_steps, fetches, statuses;
+  bool fetches, statuses;
 } CudaEmitter;
 
 /* Makes definitions that are needed from here on part of the kernel text, or of the host's part. */
@@ -41,6 +40,12 @@ const char *cuda_epilogue(Task *task, const Step *step);
 extern const StepPrinter cuda_printer;
 /* The text of a launch: `blocks` is an expression of the host's. */
 void cuda_launch(Task *task, Str *out, const char *function, const char *blocks, int depth);
+/* For kernels with a thread for each of `count` items, `threads` a block: begins the body with the
+ * declaration of `item` (of type `type`), and makes and launches the function. */
+void cuda_begin_items(Task *task, Str *body, const char *type, const char *item, int threads,
+                      Dim count);
+void cuda_launch_items(Task *task, Str *out, const char *stem, const char *body, int threads,
+                       Dim count, int depth);
 
 /* cuda_nest.c */
 void cuda_print_nest(Emitter *e, Str *out, const Step *step, int depth);

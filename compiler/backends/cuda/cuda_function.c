@@ -92,15 +92,7 @@ static const char *functor_text(Task *task, const Step *step, size_t *operands) 
            "  __device__ __forceinline__ float operator()(float value, ctc_dim at, ctc_dim "
            "channel) const {\n    (void)at, (void)channel, (void)value;\n%s",
            str_text(&loads));
-  for (size_t i = 0; i < nest->ops.count; i++) {
-    const NestOp *op = &nest->ops.items[i];
-    str_addf(&text, "    const %s t%zu = %s(", dtype_info(op->function->result)->c_type, i,
-             op->function->name);
-    for (int k = 0; k < op->arg_count; k++)
-      str_addf(&text, "%s%s", k ? ", " : "", emit_operand(task, &op->args[k]));
-    str_add(&text, ");\n");
-    emit_need_chunk(e, op->function->chunk);
-  }
+  emit_nest_ops(task, &text, nest, 2);
   str_addf(&text, "    return %s;\n  }\n};\n\n", emit_operand(task, &nest->stores.items[0].value));
   return str_text(&text);
 }

@@ -51,9 +51,8 @@ static const StepPrinter mirror_printer = {.pointer = mirror_pointer};
 
 static void note_kernel(Emitter *e, const Step *step) {
   CudaEmitter *cuda = e->cuda;
-  cuda->host_steps = true;
-  if (map_get(&cuda->on_host, step->kernel->name)) return;
-  map_set(&cuda->on_host, step->kernel->name, (void *)(uintptr_t)step);
+  for (size_t i = 0; i < cuda->host_kernels.count; i++)
+    if (cuda->host_kernels.items[i] == step->kernel) return;
   vec_push(e->arena, &cuda->host_kernels, step->kernel);
 }
 

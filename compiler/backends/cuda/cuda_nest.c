@@ -18,13 +18,8 @@ void cuda_print_nest(Emitter *e, Str *out, const Step *step, int depth) {
   Str body = str_in(e->arena);
   cuda_to_device(e);
   emit_nest_pointers(&t, &body, nest);
-  str_addf(&body, "  ctc_dim i = (ctc_dim)blockIdx.x * %d + (ctc_dim)threadIdx.x;\n", NEST_THREADS);
-  str_addf(&body, "  if (i >= %s) return;\n", task_size(&t, count));
+  cuda_begin_items(&t, &body, "ctc_dim", "i", NEST_THREADS, count);
   add_indices(&t, &body, nest);
   emit_nest_element(&t, &body, nest, 1);
-  const char *name = cuda_function(&t, emit_nest_stem(e, nest),
-                                   arena_printf(e->arena, "%d", NEST_THREADS), 0, str_text(&body));
-  cuda_to_host(e);
-  Dim blocks = dim_ceildiv(e->c->dims, count, dim_const(e->c->dims, NEST_THREADS));
-  cuda_launch(&t, out, name, emit_dim(e, blocks), depth);
+  cuda_launch_items(&t, out, emit_nest_stem(e, nest), str_text(&body), NEST_THREADS, count, depth);
 }

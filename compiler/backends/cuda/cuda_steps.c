@@ -14,12 +14,6 @@ enum {
 
 /* --- where --- */
 
-static bool has_parameter(const Kernel *kernel, ParamKind kind) {
-  for (int i = 0; i < kernel->param_count; i++)
-    if (kernel->params[i].kind == kind) return true;
-  return false;
-}
-
 const char *const cuda_place_names[PLACE_COUNT] = {
     [PLACE_KERNEL] = "device", [PLACE_UNITS] = "units", [PLACE_HOST] = "host"};
 
@@ -27,7 +21,7 @@ Place cuda_place(const Step *step) {
   const Kernel *kernel = step->kernel;
   if (step->kind == STEP_NEST) return PLACE_KERNEL;
   if (kernel->device) return PLACE_KERNEL;
-  bool units = has_parameter(kernel, PARAM_LAST) && !has_parameter(kernel, PARAM_PART);
+  bool units = kernel_takes(kernel, PARAM_LAST) && !kernel_takes(kernel, PARAM_PART);
   return units && !kernel->returns_status ? PLACE_UNITS : PLACE_HOST;
 }
 
@@ -48,13 +42,8 @@ static int64_t constant_place(Emitter *e, const Buffer *buffer) {
 }
 
 static const char *workspace_address(Emitter *e, const Buffer *buffer) {
-  Dim offset = emit_home(buffer)->offset;
-  if (dim_is_const(offset)) return arena_printf(e->arena, "ws + %" PRId64, dim_value(offset));
-  const DimSymbol *symbol = dim_symbol(offset);
-  for (size_t i = 0; symbol && i < e->program->plan.count; i++)
-    if (e->program->plan.items[i].symbol == symbol)
-      return arena_printf(e->arena, "ws + (uint64_t)at[%zu]", i);
-  return arena_printf(e->arena, "ws + (uint64_t)(%s)", emit_dim(e, offset));
+  const char *form = dim_is_const(emit_home(buffer)->offset) ? "ws + %s" : "ws + (uint64_t)%s";
+  return arena_printf(e->arena, form, emit_place(e, buffer));
 }
 
 static const char *device_address(Emitter *e, const Buffer *buffer, DType dtype, Dim offset,
@@ -105,45 +94,37 @@ void cuda_launch(Task *t, Str *out, const char *function, const char *blocks, in
   str_add(out, "}\n");
 }
 
+void cuda_begin_items(Task *t, Str *body, const char *type, const char *item, int threads,
+                      Dim count) {
+  str_addf(body, "  %s %s = (ctc_dim)blockIdx.x * %d + (ctc_dim)threadIdx.x;\n", type, item,
+           threads);
+  str_addf(body, "  if (%s >= %s) return;\n", item, task_size(t, count));
+}
+
+void cuda_launch_items(Task *t, Str *out, const char *stem, const char *body, int threads,
+                       Dim count, int depth) {
+  Emitter *e = t->e;
+  DimPool *dims = e->c->dims;
+  const char *name =
+      cuda_function(t, stem, arena_printf(e->arena, "%d", threads), 0, body);
+  cuda_to_host(e);
+  Dim blocks = dim_ceildiv(dims, count, dim_const(dims, threads));
+  cuda_launch(t, out, name, emit_dim(e, blocks), depth);
+}
+
 /* --- kernels --- */
-
-static bool is_literal(const Arg *arg) {
-  bool literal = arg->kind != PARAM_DIM || dim_is_const(arg->dim);
-  for (int k = 0; arg->kind == PARAM_DIMS && k < arg->dim_count; k++)
-    literal = literal && dim_is_const(arg->dims[k]);
-  return literal;
-}
-
-static void add_array(Task *t, Str *body, const Arg *arg, size_t i) {
-  str_addf(body, "  %s ctc_dim a%zu[%d] = {", is_literal(arg) ? "constexpr" : "const", i,
-           arg->dim_count);
-  for (int k = 0; k < arg->dim_count; k++)
-    str_addf(body, "%s%s", k ? ", " : "", task_size(t, arg->dims[k]));
-  str_add(body, "};\n");
-}
 
 /* An argument inside the kernel; NULL: the function for the GPU has no such parameter. */
 static const char *device_argument(Task *t, const Step *step, size_t i, bool units) {
-  Emitter *e = t->e;
-  const Arg *arg = &step->args.items[i];
-  switch (arg->kind) {
-  case PARAM_IN:
-  case PARAM_OUT:
-    if (!arg->buffer) return "NULL";
-    return task_pointer(t, arg->buffer->dtype, arg->kind == PARAM_OUT,
-                        emit_pointer(e, arg->buffer, arg->buffer->dtype, arg->offset, true));
-  case PARAM_DIM: return task_size(t, arg->dim);
-  case PARAM_DIMS: return arena_printf(e->arena, "a%zu", i);
-  case PARAM_REAL:
-  case PARAM_SCALAR: return emit_real(e, arg->real, step->kernel->params[i].dtype);
+  switch (step->args.items[i].kind) {
   case PARAM_EPILOGUE:
   case PARAM_EPILOGUE_ROW:
   case PARAM_OPERANDS: return units ? "NULL" : NULL;
   case PARAM_PART: return NULL;
   case PARAM_FIRST: return units ? "unit" : NULL;
   case PARAM_LAST: return units ? "unit + 1" : NULL;
+  default: return task_argument(t, step, i);
   }
-  return NULL;
 }
 
 /* "<ctc_conv_f32_form(1, 64, a8)>": which of its forms the kernel has. Where a size is not known,
@@ -154,7 +135,7 @@ static const char *form_argument(Task *t, const Step *step) {
   if (device->form < 0) return "";
   str_addf(&text, "<%s_form(", step->kernel->name);
   for (const int *at = device->form_arguments; *at >= 0; at++) {
-    if (!is_literal(&step->args.items[*at])) {
+    if (!emit_is_literal(&step->args.items[*at])) {
       emit_need_name(t->e, "CTC_ANY_FORM");
       return "<CTC_ANY_FORM>";
     }
@@ -170,7 +151,7 @@ static const char *form_argument(Task *t, const Step *step) {
 static void add_call(Task *t, Str *body, const Step *step, bool units) {
   Str call = str_in(t->e->arena);
   for (size_t i = 0; i < step->args.count; i++) {
-    if (step->args.items[i].kind == PARAM_DIMS) add_array(t, body, &step->args.items[i], i);
+    if (step->args.items[i].kind == PARAM_DIMS) task_array(t, body, &step->args.items[i], i);
     const char *argument = device_argument(t, step, i, units);
     if (argument) str_addf(&call, "%s%s", call.length ? ", " : "", argument);
   }
@@ -244,15 +225,10 @@ static void print_units(Emitter *e, Str *out, const Step *step, int depth) {
   Str body = str_in(e->arena);
   cuda_to_device(e);
   emit_need_chunk(e, step->kernel->chunk);
-  str_addf(&body, "  const ctc_dim unit = (ctc_dim)blockIdx.x * %d + (ctc_dim)threadIdx.x;\n",
-           UNIT_THREADS);
-  str_addf(&body, "  if (unit >= %s) return;\n", task_size(&t, step->units));
+  cuda_begin_items(&t, &body, "const ctc_dim", "unit", UNIT_THREADS, step->units);
   add_call(&t, &body, step, true);
-  const char *name = cuda_function(&t, kernel_short_name(step->kernel),
-                                   arena_printf(e->arena, "%d", UNIT_THREADS), 0, str_text(&body));
-  cuda_to_host(e);
-  Dim blocks = dim_ceildiv(e->c->dims, step->units, dim_const(e->c->dims, UNIT_THREADS));
-  cuda_launch(&t, out, name, emit_dim(e, blocks), depth);
+  cuda_launch_items(&t, out, kernel_short_name(step->kernel), str_text(&body), UNIT_THREADS,
+                    step->units, depth);
 }
 
 static void print_kernel(Emitter *e, Str *out, const Step *step, int depth) {

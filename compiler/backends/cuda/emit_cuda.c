@@ -12,7 +12,6 @@ static void begin(Emitter *e) {
   size_t chunks = (size_t)kernel_chunk_count(e->c->library) + 1;
   *cuda = (CudaEmitter){.text = str_in(e->arena),
                         .by_text = map_in(e->arena),
-                        .on_host = map_in(e->arena),
                         .used = ARENA_ARRAY(e->arena, bool, chunks),
                         .host_used = e->chunk_used};
   e->cuda = cuda;
@@ -153,27 +152,6 @@ static void bind_port_bytes(Emitter *e, Scope *scope) {
   scope_text(scope, "port_locals", str_text(&locals));
 }
 
-/* `const float *in_x, ` and so on for the parameters of the run function, and the arguments with
- * which the descriptor's calls it. */
-static void bind_cuda_signature(Emitter *e, Scope *scope) {
-  const Program *p = e->program;
-  Str signature = str_in(e->arena), call = str_in(e->arena);
-  for (size_t i = 0; i < p->inputs.count; i++) {
-    const char *type = dtype_info(p->inputs.items[i].dtype)->c_type;
-    str_addf(&signature, "const %s *%s, ", type, e->input_names[i]);
-    str_addf(&call, "(const %s *)inputs[%zu], ", type, i);
-  }
-  for (size_t i = 0; i < p->outputs.count; i++) {
-    const char *type = dtype_info(p->outputs.items[i].dtype)->c_type;
-    str_addf(&signature, "%s *%s, ", type, e->output_names[i]);
-    str_addf(&call, "(%s *)outputs[%zu], ", type, i);
-  }
-  const char *dims = e->dims.count ? "dims, " : "";
-  scope_textf(scope, "cuda_signature", "%s%s%svoid *stream", str_text(&signature),
-              e->dims.count ? "int64_t *" : "", dims);
-  scope_textf(scope, "cuda_any_call", "%s%sstream", str_text(&call), dims);
-}
-
 /* Inputs and outputs as addresses on the device, by name, and as the caller's pointers. */
 static void bind_addresses(Emitter *e, Scope *scope) {
   const Program *p = e->program;
@@ -204,25 +182,18 @@ static bool finish(Emitter *e, Scope *scope) {
   if (!bind_kernels(e, scope)) return false;
   bind_constants(e, scope);
   bind_port_bytes(e, scope);
-  bind_cuda_signature(e, scope);
   bind_addresses(e, scope);
   scope_textf(scope, "most_parameters", "%zu", cuda->most_parameters + 1);
   scope_bool(scope, "functions", cuda->functions.count > 0);
-  scope_bool(scope, "host_steps", cuda->host_steps);
+  scope_bool(scope, "host_steps", cuda->host_kernels.count > 0);
   scope_bool(scope, "statuses", cuda->statuses);
   scope_bool(scope, "fetches", cuda->fetches);
-  scope_bool(scope, "capture", !cuda->host_steps && !cuda->fetches);
+  scope_bool(scope, "capture", !cuda->host_kernels.count && !cuda->fetches);
   report_host_steps(e);
   return true;
 }
 
-static const TemplatePart parts[] = {{"ports_types", "ports_types.h"},
-                                     {"ports_macros", "ports_macros.h"},
-                                     {"plan_function", "plan.c"},
-                                     {"ports_functions", "ports_functions.c"},
-                                     {"ports_tables", "ports_tables.c"},
-                                     {"cuda_host", "cuda_host.c"},
-                                     {0}};
+static const TemplatePart parts[] = {{"cuda_host", "cuda_host.c"}, {0}};
 
 static const Backend cuda_backend = {.source_template = "model.cu",
                                      .header_template = "model_cuda.h",
