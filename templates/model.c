@@ -59,22 +59,7 @@ $runtime
 
 /* --- weights --- */
 
-//$ if incbin
-/* The bytes of $weights_file, aligned; the path is relative to where the compiler runs, or found with -Wa,-I. */
-__asm__(".pushsection .rodata\n"
-        ".balign 64\n"
-        "$model_weights_data:\n"
-        ".incbin \"$weights_file\"\n"
-        ".popsection\n");
-extern const char $model_weights_data[];
-#define CTC_WEIGHT(T, offset) ((const T *)(const void *)($model_weights_data + (offset)))
-
-//$ end
-//$ if weights_pointer
-#define CTC_WEIGHT(T, offset) ((const T *)(const void *)((const char *)weights + (offset)))
-
-//$ end
-$weights
+$weights_text
 
 /* --- the steps of this model --- */
 
@@ -155,12 +140,8 @@ $ports_functions
 
 const char *$model_status_text(int status) {
   switch (status) {
-  case CTC_OK: return "ok";
-  case CTC_BAD_ARGUMENT: return "a pointer is null or misaligned";
-  case CTC_BAD_SHAPE: return "sizes contradict each other or the model's limits";
-  case CTC_BAD_INDEX: return "an index points outside of its data";
+$status_texts
   case CTC_WORKSPACE_TOO_SMALL: return "the workspace is too small";
-  case CTC_CAPACITY_TOO_SMALL: return "a data-dependent size exceeds its capacity";
   default: return "unknown status";
   }
 }

@@ -45,22 +45,7 @@ $runtime
 $cuda_host
 /* --- constants --- */
 
-//$ if incbin
-/* The bytes of $weights_file, aligned; the path is relative to where the compiler runs, or found with -Wa,-I. */
-__asm__(".pushsection .rodata\n"
-        ".balign 64\n"
-        "$model_weights_data:\n"
-        ".incbin \"$weights_file\"\n"
-        ".popsection\n");
-extern const char $model_weights_data[];
-#define CTC_WEIGHT(T, offset) ((const T *)(const void *)($model_weights_data + (offset)))
-
-//$ end
-//$ if weights_pointer
-#define CTC_WEIGHT(T, offset) ((const T *)(const void *)((const char *)weights + (offset)))
-
-//$ end
-$weights
+$weights_text
 
 /* --- the kernels: CUDA C++ --- */
 
@@ -273,11 +258,7 @@ $run_checks
 
 const char *$model_status_text(int status) {
   switch (status) {
-  case CTC_OK: return "ok";
-  case CTC_BAD_ARGUMENT: return "a pointer is null or misaligned";
-  case CTC_BAD_SHAPE: return "sizes contradict each other or the model's limits";
-  case CTC_BAD_INDEX: return "an index points outside of its data";
-  case CTC_CAPACITY_TOO_SMALL: return "a data-dependent size exceeds its capacity";
+$status_texts
   case CTC_GPU_NO_DRIVER: return "no CUDA driver";
   case CTC_GPU_NO_DEVICE: return "no CUDA device";
   case CTC_GPU_NO_COMPILER: return "NVRTC is missing";

@@ -44,12 +44,8 @@ typedef struct {
 #endif
 
 enum {
-  $NAME_OK = 0,
-  $NAME_BAD_ARGUMENT = 1,        /* a null or misaligned pointer */
-  $NAME_BAD_SHAPE = 2,           /* sizes that contradict each other or the model's limits */
-  $NAME_BAD_INDEX = 3,           /* an index tensor points outside of its data */
-  $NAME_WORKSPACE_TOO_SMALL = 4,
-  $NAME_CAPACITY_TOO_SMALL = 5   /* a data-dependent size exceeds its capacity */
+$status_codes
+  $NAME_WORKSPACE_TOO_SMALL = 4
 };
 
 $ports_macros
@@ -80,15 +76,7 @@ int32_t $model_pool_start(ctc_pool *pool, int32_t threads);
 void $model_pool_stop(ctc_pool *pool);
 //$ end
 
-//$ if dims
-/* Workspace needed for these dims (bytes). */
-int64_t $model_workspace_bytes(const int64_t *dims);
-/* Upper bounds of the data-dependent dims that have one, from the others. */
-void $model_bounds(int64_t *dims);
-//$ end
-/* Dims of all inputs, then all outputs, one after another. */
-void $model_shapes(const int64_t *dims, int64_t *shapes);
-const char *$model_status_text(int status);
+$ports_declarations
 
 extern const ctc_model $model_model;
 

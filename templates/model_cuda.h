@@ -44,14 +44,10 @@ typedef struct {
 #endif
 
 enum {
-  $NAME_OK = 0,
-  $NAME_BAD_ARGUMENT = 1,        /* a null or misaligned pointer */
-  $NAME_BAD_SHAPE = 2,           /* sizes that contradict each other or the model's limits */
-  $NAME_BAD_INDEX = 3,           /* an index tensor points outside of its data */
-  $NAME_CAPACITY_TOO_SMALL = 5,  /* a data-dependent size exceeds its capacity */
-  $NAME_NO_DRIVER = 16,          /* libcuda.so.1 is not there, or too old */
+$status_codes
+  $NAME_NO_DRIVER = 16,         /* libcuda.so.1 is not there, or too old */
   $NAME_NO_DEVICE = 17,
-  $NAME_NO_COMPILER = 18,        /* neither code for this device nor NVRTC */
+  $NAME_NO_COMPILER = 18,       /* neither code for this device nor NVRTC */
   $NAME_COMPILE_FAILED = 19,
   $NAME_OUT_OF_MEMORY = 20,
   $NAME_DEVICE_FAILED = 21
@@ -75,16 +71,9 @@ void $model_cuda_free($model_cuda *model);
 
 /* What the last call that failed has to say. */
 const char *$model_cuda_message(const $model_cuda *model);
-const char *$model_status_text(int status);
 
-//$ if dims
-/* Workspace needed on the device for these dims (bytes). */
-int64_t $model_workspace_bytes(const int64_t *dims);
-/* Upper bounds of the data-dependent dims that have one, from the others. */
-void $model_bounds(int64_t *dims);
-//$ end
-/* Dims of all inputs, then all outputs, one after another. */
-void $model_shapes(const int64_t *dims, int64_t *shapes);
+/* The workspace is on the device. */
+$ports_declarations
 
 extern const ctc_cuda_model $model_model;
 

@@ -17,11 +17,11 @@ extern "C" {
 
 enum {
   CONTROL_OK = 0,
-  CONTROL_BAD_ARGUMENT = 1,        /* a null or misaligned pointer */
-  CONTROL_BAD_SHAPE = 2,           /* sizes that contradict each other or the model's limits */
-  CONTROL_BAD_INDEX = 3,           /* an index tensor points outside of its data */
-  CONTROL_WORKSPACE_TOO_SMALL = 4,
-  CONTROL_CAPACITY_TOO_SMALL = 5   /* a data-dependent size exceeds its capacity */
+  CONTROL_BAD_ARGUMENT = 1,       /* a null or misaligned pointer */
+  CONTROL_BAD_SHAPE = 2,          /* sizes that contradict each other or the model's limits */
+  CONTROL_BAD_INDEX = 3,          /* an index tensor points outside of its data */
+  CONTROL_CAPACITY_TOO_SMALL = 5, /* a data-dependent size exceeds its capacity */
+  CONTROL_WORKSPACE_TOO_SMALL = 4
 };
 
 /* Inputs: */

@@ -17,11 +17,11 @@ extern "C" {
 
 enum {
   CONVOLUTION_OK = 0,
-  CONVOLUTION_BAD_ARGUMENT = 1,        /* a null or misaligned pointer */
-  CONVOLUTION_BAD_SHAPE = 2,           /* sizes that contradict each other or the model's limits */
-  CONVOLUTION_BAD_INDEX = 3,           /* an index tensor points outside of its data */
-  CONVOLUTION_WORKSPACE_TOO_SMALL = 4,
-  CONVOLUTION_CAPACITY_TOO_SMALL = 5   /* a data-dependent size exceeds its capacity */
+  CONVOLUTION_BAD_ARGUMENT = 1,       /* a null or misaligned pointer */
+  CONVOLUTION_BAD_SHAPE = 2,          /* sizes that contradict each other or the model's limits */
+  CONVOLUTION_BAD_INDEX = 3,          /* an index tensor points outside of its data */
+  CONVOLUTION_CAPACITY_TOO_SMALL = 5, /* a data-dependent size exceeds its capacity */
+  CONVOLUTION_WORKSPACE_TOO_SMALL = 4
 };
 
 /* Inputs: */

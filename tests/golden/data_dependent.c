@@ -143,8 +143,8 @@ const char *data_dependent_status_text(int status) {
   case CTC_BAD_ARGUMENT: return "a pointer is null or misaligned";
   case CTC_BAD_SHAPE: return "sizes contradict each other or the model's limits";
   case CTC_BAD_INDEX: return "an index points outside of its data";
-  case CTC_WORKSPACE_TOO_SMALL: return "the workspace is too small";
   case CTC_CAPACITY_TOO_SMALL: return "a data-dependent size exceeds its capacity";
+  case CTC_WORKSPACE_TOO_SMALL: return "the workspace is too small";
   default: return "unknown status";
   }
 }

@@ -17,11 +17,11 @@ extern "C" {
 
 enum {
   DATA_DEPENDENT_OK = 0,
-  DATA_DEPENDENT_BAD_ARGUMENT = 1,        /* a null or misaligned pointer */
-  DATA_DEPENDENT_BAD_SHAPE = 2,           /* sizes that contradict each other or the model's limits */
-  DATA_DEPENDENT_BAD_INDEX = 3,           /* an index tensor points outside of its data */
-  DATA_DEPENDENT_WORKSPACE_TOO_SMALL = 4,
-  DATA_DEPENDENT_CAPACITY_TOO_SMALL = 5   /* a data-dependent size exceeds its capacity */
+  DATA_DEPENDENT_BAD_ARGUMENT = 1,       /* a null or misaligned pointer */
+  DATA_DEPENDENT_BAD_SHAPE = 2,          /* sizes that contradict each other or the model's limits */
+  DATA_DEPENDENT_BAD_INDEX = 3,          /* an index tensor points outside of its data */
+  DATA_DEPENDENT_CAPACITY_TOO_SMALL = 5, /* a data-dependent size exceeds its capacity */
+  DATA_DEPENDENT_WORKSPACE_TOO_SMALL = 4
 };
 
 /* Entries of dims[]. */

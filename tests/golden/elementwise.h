@@ -17,11 +17,11 @@ extern "C" {
 
 enum {
   ELEMENTWISE_OK = 0,
-  ELEMENTWISE_BAD_ARGUMENT = 1,        /* a null or misaligned pointer */
-  ELEMENTWISE_BAD_SHAPE = 2,           /* sizes that contradict each other or the model's limits */
-  ELEMENTWISE_BAD_INDEX = 3,           /* an index tensor points outside of its data */
-  ELEMENTWISE_WORKSPACE_TOO_SMALL = 4,
-  ELEMENTWISE_CAPACITY_TOO_SMALL = 5   /* a data-dependent size exceeds its capacity */
+  ELEMENTWISE_BAD_ARGUMENT = 1,       /* a null or misaligned pointer */
+  ELEMENTWISE_BAD_SHAPE = 2,          /* sizes that contradict each other or the model's limits */
+  ELEMENTWISE_BAD_INDEX = 3,          /* an index tensor points outside of its data */
+  ELEMENTWISE_CAPACITY_TOO_SMALL = 5, /* a data-dependent size exceeds its capacity */
+  ELEMENTWISE_WORKSPACE_TOO_SMALL = 4
 };
 
 /* Entries of dims[]. */

@@ -207,6 +207,10 @@ static const TemplatePart common_parts[] = {{"ports_types", "ports_types.h"},
                                             {"plan_function", "plan.c"},
                                             {"ports_functions", "ports_functions.c"},
                                             {"ports_tables", "ports_tables.c"},
+                                            {"ports_declarations", "ports_functions.h"},
+                                            {"status_codes", "status_codes.h"},
+                                            {"status_texts", "status_texts.c"},
+                                            {"weights_text", "weights.c"},
                                             {0}};
 
 /* The parts that templates name. */
