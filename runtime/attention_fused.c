@@ -350,18 +350,6 @@ static inline CTC_INLINE void ctc_attention_block(ctc_attention_job job, ctc_dim
   if (d < job.v_size) ctc_attention_results(job, d, rows, 0);
 }
 
-/* Where the part of a tensor begins that belongs to stack element `index`: `stack` are the extents
- * of `rank` dims, outermost first. */
-static inline ctc_dim ctc_attention_place(ctc_dim index, ctc_dim rank, const ctc_dim *stack,
-                                              const ctc_dim *step) {
-  ctc_dim at = 0;
-  for (ctc_dim i = rank - 1; i >= 0; i--) {
-    at += index % stack[i] * step[i];
-    index /= stack[i];
-  }
-  return at;
-}
-
 /* Numbers of scratch that a part needs. */
 static inline ctc_dim ctc_attention_scratch(ctc_dim keys, ctc_dim size, ctc_dim v_size) {
   ctc_dim panels = (v_size + CTC_ATTENTION_BLOCK - 1) / CTC_ATTENTION_BLOCK;
@@ -404,15 +392,15 @@ static CTC_KERNEL void ctc_attention_fused_f32(
   for (ctc_dim unit = first; unit < last; unit++) {
     const ctc_dim head = unit / blocks, row = unit % blocks * CTC_ATTENTION_BLOCK;
     if (head != packed) {
-      ctc_attention_pack(v + ctc_attention_place(head, rank, stack, v_step), values, keys, v_size,
+      ctc_attention_pack(v + ctc_place_of(head, rank, stack, v_step), values, keys, v_size,
                          v_step[rank], v_step[rank + 1]);
       packed = head;
     }
-    job.q = q + ctc_attention_place(head, rank, stack, q_step) + row * job.q_row;
-    job.k = k + ctc_attention_place(head, rank, stack, k_step);
-    job.y = y + ctc_attention_place(head, rank, stack, y_step) + row * job.y_row;
+    job.q = q + ctc_place_of(head, rank, stack, q_step) + row * job.q_row;
+    job.k = k + ctc_place_of(head, rank, stack, k_step);
+    job.y = y + ctc_place_of(head, rank, stack, y_step) + row * job.y_row;
     job.mask.data =
-        mask ? mask + ctc_attention_place(head, rank, stack, mask_step) + row * job.mask.row : NULL;
+        mask ? mask + ctc_place_of(head, rank, stack, mask_step) + row * job.mask.row : NULL;
     job.mask.diagonal = row + diagonal;
     job.used = keys;
     if (causal && job.mask.diagonal + CTC_ATTENTION_BLOCK < keys)

@@ -17,3 +17,14 @@ static inline ctc_dim ctc_mod(ctc_dim a, ctc_dim b) {
 static inline ctc_dim ctc_min_dim(ctc_dim a, ctc_dim b) { return a < b ? a : b; }
 
 static inline ctc_dim ctc_max_dim(ctc_dim a, ctc_dim b) { return a > b ? a : b; }
+
+/* How far a tensor moves to number `index` of axes of these extents, with `step` elements each. */
+static inline ctc_dim ctc_place_of(ctc_dim index, ctc_dim rank, const ctc_dim *extent,
+                                   const ctc_dim *step) {
+  ctc_dim at = 0;
+  for (ctc_dim d = rank - 1; d >= 0; d--) {
+    at += index % extent[d] * step[d];
+    index /= extent[d];
+  }
+  return at;
+}

@@ -309,13 +309,13 @@ CTC_DEVICE void ctc_attention_fused_f32(const float *q, const float *k, const fl
   tile.mask_column = mask_step[rank + 1];
   tile.y_row = y_step[rank];
   tile.y_column = y_step[rank + 1];
-  tile.q = q + ctc_attention_place(head, rank, stack, q_step) + row * tile.q_row;
-  tile.k = k + ctc_attention_place(head, rank, stack, k_step);
-  tile.v = v + ctc_attention_place(head, rank, stack, v_step) + slice * width * tile.v_column;
-  tile.y = y + ctc_attention_place(head, rank, stack, y_step) + row * tile.y_row +
+  tile.q = q + ctc_place_of(head, rank, stack, q_step) + row * tile.q_row;
+  tile.k = k + ctc_place_of(head, rank, stack, k_step);
+  tile.v = v + ctc_place_of(head, rank, stack, v_step) + slice * width * tile.v_column;
+  tile.y = y + ctc_place_of(head, rank, stack, y_step) + row * tile.y_row +
            slice * width * tile.y_column;
   tile.mask =
-      mask ? mask + ctc_attention_place(head, rank, stack, mask_step) + row * tile.mask_row : mask;
+      mask ? mask + ctc_place_of(head, rank, stack, mask_step) + row * tile.mask_row : mask;
   tile.rows = rows - row < queries ? rows - row : queries;
   tile.keys = causal && row + queries + diagonal < keys ? row + queries + diagonal : keys;
   tile.size = size;

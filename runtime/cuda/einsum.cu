@@ -15,17 +15,6 @@ static ctc_dim ctc_einsum_$t_blocks(ctc_dim kept, const ctc_dim *kept_extent, ct
 }
 //$ end
 
-/* How far an operand moves to `index` of the axes. */
-CTC_DEVICE ctc_dim ctc_einsum_place(ctc_dim index, ctc_dim rank, const ctc_dim *extent,
-                                    const ctc_dim *step) {
-  ctc_dim at = 0;
-  for (ctc_dim d = rank - 1; d >= 0; d--) {
-    at += index % extent[d] * step[d];
-    index /= extent[d];
-  }
-  return at;
-}
-
 /* Parameters: runtime/einsum.c. */
 //$ for t in f32 f64 i32 i64 u32 u64
 CTC_DEVICE void ctc_einsum_$t(const $T *a, const $T *b, $T *y, ctc_dim kept,
@@ -37,12 +26,12 @@ CTC_DEVICE void ctc_einsum_$t(const $T *a, const $T *b, $T *y, ctc_dim kept,
   const ctc_dim team = ctc_einsum_team(outputs, terms), thread = ctc_thread_of(256);
   const ctc_dim o = thread / team;
   if (o >= outputs) return;
-  const $T *left = a + ctc_einsum_place(o, kept, kept_extent, a_kept);
-  const $T *right = b ? b + ctc_einsum_place(o, kept, kept_extent, b_kept) : b;
+  const $T *left = a + ctc_place_of(o, kept, kept_extent, a_kept);
+  const $T *right = b ? b + ctc_place_of(o, kept, kept_extent, b_kept) : b;
   $T sum = 0;
   for (ctc_dim s = thread % team; s < terms; s += team) {
-    const $T factor = left[ctc_einsum_place(s, summed, sum_extent, a_sum)];
-    sum += b ? factor * right[ctc_einsum_place(s, summed, sum_extent, b_sum)] : factor;
+    const $T factor = left[ctc_place_of(s, summed, sum_extent, a_sum)];
+    sum += b ? factor * right[ctc_place_of(s, summed, sum_extent, b_sum)] : factor;
   }
   for (int step = 16; team > 1 && step > 0; step /= 2)
     sum += ($T)__shfl_xor_sync(0xffffffffu, sum, step);

@@ -82,43 +82,35 @@ CTC_DEVICE ctc_team ctc_team_block(ctc_dim result, int threads) {
 
 /* Joins what the threads of a team have for the same result; each of them gets it. The order is
  * that of a tree: the same in every run. */
-//$ for f in add mul addabs addsquare
-//$ for t in f32 f64 i32 i64 u32 u64
-CTC_DEVICE $T ctc_team_$f_$t($T x, ctc_team team) {
-  __shared__ $T part[CTC_TEAM_MOST];
+template <class T, class Join>
+CTC_DEVICE T ctc_team_fold(T x, ctc_team team, Join join) {
+  __shared__ T part[CTC_TEAM_MOST];
   const int column = (int)threadIdx.x % team.width;
   if (team.width == CTC_TEAM_THREADS) return x;
   for (int step = team.width; step < CTC_WARP; step *= 2)
-    x = ctc_join_$f_$t(x, ($T)__shfl_xor_sync(0xffffffffu, x, step));
+    x = join(x, (T)__shfl_xor_sync(0xffffffffu, x, step));
   if (team.warps == 0) return x;
   if ((int)threadIdx.x % CTC_WARP < team.width)
     part[(int)threadIdx.x / CTC_WARP * team.width + column] = x;
   __syncthreads();
   x = part[column];
-  for (int k = 1; k < team.warps; k++) x = ctc_join_$f_$t(x, part[k * team.width + column]);
+  for (int k = 1; k < team.warps; k++) x = join(x, part[k * team.width + column]);
   __syncthreads();
   return x;
+}
+
+//$ for f in add mul addabs addsquare
+//$ for t in f32 f64 i32 i64 u32 u64
+CTC_DEVICE $T ctc_team_$f_$t($T x, ctc_team team) {
+  return ctc_team_fold(x, team, ctc_join_$f_$t);
 }
 //$ end
 //$ end
 
-/* Likewise. */
 //$ for f in max min
 //$ for t in f32 f64 i8 i32 i64 u8 u32 u64 bool
 CTC_DEVICE $T ctc_team_$f_$t($T x, ctc_team team) {
-  __shared__ $T part[CTC_TEAM_MOST];
-  const int column = (int)threadIdx.x % team.width;
-  if (team.width == CTC_TEAM_THREADS) return x;
-  for (int step = team.width; step < CTC_WARP; step *= 2)
-    x = ctc_join_$f_$t(x, ($T)__shfl_xor_sync(0xffffffffu, x, step));
-  if (team.warps == 0) return x;
-  if ((int)threadIdx.x % CTC_WARP < team.width)
-    part[(int)threadIdx.x / CTC_WARP * team.width + column] = x;
-  __syncthreads();
-  x = part[column];
-  for (int k = 1; k < team.warps; k++) x = ctc_join_$f_$t(x, part[k * team.width + column]);
-  __syncthreads();
-  return x;
+  return ctc_team_fold(x, team, ctc_join_$f_$t);
 }
 //$ end
 //$ end

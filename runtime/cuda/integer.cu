@@ -283,18 +283,12 @@ CTC_DEVICE void ctc_matmul_integer_$t_$u(const $T *a, const $U *b, const $T *a_z
                                          const ctc_dim *b_zero_batch) {
   __shared__ int4 room[CTC_INTEGER_ROOM / 4];
   const ctc_dim grid = ctc_integer_grid(m, n, k), product = (ctc_dim)blockIdx.x / grid;
-  ctc_dim rest = product, at_a = 0, at_b = 0, at_a_zero = 0, at_b_zero = 0;
-  for (ctc_dim d = rank - 1; d >= 0; d--) {
-    const ctc_dim index = rest % batch[d];
-    rest /= batch[d];
-    at_a += index * a_batch[d];
-    at_b += index * b_batch[d];
-    at_a_zero += index * a_zero_batch[d];
-    at_b_zero += index * b_zero_batch[d];
-  }
-  const ctc_integer_rows_$t left = {a + at_a, a_zero ? a_zero + at_a_zero : a_zero, m, k, a_step};
-  const ctc_integer_columns_$u right = {b + at_b, b_zero ? b_zero + at_b_zero : b_zero, n, k,
-                                        b_step};
+  const $T *left_zero = a_zero ? a_zero + ctc_place_of(product, rank, batch, a_zero_batch) : a_zero;
+  const $U *right_zero = b_zero ? b_zero + ctc_place_of(product, rank, batch, b_zero_batch) : b_zero;
+  const ctc_integer_rows_$t left = {a + ctc_place_of(product, rank, batch, a_batch), left_zero, m, k,
+                                    a_step};
+  const ctc_integer_columns_$u right = {b + ctc_place_of(product, rank, batch, b_batch), right_zero,
+                                        n, k, b_step};
   const ctc_integer_put_sum put = {y + product * m * n, n};
   ctc_integer_product_of(left, right, put, room, n, (ctc_dim)blockIdx.x % grid);
 }
@@ -373,6 +367,16 @@ CTC_DEVICE void ctc_integer_convolve_$t_$u(const ctc_integer_windows_$t &x,
 //$ end
 //$ end
 
+/* The weights of the group whose first output channel this is. */
+//$ for u in u8 i8
+CTC_DEVICE ctc_integer_rows_$u ctc_integer_group_$u(const $U *w, const $U *zero, ctc_dim zeros,
+                                                    ctc_dim channel, ctc_dim oc, ctc_dim depth) {
+  const ctc_integer_rows_$u rows = {w + channel * depth, zero && zeros > 1 ? zero + channel : zero,
+                                    oc, depth, zeros > 1};
+  return rows;
+}
+//$ end
+
 /* ConvInteger. */
 //$ for t in u8 i8
 //$ for u in u8 i8
@@ -394,9 +398,7 @@ CTC_DEVICE void ctc_conv_integer_$t_$u(const $T *x, const $U *w, const $T *x_zer
                                           dilation,
                                           pad,
                                           depth};
-  const ctc_integer_rows_$u rows = {w + channel * depth,
-                                    w_zero && w_zeros > 1 ? w_zero + channel : w_zero, oc, depth,
-                                    w_zeros > 1};
+  const ctc_integer_rows_$u rows = ctc_integer_group_$u(w, w_zero, w_zeros, channel, oc, depth);
   const ctc_integer_put_sum put = {y + image * oc * pixels, pixels};
   (void)n;
   ctc_integer_convolve_$t_$u(windows, rows, put, (ctc_dim)blockIdx.x % grid);
@@ -443,9 +445,7 @@ CTC_DEVICE void ctc_qlinear_conv_$t_$u(const $T *x, const $U *w, const int32_t *
                                           dilation,
                                           pad,
                                           depth};
-  const ctc_integer_rows_$u rows = {w + channel * depth,
-                                    w_zero && w_zeros > 1 ? w_zero + channel : w_zero, oc, depth,
-                                    w_zeros > 1};
+  const ctc_integer_rows_$u rows = ctc_integer_group_$u(w, w_zero, w_zeros, channel, oc, depth);
   const ctc_integer_put_level_$t put = {y + image * oc * pixels,
                                         bias ? bias + channel : bias,
                                         x_scale,
