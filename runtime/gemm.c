@@ -85,12 +85,12 @@ static inline CTC_INLINE void ctc_gemm_finish(const float *results, int width, c
     }
 }
 
-/* The place `rows` rows below. */
+/* The place `rows` rows, which are `tiles` tiles, below. */
 static CTC_KERNEL ctc_gemm_place ctc_gemm_below(ctc_gemm_job job, ctc_gemm_place place,
-                                                ctc_dim rows) {
+                                                ctc_dim rows, ctc_dim tiles) {
   place.a += rows * job.a_row;
   place.y += rows * job.y_row, place.at += rows * job.y_row;
-  place.ahead += job.k * place.ahead_step;
+  place.ahead += tiles * job.k * place.ahead_step;
   return place;
 }
 
@@ -101,54 +101,54 @@ static CTC_KERNEL ctc_gemm_place ctc_gemm_right(ctc_gemm_place place, ctc_dim co
 }
 
 /* Steps of k after which the sums of a tile are set aside: rounding errors of a sum grow with its
- * length. */
+ * length. Rows whose sums are kept at a time: their tiles use a part of the weights one after the
+ * other, while it is in the cache. */
 #define CTC_GEMM_SUM 512
+#if CTC_LANES > 1
+#define CTC_GEMM_KEPT 128
+#else
+#define CTC_GEMM_KEPT CTC_TILE
+#endif
 
-/* A tile of n rows (a literal) and two vectors of columns, or one if not `wide`. */
-static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place place, int wide,
-                                            int n) {
+/* A part of the sums of a tile: steps [begin, end) of k, and where the sums lie between two parts,
+ * the two vectors of a row side by side. */
+typedef struct {
+  ctc_dim begin, end;
+  float *sums;
+} ctc_gemm_part;
+
+/* A part of a tile of n rows (a literal) and two vectors of columns, or one if not `wide`. */
+static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place place,
+                                            ctc_gemm_part part, int wide, int n) {
   const ctc_v zero = ctc_v_set(0);
-  const float *x = place.a, *b = place.b, *ahead = place.ahead;
-  float results[CTC_TILE * 2 * CTC_LANES];
+  const float *x = place.a + part.begin * job.a_col, *b = place.b + part.begin * CTC_PANEL;
+  const float *ahead = place.ahead + part.begin * place.ahead_step;
 #define CTC_START(i) ctc_v p##i = zero, q##i = zero;
   CTC_EACH_ROW(CTC_START)
 #undef CTC_START
-  for (ctc_dim done = 0; done < job.k; done += CTC_GEMM_SUM) {
-    const ctc_dim end = job.k - done < CTC_GEMM_SUM ? job.k : done + CTC_GEMM_SUM;
-    for (ctc_dim l = done; l < end; l++, b += CTC_PANEL, x += job.a_col, ahead += place.ahead_step) {
-      const ctc_v v = ctc_v_load(b), w = wide ? ctc_v_load(b + CTC_LANES) : v;
-      CTC_PREFETCH(ahead);
+  for (ctc_dim l = part.begin; l < part.end;
+       l++, b += CTC_PANEL, x += job.a_col, ahead += place.ahead_step) {
+    const ctc_v v = ctc_v_load(b), w = wide ? ctc_v_load(b + CTC_LANES) : v;
+    CTC_PREFETCH(ahead);
 #define CTC_ADD(i)                          \
   if (n > (i)) {                            \
     const float f = x[(i) * job.a_row];     \
     p##i += v * f;                          \
     if (wide) q##i += w * f;                \
   }
-      CTC_EACH_ROW(CTC_ADD)
+    CTC_EACH_ROW(CTC_ADD)
 #undef CTC_ADD
-    }
-#define CTC_TAKE_BACK(i)                                          \
-  if (n > (i)) {                                                  \
-    p##i += ctc_v_load(results + (i) * 2 * CTC_LANES);            \
-    q##i += ctc_v_load(results + (i) * 2 * CTC_LANES + CTC_LANES); \
   }
-#define CTC_SET_ASIDE(i)                                          \
-  if (n > (i)) {                                                  \
-    ctc_v_store(results + (i) * 2 * CTC_LANES, p##i);             \
-    ctc_v_store(results + (i) * 2 * CTC_LANES + CTC_LANES, q##i); \
-    p##i = zero, q##i = zero;                                     \
+#define CTC_TAKE_BACK(i)                                             \
+  if (n > (i)) {                                                     \
+    p##i += ctc_v_load(part.sums + (i) * 2 * CTC_LANES);             \
+    q##i += ctc_v_load(part.sums + (i) * 2 * CTC_LANES + CTC_LANES); \
   }
-    if (done > 0) {
-      CTC_EACH_ROW(CTC_TAKE_BACK)
-    }
-    if (end < job.k) {
-      CTC_EACH_ROW(CTC_SET_ASIDE)
-      CTC_IN_MEMORY(results);
-    }
+  if (part.begin > 0) {
+    CTC_EACH_ROW(CTC_TAKE_BACK)
+  }
 #undef CTC_TAKE_BACK
-#undef CTC_SET_ASIDE
-  }
-  if (!job.epilogue && place.columns >= 2 * CTC_LANES) {
+  if (part.end == job.k && !job.epilogue && place.columns >= 2 * CTC_LANES) {
 #define CTC_PUT(i)                                            \
   if (n > (i)) {                                              \
     ctc_v_store(place.y + (i) * job.y_row, p##i);             \
@@ -158,14 +158,21 @@ static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place pla
 #undef CTC_PUT
     return;
   }
-#define CTC_PUT(i)                                               \
-  if (n > (i)) {                                                 \
-    ctc_v_store(results + (i) * 2 * CTC_LANES, p##i);             \
-    ctc_v_store(results + (i) * 2 * CTC_LANES + CTC_LANES, q##i); \
+#define CTC_SET_ASIDE(i)                                             \
+  if (n > (i)) {                                                     \
+    ctc_v_store(part.sums + (i) * 2 * CTC_LANES, p##i);              \
+    ctc_v_store(part.sums + (i) * 2 * CTC_LANES + CTC_LANES, q##i);  \
   }
-  CTC_EACH_ROW(CTC_PUT)
-#undef CTC_PUT
-  ctc_gemm_finish(results, 2 * CTC_LANES, job, place, n);
+  CTC_EACH_ROW(CTC_SET_ASIDE)
+#undef CTC_SET_ASIDE
+  if (part.end == job.k) ctc_gemm_finish(part.sums, 2 * CTC_LANES, job, place, n);
+}
+
+/* The part that begins at step `begin`. */
+static CTC_KERNEL ctc_gemm_part ctc_gemm_part_from(ctc_gemm_job job, ctc_dim begin, float *sums) {
+  const ctc_dim left = job.k - begin;
+  const ctc_gemm_part part = {begin, begin + (left < CTC_GEMM_SUM ? left : CTC_GEMM_SUM), sums};
+  return part;
 }
 
 /* The highest tile. Rows of A that are a multiple of 4 KiB apart share one set of the first-level
@@ -174,63 +181,85 @@ static CTC_KERNEL ctc_dim ctc_gemm_most_rows(ctc_gemm_job job) {
   return job.a_row % 1024 == 0 && CTC_TILE > 10 ? 10 : CTC_TILE;
 }
 
-/* `rows` rows (a literal) and two vectors of columns, in tiles of equal height. */
-static inline CTC_INLINE void ctc_gemm_strip(ctc_gemm_job job, ctc_gemm_place place, int wide,
-                                             ctc_dim rows) {
-  const ctc_dim most = ctc_gemm_most_rows(job), tiles = (rows + most - 1) / most;
-  const ctc_dim high = (rows + tiles - 1) / tiles;
-  const ctc_dim low_tiles = high * tiles - rows;
-  place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
-  for (ctc_dim i = low_tiles; i < tiles; i++) {
-    ctc_gemm_tile(job, place, wide, (int)high);
-    place = ctc_gemm_below(job, place, high);
-  }
-  for (ctc_dim i = 0; i < low_tiles; i++) {
-    ctc_gemm_tile(job, place, wide, (int)high - 1);
-    place = ctc_gemm_below(job, place, high - 1);
+/* `tiles` tiles of a strip from number `first` on: those before `high_tiles` have `high` rows (a
+ * literal), the others one row less. */
+static inline CTC_INLINE void ctc_gemm_strip(ctc_gemm_job job, ctc_gemm_place place,
+                                             ctc_gemm_part part, int wide, ctc_dim first,
+                                             ctc_dim tiles, ctc_dim high, ctc_dim high_tiles) {
+  for (ctc_dim i = first; i < first + tiles; i++, part.sums += high * 2 * CTC_LANES) {
+    const ctc_dim row = i * high - (i > high_tiles ? i - high_tiles : 0);
+    const ctc_gemm_place tile = ctc_gemm_below(job, place, row, i);
+    if (i < high_tiles)
+      ctc_gemm_tile(job, tile, part, wide, (int)high);
+    else
+      ctc_gemm_tile(job, tile, part, wide, (int)high - 1);
   }
 }
 
-/* `rows` rows of one panel of which `columns` columns exist (literals). */
+/* `rows` rows of one panel of which `columns` columns exist (literals), in tiles of equal height (up
+ * to one row). */
 static inline CTC_INLINE void ctc_gemm_panel(ctc_gemm_job job, ctc_gemm_place place,
                                              ctc_dim columns, ctc_dim rows) {
-  const ctc_dim strip = 2 * CTC_LANES, rest = columns % strip;
-  place.columns = strip;
-  for (ctc_dim j = 0; j < columns - rest; j += strip) {
-    ctc_gemm_strip(job, place, 1, rows);
-    place = ctc_gemm_right(place, strip);
+  const ctc_dim most = ctc_gemm_most_rows(job), tiles = (rows + most - 1) / most;
+  const ctc_dim high = (rows + tiles - 1) / tiles, high_tiles = tiles - (high * tiles - rows);
+  const ctc_dim strip = 2 * CTC_LANES, rest = columns % strip, kept = CTC_GEMM_KEPT / high;
+  float sums[CTC_GEMM_KEPT * CTC_PANEL];
+  place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
+  for (ctc_dim first = 0; first < tiles; first += kept) {
+    const ctc_dim some = tiles - first < kept ? tiles - first : kept;
+    ctc_gemm_part part = {0, 0, sums};
+    do {
+      ctc_gemm_place at = place;
+      part = ctc_gemm_part_from(job, part.end, sums);
+      at.columns = strip;
+      for (ctc_dim j = 0; j < columns - rest; j += strip, part.sums += CTC_GEMM_KEPT * strip) {
+        ctc_gemm_strip(job, at, part, 1, first, some, high, high_tiles);
+        at = ctc_gemm_right(at, strip);
+      }
+      at.columns = rest;
+      if (rest > 0) ctc_gemm_strip(job, at, part, rest > CTC_LANES, first, some, high, high_tiles);
+    } while (part.end < job.k);
   }
-  place.columns = rest;
-  if (rest > 0) ctc_gemm_strip(job, place, rest > CTC_LANES, rows);
 }
 
-/* The same with sizes that the C compiler does not know: tiles of even heights and those of one
- * row. */
+/* A part of a tile of which the C compiler does not know the height: 1 or an even number. */
+static inline void ctc_gemm_tile_any(ctc_gemm_job job, ctc_gemm_place place, ctc_gemm_part part,
+                                     ctc_dim height) {
+  switch (height) {
+#if CTC_TILE > 6
+  case 14: ctc_gemm_tile(job, place, part, 1, 14); break;
+  case 12: ctc_gemm_tile(job, place, part, 1, 12); break;
+  case 10: ctc_gemm_tile(job, place, part, 1, 10); break;
+  case 8: ctc_gemm_tile(job, place, part, 1, 8); break;
+#endif
+#if CTC_TILE > 4
+  case 6: ctc_gemm_tile(job, place, part, 1, 6); break;
+#endif
+  case 4: ctc_gemm_tile(job, place, part, 1, 4); break;
+  case 2: ctc_gemm_tile(job, place, part, 1, 2); break;
+  default: ctc_gemm_tile(job, place, part, 1, 1); break;
+  }
+}
+
+/* A panel with sizes that the C compiler does not know: tiles of even heights and those of one row,
+ * each with all its parts. */
 static inline void ctc_gemm_panel_any(ctc_gemm_job job, ctc_gemm_place place, ctc_dim columns,
                                       ctc_dim rows) {
   const ctc_dim most = ctc_gemm_most_rows(job), tiles = (rows + most - 1) / most;
   const ctc_dim even = (rows / tiles + 1) / 2 * 2;
+  float sums[CTC_TILE * 2 * CTC_LANES];
   place.columns = columns;
   place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
   for (; place.columns > 0; place.columns -= 2 * CTC_LANES) {
     ctc_gemm_place tile = place;
     for (ctc_dim left = rows, height; left > 0; left -= height) {
-      height = left < even ? left / 2 * 2 : even;
-      switch (height) {
-#if CTC_TILE > 6
-      case 14: ctc_gemm_tile(job, tile, 1, 14); break;
-      case 12: ctc_gemm_tile(job, tile, 1, 12); break;
-      case 10: ctc_gemm_tile(job, tile, 1, 10); break;
-      case 8: ctc_gemm_tile(job, tile, 1, 8); break;
-#endif
-#if CTC_TILE > 4
-      case 6: ctc_gemm_tile(job, tile, 1, 6); break;
-#endif
-      case 4: ctc_gemm_tile(job, tile, 1, 4); break;
-      case 2: ctc_gemm_tile(job, tile, 1, 2); break;
-      default: height = 1, ctc_gemm_tile(job, tile, 1, 1); break;
-      }
-      tile = ctc_gemm_below(job, tile, height);
+      ctc_gemm_part part = {0, 0, sums};
+      height = left < even ? (left > 1 ? left / 2 * 2 : 1) : even;
+      do {
+        part = ctc_gemm_part_from(job, part.end, sums);
+        ctc_gemm_tile_any(job, tile, part, height);
+      } while (part.end < job.k);
+      tile = ctc_gemm_below(job, tile, height, 1);
     }
     place = ctc_gemm_right(place, 2 * CTC_LANES);
   }
@@ -395,4 +424,52 @@ static CTC_KERNEL void ctc_gemv_packed_f32(const float *a, const float *b, float
     else
       ctc_gemv_columns(job, place, 1, CTC_PANEL, ahead);
   }
+}
+
+/* Columns below which a product of one row takes B as [n][k], a row for each column. */
+#define CTC_DOTS 16
+
+/* sums[i] = a[k] * row i of b, of `count` (1, 2 or 4) rows. */
+static inline CTC_INLINE void ctc_gemv_rows(const float *a, const float *b, float *sums, ctc_dim k,
+                                            int count) {
+  const ctc_v zero = ctc_v_set(0);
+  ctc_v p0 = zero, p1 = zero, p2 = zero, p3 = zero, q0 = zero, q1 = zero, q2 = zero, q3 = zero;
+  ctc_dim l = 0;
+#define CTC_EACH_OF_4(M) M(0) M(1) M(2) M(3)
+#define CTC_ADD(i)                                         \
+  if (count > (i)) {                                       \
+    p##i += u * ctc_v_load(b + (i) * k + l);               \
+    q##i += w * ctc_v_load(b + (i) * k + l + CTC_LANES);   \
+  }
+#define CTC_ADD_LEFT(i) if (count > (i)) p##i += u * ctc_v_load_n(b + (i) * k + l, left);
+#define CTC_PUT(i) if (count > (i)) sums[i] = ctc_v_sum(p##i + q##i);
+  for (; l + 2 * CTC_LANES <= k; l += 2 * CTC_LANES) {
+    const ctc_v u = ctc_v_load(a + l), w = ctc_v_load(a + l + CTC_LANES);
+    CTC_EACH_OF_4(CTC_ADD)
+  }
+  for (; l < k; l += CTC_LANES) {
+    const int left = k - l < CTC_LANES ? (int)(k - l) : CTC_LANES;
+    const ctc_v u = ctc_v_load_n(a + l, left);
+    CTC_EACH_OF_4(CTC_ADD_LEFT)
+  }
+  CTC_EACH_OF_4(CTC_PUT)
+#undef CTC_ADD
+#undef CTC_ADD_LEFT
+#undef CTC_PUT
+#undef CTC_EACH_OF_4
+}
+
+/* y[n] = a[k] * B, with fewer than CTC_DOTS columns; b: [n][k]. One unit of work. */
+static CTC_KERNEL void ctc_gemv_dots_f32(const float *a, const float *b, float *y,
+                                         ctc_epilogue epilogue, const float *const *operands,
+                                         ctc_dim n, ctc_dim k, ctc_dim first, ctc_dim last) {
+  const ctc_gemm_job job = {epilogue, operands, k, k, 1, n};
+  const ctc_gemm_place place = {a, b, NULL, y, 0, 0, n, 0};
+  const ctc_dim fours = n / 4 * 4;
+  float sums[CTC_DOTS] = {0};
+  if (first >= last) return;
+  for (ctc_dim j = 0; j < fours; j += 4) ctc_gemv_rows(a, b + j * k, sums + j, k, 4);
+  if (n % 4 > 1) ctc_gemv_rows(a, b + fours * k, sums + fours, k, 2);
+  if (n % 2) ctc_gemv_rows(a, b + (n - 1) * k, sums + n - 1, k, 1);
+  ctc_gemm_finish(sums, CTC_DOTS, job, place, 1);
 }

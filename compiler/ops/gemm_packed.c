@@ -14,6 +14,9 @@ enum {
   OPEN_CHUNK = 112,      /* the same where the number of rows is not known: 8 tiles of 14 rows */
   LEAST_CHUNK = 26,      /* rows for which a unit of work is worth it */
   UNITS = 16,            /* units of work to aim at, so that threads get equal shares */
+  DOT_COLUMNS = 16,      /* a product of one row with fewer columns, and */
+  LEAST_DOT = 64,        /* at least so many, and */
+  MOST_DOT = 16384,      /* fewer steps of the sum has a kernel that takes B as [n x k] */
   LEAST_ROWS = 4,        /* of A, and */
   LEAST_COLUMNS = 8,     /* of B, and */
   LEAST_WORK = 4096,     /* multiplications that make packing B at run time worth it */
@@ -93,7 +96,8 @@ static const Tensor *packed_tensor(Lower *l, const ProductSizes *sizes, const Ma
 static Buffer *find_packed(const Lower *l, const PackedConstant *wanted) {
   for (size_t i = 0; i < l->packed.count; i++) {
     const PackedConstant *other = &l->packed.items[i];
-    if (other->source == wanted->source && other->offset == wanted->offset &&
+    if (other->source == wanted->source && other->turned == wanted->turned &&
+        other->offset == wanted->offset &&
         other->row == wanted->row && other->col == wanted->col && other->k == wanted->k &&
         other->n == wanted->n && other->count == wanted->count)
       return other->buffer;
@@ -101,22 +105,50 @@ static Buffer *find_packed(const Lower *l, const PackedConstant *wanted) {
   return NULL;
 }
 
+static PackedConstant packed_key(const ProductSizes *sizes, const Matrices *b, Dim count,
+                                 bool turned) {
+  return (PackedConstant){.source = b->buffer->constant->data,
+                          .offset = b->offset,
+                          .row = b->row,
+                          .col = b->col,
+                          .k = sizes->k,
+                          .n = sizes->n,
+                          .count = count,
+                          .turned = turned};
+}
+
+static Buffer *keep_packed(Lower *l, PackedConstant *packed, const Tensor *tensor,
+                           const Buffer *from, const char *what) {
+  packed->buffer =
+      lower_constant(l, tensor, arena_printf(l->c->arena, "%s.%s", from->name, what));
+  vec_push(l->c->arena, &l->packed, *packed);
+  return packed->buffer;
+}
+
+/* The matrices outer * inner of the constant B, in panels. */
 static Buffer *packed_constant(Lower *l, const ProductSizes *sizes, const Matrices *b, Dim outer,
                                Dim inner) {
-  PackedConstant packed = {.source = b->buffer->constant->data,
-                           .offset = b->offset,
-                           .row = b->row,
-                           .col = b->col,
-                           .k = sizes->k,
-                           .n = sizes->n,
-                           .count = dim_mul(l->c->dims, outer, inner)};
+  PackedConstant packed = packed_key(sizes, b, dim_mul(l->c->dims, outer, inner), false);
   Buffer *found = find_packed(l, &packed);
   if (found) return found;
-  const Tensor *tensor = packed_tensor(l, sizes, b, dim_value(outer), dim_value(inner));
-  packed.buffer =
-      lower_constant(l, tensor, arena_printf(l->c->arena, "%s.panels", b->buffer->name));
-  vec_push(l->c->arena, &l->packed, packed);
-  return packed.buffer;
+  return keep_packed(l, &packed, packed_tensor(l, sizes, b, dim_value(outer), dim_value(inner)),
+                     b->buffer, "panels");
+}
+
+/* The constant B[k x n] as [n x k]. */
+static Buffer *turned_constant(Lower *l, const ProductSizes *sizes, const Matrices *b) {
+  PackedConstant packed = packed_key(sizes, b, dim_const(l->c->dims, 1), true);
+  Buffer *found = find_packed(l, &packed);
+  if (found) return found;
+  int64_t k = dim_value(sizes->k), n = dim_value(sizes->n), dims[] = {n, k};
+  void *data;
+  const Tensor *tensor = tensor_create(l->c->arena, DT_F32, 2, dims, &data);
+  const float *from = b->buffer->constant->data;
+  if (b->offset) from += dim_value(b->offset);
+  for (int64_t j = 0; j < n; j++)
+    for (int64_t i = 0; i < k; i++)
+      ((float *)data)[j * k + i] = from[i * dim_value(b->row) + j * dim_value(b->col)];
+  return keep_packed(l, &packed, tensor, b->buffer, "turned");
 }
 
 static Buffer *packed_by_step(Lower *l, const ProductSizes *sizes, const Matrices *b, Dim matrices,
@@ -254,6 +286,30 @@ static Step *lower_plain_product(Lower *l, const ProductSizes *sizes, const Matr
   return step;
 }
 
+static bool is_between(Dim dim, int64_t least, int64_t limit) {
+  return dim_is_const(dim) && dim_value(dim) >= least && dim_value(dim) < limit;
+}
+
+/* Whether the product is of one row with few columns of a constant. */
+static bool is_dots(const ProductSizes *sizes, const Matrices *a, const Matrices *b) {
+  return dim_is(sizes->m, 1) && dim_is(sizes->outer, 1) && dim_is(sizes->inner, 1) &&
+         dim_is(a->col, 1) && b->buffer->constant && is_between(sizes->n, 1, DOT_COLUMNS) &&
+         is_between(sizes->k, LEAST_DOT, MOST_DOT);
+}
+
+static void lower_dots(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
+                       const Matrices *y) {
+  Step *step = lower_kernel(l, "gemv_dots", DT_F32);
+  arg_buffer_at(l, step, a->buffer, a->offset);
+  arg_buffer(l, step, turned_constant(l, sizes, b));
+  arg_buffer_at(l, step, y->buffer, y->offset);
+  arg_dim(l, step, sizes->n);
+  arg_dim(l, step, sizes->k);
+  step_units(step, dim_const(l->c->dims, 1));
+  step->why = "one row, few columns: a sum for each";
+  set_results(l, step, sizes, y);
+}
+
 void lower_product(Lower *l, const ProductSizes *sizes, const Matrices *a, const Matrices *b,
                    const Matrices *y) {
   if (blas_takes(l, sizes, a, b)) {
@@ -262,6 +318,10 @@ void lower_product(Lower *l, const ProductSizes *sizes, const Matrices *a, const
   }
   if (!target_of(l->c)->panels) {
     set_results(l, lower_plain_product(l, sizes, a, b, y), sizes, y);
+    return;
+  }
+  if (is_dots(sizes, a, b)) {
+    lower_dots(l, sizes, a, b, y);
     return;
   }
   Panels panels = lower_panels(l, sizes, b);

@@ -17,6 +17,7 @@
 typedef struct {
   const void *source;
   Dim offset, row, col, k, n, count;
+  bool turned; /* [n x k], not in panels */
   Buffer *buffer;
 } PackedConstant;
 

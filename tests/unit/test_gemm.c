@@ -116,7 +116,8 @@ static void with_variables(const Case *c, const float *const *operands, ctc_epil
   X(1, 10, 7, 1)                                                                                   \
   X(1, 77, 30, 1)                                                                                  \
   X(2, 45, 33, 2)                                                                                  \
-  X(3, 64, 20, 3) X(29, 33, 40, 10) X(130, 48, 17, 65) X(14, 16, 9, 14) X(27, 100, 64, 27)
+  X(3, 64, 20, 3) X(29, 33, 40, 10) X(130, 48, 17, 65) X(14, 16, 9, 14) X(27, 100, 64, 27) \
+  X(150, 40, 1100, 150) X(5, 70, 513, 5)
 #define LITERAL_CALL(EPILOGUE, M, N, K, ROWS)                                                      \
   ctc_gemm_stack_f32(c->a, c->packed, c->y, EPILOGUE, operands, M, N, K, K, 1, N, ROWS, c->inner,  \
                      c->a_size * c->inner, c->a_size, size * c->inner, size, c->y_size * c->inner, \
@@ -186,11 +187,33 @@ static void test_few_rows(void **state) {
   }
 }
 
+/* y[n] = a[k] * B, b: [n][k]. */
+static void test_dots(void **state) {
+  (void)state;
+  for (int i = 0; i < ROUNDS; i++) {
+    Case c = make_case(1, 1 + below(CTC_DOTS - 1), 1 + below(150), 1);
+    const float *const operands[] = {c.channel, c.other};
+    ctc_epilogue epilogue = c.epilogue ? add_both : NULL;
+    float *a = numbers(c.k), *b = numbers(c.n * c.k), wanted[CTC_DOTS];
+    for (ctc_dim j = 0; j < c.n; j++) {
+      wanted[j] = epilogue ? c.channel[j] + c.other[j] : 0;
+      for (ctc_dim l = 0; l < c.k; l++) wanted[j] += a[l] * b[j * c.k + l];
+    }
+    ctc_gemv_dots_f32(a, b, c.y, epilogue, operands, c.n, c.k, 0, 1);
+    ctc_gemv_dots_f32(a, b, c.y, epilogue, operands, c.n, c.k, 1, 1);
+    assert_memory_equal(c.y, wanted, (size_t)c.n * sizeof *wanted);
+    free(a);
+    free(b);
+    free_case(&c);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_variable_sizes),
       cmocka_unit_test(test_literal_sizes),
       cmocka_unit_test(test_few_rows),
+      cmocka_unit_test(test_dots),
   };
   if (!machine_has_them()) return 0;
   srand(1);
