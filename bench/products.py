@@ -7,7 +7,7 @@ Every product of the models counts once: MatMul, Gemm, 1x1 convolutions (pixels 
 a recurrent layer. For each, ctc makes a program of that operator alone; it takes turns with cblas_sgemm in runs of less
 than a millisecond, and the least of both counts, which leaves out what else the machine does. Outputs are compared.
 OpenBLAS is libopenblas.so.0 (Debian: libopenblas0-pthread). --write puts the table into the results from which
-docs/benchmarks.md is written.
+docs/benchmarks.md is written; with --only or --models these rows of it.
 """
 
 import argparse
@@ -309,6 +309,18 @@ def bold(ratio):
     return f"**{ratio:.2f}**" if ratio < 1 else f"{ratio:.2f}"
 
 
+def store_rows(args, rows, name):
+    """All rows replace those of before; a choice of them replaces the same products."""
+    path = args.folder / "results.json"
+    store = json.loads(path.read_text()) if path.exists() else {"rows": {}}
+    if args.only or args.models:
+        kept = {row["product"]: row for row in store.get("product_rows", [])}
+        rows = list((kept | {row["product"]: row for row in rows}).values())
+    store["product_rows"] = rows
+    store["products"] = document(rows, name, args.cflags)
+    path.write_text(json.dumps(store, indent=1))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ctc", type=pathlib.Path, default=ROOT / "build" / "ctc")
@@ -331,10 +343,7 @@ def main():
     wanted = [(p, names) for p, names in collect(args).items() if all(word in title(p) for word in args.only)]
     rows = [row_of(args, product, names, blas, loop) for product, names in wanted]
     if args.write:
-        results = args.folder / "results.json"
-        store = json.loads(results.read_text()) if results.exists() else {"rows": {}}
-        store["products"] = document([row for row in rows if row["builds"]], blas_name(blas), args.cflags)
-        results.write_text(json.dumps(store, indent=1))
+        store_rows(args, [row for row in rows if row["builds"]], blas_name(blas))
     return 0
 
 
