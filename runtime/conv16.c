@@ -42,7 +42,8 @@ typedef struct {
   ctc_dim x_pixel, x_line;   /* from an output pixel to its neighbours */
   ctc_dim y_pixel, y_line;
   ctc_dim w_vector, y_vector; /* from the first vector of a tile to the second */
-  ctc_dim channels;           /* channels from here on are padding */
+  ctc_dim channels;           /* channels from here on are padding; */
+  ctc_dim rest;               /* how many the last pair of blocks has, 0: 32 */
   ctc_dim next;               /* to the weights of the next unit, 0 if they are not fetched early */
   ctc_dim tiles;              /* done so far */
   ctc_dim first, last;        /* the blocks of input channels that are passed now */
@@ -80,14 +81,16 @@ static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim
 /* Pixel i of a tile: o is where its input lies. */
 #define CTC_CONV_BEGIN(i)                                                                         \
   ctc_v p##i = ctc_v_set(0), q##i = p##i;                                                         \
+  ctc_half h##i = ctc_half_set(0);                                                                \
   const ctc_dim o##i = n > (i) ? (i) / columns * walk->x_line + (i) % columns * walk->x_pixel : 0;
 
-/* One input of each pixel, times the weights a and b. */
+/* One input of each pixel, times the weights a and b, of which the last may be a half. */
 #define CTC_CONV_ADD(i)                                                                           \
   if ((i) < CTC_TILE && n > (i)) {                                                                \
     const float v = from[o##i];                                                                   \
-    p##i += a * v;                                                                                \
-    if (vectors > 1) q##i += b * v;                                                               \
+    if (halves > 1) p##i += a * v;                                                                \
+    if (halves > 3) q##i += b * v;                                                                \
+    if (halves % 2) h##i += half * v;                                                             \
   }
 
 #define CTC_CONV_END(i)                                                                           \
@@ -95,7 +98,7 @@ static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim
     const ctc_dim to = at + (i) / columns * walk->y_line + (i) % columns * walk->y_pixel;         \
     const float *sum = sums + 2 * (i) * CTC_LANES;                                                \
     ctc_conv_put(walk, ctc_v_load(sum), to, channel);                                             \
-    if (vectors > 1)                                                                              \
+    if (halves > 2)                                                                               \
       ctc_conv_put(walk, ctc_v_load(sum + CTC_LANES), to + walk->y_vector, channel + CTC_LANES);  \
   }
 
@@ -104,9 +107,11 @@ static inline CTC_INLINE void ctc_conv_finish(const ctc_conv_walk *walk, ctc_dim
 #define CTC_CONV_JOIN(i)                                                                          \
   if ((i) < CTC_TILE && (!walk->sums || n > (i))) {                                               \
     float *sum = sums + 2 * (i) * CTC_LANES;                                                      \
+    if (halves == 1) p##i = ctc_half_widen(h##i);                                                 \
+    if (halves == 3) q##i = ctc_half_widen(h##i);                                                 \
     ctc_v_store(sum, done > 0 ? ctc_v_load(sum) + p##i : p##i);                                   \
-    if (vectors > 1) sum += CTC_LANES;                                                            \
-    if (vectors > 1) ctc_v_store(sum, done > 0 ? ctc_v_load(sum) + q##i : q##i);                  \
+    if (halves > 2) sum += CTC_LANES;                                                             \
+    if (halves > 2) ctc_v_store(sum, done > 0 ? ctc_v_load(sum) + q##i : q##i);                  \
   }
 
 /* Blocks of input channels after which the sums are set aside: rounding errors of a sum grow with
@@ -139,11 +144,11 @@ static inline CTC_INLINE ctc_conv_share ctc_conv_fetch_share(const ctc_conv_walk
   return share;
 }
 
-/* n <= CTC_TILE pixels in rows of `columns`, times `vectors` (1 or 2) of output channels. x: what
- * the first tap of the first pixel reads; w: its weights; `at`: where its result goes. */
+/* n <= CTC_TILE pixels in rows of `columns`, times `halves` (1 to 4) halves of a vector of output
+ * channels. x: what the first tap of the first pixel reads; w: its weights; `at`: where its result goes. */
 static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x, const float *w,
                                             ctc_dim at, ctc_dim channel, ctc_dim n, ctc_dim columns,
-                                            int vectors) {
+                                            int halves) {
   const ctc_dim ahead = ctc_conv_ahead(walk, 0), ahead2 = ctc_conv_ahead(walk, 1);
   const ctc_dim part = ctc_conv_part(walk);
   const ctc_conv_share share = ctc_conv_fetch_share(walk, n);
@@ -163,11 +168,12 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
           for (ctc_dim k = 0; k < inner; k++, from++, w += 16, soon += walk->x_pixel) {
             if (walk->inner == 16 && !walk->sums) CTC_PREFETCH(soon);
             CTC_PREFETCH(walk->sums ? fetched : w + ahead);
-            if (CTC_LANES == 16 && vectors > 1)
+            if (CTC_LANES == 16 && halves > 2)
               CTC_PREFETCH(walk->sums ? fetched + walk->w_vector : w + ahead2);
             fetched += share.step;
             const ctc_v a = ctc_v_load(w);
-            const ctc_v b = vectors > 1 ? ctc_v_load(w + walk->w_vector) : a;
+            const ctc_v b = halves > 2 ? ctc_v_load(w + walk->w_vector) : a;
+            const ctc_half half = ctc_half_load(halves > 2 ? w + walk->w_vector : w);
             CTC_CONV_PIXELS(CTC_CONV_ADD)
           }
           w += (walk->inner - inner) * 16;
@@ -184,7 +190,7 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
   CTC_CONV_PIXELS(CTC_CONV_END)
   if (walk->epilogue_row) {
     ctc_conv_finish(walk, at, channel, n, columns);
-    if (vectors > 1)
+    if (halves > 2)
       ctc_conv_finish(walk, at + walk->y_vector, channel + CTC_LANES, n, columns);
   }
 }
@@ -194,19 +200,19 @@ static inline CTC_INLINE void ctc_conv_tile(ctc_conv_walk *walk, const float *x,
  * idle. */
 static inline CTC_INLINE void ctc_conv_column(ctc_conv_walk *walk, const float *x, const float *w,
                                               ctc_dim at, ctc_dim channel, ctc_dim rows,
-                                              ctc_dim columns, int vectors) {
+                                              ctc_dim columns, int halves) {
   const ctc_dim most = columns < CTC_TILE ? CTC_TILE / columns : 1;
   const ctc_dim tiles = (rows + most - 1) / most;
   const ctc_dim size = rows / tiles, higher = rows % tiles;
   for (ctc_dim i = 0; i < higher; i++) {
     const ctc_dim r = i * (size + 1);
     ctc_conv_tile(walk, x + r * walk->x_line, w, at + r * walk->y_line, channel,
-                  (size + 1) * columns, columns, vectors);
+                  (size + 1) * columns, columns, halves);
   }
   for (ctc_dim i = higher; i < tiles; i++) {
     const ctc_dim r = i * size + higher;
     ctc_conv_tile(walk, x + r * walk->x_line, w, at + r * walk->y_line, channel, size * columns,
-                  columns, vectors);
+                  columns, halves);
   }
 }
 
@@ -214,20 +220,20 @@ static inline CTC_INLINE void ctc_conv_column(ctc_conv_walk *walk, const float *
  * half as many columns and two rows may fill them better. */
 static inline CTC_INLINE void ctc_conv_area(ctc_conv_walk *walk, const float *x, const float *w,
                                             ctc_dim at, ctc_dim channel, ctc_dim rows,
-                                            ctc_dim columns, int vectors) {
+                                            ctc_dim columns, int halves) {
   const ctc_dim whole = (columns + CTC_TILE - 1) / CTC_TILE;
-  const ctc_dim halves = (columns + CTC_TILE / 2 - 1) / (CTC_TILE / 2);
-  const ctc_dim tiles = CTC_TILE < 8 && rows > 1 && halves < 2 * whole ? halves : whole;
+  const ctc_dim narrow = (columns + CTC_TILE / 2 - 1) / (CTC_TILE / 2);
+  const ctc_dim tiles = CTC_TILE < 8 && rows > 1 && narrow < 2 * whole ? narrow : whole;
   const ctc_dim size = columns / tiles, wider = columns % tiles;
   for (ctc_dim i = 0; i < wider; i++) {
     const ctc_dim c = i * (size + 1);
     ctc_conv_column(walk, x + c * walk->x_pixel, w, at + c * walk->y_pixel, channel, rows, size + 1,
-                    vectors);
+                    halves);
   }
   for (ctc_dim i = wider; i < tiles; i++) {
     const ctc_dim c = i * size + wider;
     ctc_conv_column(walk, x + c * walk->x_pixel, w, at + c * walk->y_pixel, channel, rows, size,
-                    vectors);
+                    halves);
   }
 }
 
@@ -235,7 +241,7 @@ static inline CTC_INLINE void ctc_conv_area(ctc_conv_walk *walk, const float *x,
  * of a part then stay in the first-level cache for all tiles. */
 static inline CTC_INLINE void ctc_conv_parts(ctc_conv_walk *walk, const float *x, const float *w,
                                              ctc_dim at, ctc_dim channel, ctc_dim rows,
-                                             ctc_dim columns, int vectors) {
+                                             ctc_dim columns, int halves) {
   float sums[CTC_CONV_FEW * 2 * CTC_LANES];
   const int keep = CTC_LANES < 16 && walk->inner == 16 && rows * columns <= CTC_CONV_FEW &&
                    rows * columns > CTC_TILE;
@@ -248,7 +254,7 @@ static inline CTC_INLINE void ctc_conv_parts(ctc_conv_walk *walk, const float *x
   do {
     walk->last = walk->outer - walk->first < part ? walk->outer : walk->first + part;
     walk->pixels = 0;
-    ctc_conv_area(walk, x, w + walk->first * w_step, at, channel, rows, columns, vectors);
+    ctc_conv_area(walk, x, w + walk->first * w_step, at, channel, rows, columns, halves);
     walk->first = walk->last;
   } while (walk->first < walk->outer);
 }
@@ -337,6 +343,13 @@ static inline CTC_INLINE void ctc_conv_pixel(const ctc_conv_walk *walk, const fl
   }
 }
 
+/* Halves of a vector for so many channels, less than four. Only half of 16 lanes is less work than
+ * a vector. */
+static CTC_KERNEL int ctc_conv_halves(ctc_dim channels) {
+  const int halves = (int)((2 * channels + CTC_LANES - 1) / CTC_LANES);
+  return CTC_LANES == 16 ? halves : (halves + 1) / 2 * 2;
+}
+
 /* As ctc_conv_area, for up to 32 output channels from `channel` on; y_block and w_block are the
  * steps from 16 channels to the next 16. Rows that follow each other without a gap are one. */
 static inline CTC_INLINE void ctc_conv_channels(ctc_conv_walk *walk, const float *x, const float *w,
@@ -352,16 +365,17 @@ static inline CTC_INLINE void ctc_conv_channels(ctc_conv_walk *walk, const float
     ctc_conv_pixel(walk, x, w, at, channel, w_block, y_block);
     return;
   }
+  const ctc_dim odd = walk->rest % (2 * CTC_LANES);
   walk->next = w_block < CTC_CONV_EARLY ? 2 * w_block : 0;
   walk->w_vector = CTC_LANES == 16 ? w_block : CTC_LANES;
   walk->y_vector = CTC_LANES == 16 ? y_block : CTC_LANES;
   for (int c = 0; c < 32 && channel + c < walk->channels; c += 2 * CTC_LANES) {
     const float *from = w + (c / 16 * w_block + c % 16);
     const ctc_dim to = at + c / 16 * y_block + c % 16;
-    if (CTC_LANES < 16 || channel + 16 < walk->channels)
-      ctc_conv_parts(walk, x, from, to, channel + c, rows, columns, 2);
+    if (odd == 0 || channel + c + 2 * CTC_LANES <= walk->channels)
+      ctc_conv_parts(walk, x, from, to, channel + c, rows, columns, 4);
     else
-      ctc_conv_parts(walk, x, from, to, channel + c, rows, columns, 1);
+      ctc_conv_parts(walk, x, from, to, channel + c, rows, columns, ctc_conv_halves(odd));
   }
 }
 
@@ -429,6 +443,7 @@ static CTC_KERNEL void ctc_conv16_f32(const float *x, const float *w, float *y,
     walk.y_pixel = 16;
     walk.y_line = y_row;
     walk.channels = (g + 1) * out_channels;
+    walk.rest = out_channels % 32;
     walk.y = y;
     walk.epilogue = epilogue;
     walk.epilogue_row = epilogue_row;
@@ -491,6 +506,7 @@ static CTC_KERNEL void ctc_conv_stem_f32(const float *x, const float *w, float *
     walk.y_pixel = 16;
     walk.y_line = y_row;
     walk.channels = out_channels;
+    walk.rest = out_channels % 32;
     walk.y = y;
     walk.epilogue = epilogue;
     walk.epilogue_row = epilogue_row;
@@ -591,6 +607,7 @@ static CTC_KERNEL void ctc_conv_transpose16_f32(
     walk.y_pixel = sw * 16;
     walk.y_line = sh * y_row;
     walk.channels = (g + 1) * out_channels;
+    walk.rest = out_channels % 32;
     walk.y = y;
     walk.epilogue = epilogue;
     walk.epilogue_row = epilogue_row;

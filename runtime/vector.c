@@ -201,6 +201,40 @@ static inline CTC_INLINE void ctc_v_store_n(float *p, ctc_v v, int count) {
     ctc_v_store_part(p, v, count);
 }
 
+/* --- halves --- */
+
+/* Half a vector of 16 lanes, for what fills no more: many machines do two of these at once. Elsewhere
+ * it is a vector. */
+#if CTC_LANES == 16
+#define CTC_HALF_VECTOR __attribute__((vector_size(32)))
+#else
+#define CTC_HALF_VECTOR CTC_VECTOR
+#endif
+
+typedef CTC_HALF_VECTOR float ctc_half;
+
+static CTC_KERNEL ctc_half ctc_half_set(float x) {
+#if CTC_LANES == 16
+  const ctc_half zero = {0};
+  return x - zero;
+#else
+  return ctc_v_set(x);
+#endif
+}
+
+static CTC_KERNEL ctc_half ctc_half_load(const float *p) {
+  ctc_half half;
+  memcpy(&half, p, sizeof half);
+  return half;
+}
+
+/* With zeros in the other half. */
+static CTC_KERNEL ctc_v ctc_half_widen(ctc_half half) {
+  ctc_v v = ctc_v_set(0);
+  memcpy(&v, &half, sizeof half);
+  return v;
+}
+
 /* --- bits --- */
 
 /* The bits of the floats as integers. */
