@@ -44,7 +44,7 @@ NVRTC_STAMP   := $(if $(wildcard /usr/local/cuda/lib64/libnvrtc.so.1?),,$(BUILD)
 SOURCES   := $(sort $(shell find compiler -name '*.c'))
 HEADERS   := $(sort $(shell find compiler -name '*.h' -o -name '*.def'))
 RUNTIME   := $(sort $(wildcard runtime/*.c))
-DEVICE    := $(sort $(wildcard runtime/cuda/*.cu))
+DEVICE    := $(sort $(wildcard runtime/cuda/*.cu runtime/cuda/libs/*.c))
 LAYERS    := $(sort $(wildcard layers/*/kernel.c))
 TEMPLATES := $(sort $(wildcard templates/*.[ch] templates/*.cu templates/*.json))
 SCHEMAS   := $(sort $(wildcard schema/*.schema.json))
@@ -53,6 +53,8 @@ UNIT      := $(sort $(wildcard tests/unit/test_*.c))
 TABLE_TOOL := $(wildcard tools/operator_table.c)
 CUDA      := $(sort $(wildcard tests/cuda/*.cpp))
 CUDA_HEADERS := $(sort $(wildcard tests/cuda/*.h))
+CUDA_LIBS := $(sort $(wildcard tests/cuda/libs/*.cpp))
+CUDA_LIBS_HEADERS := $(wildcard tests/cuda/libs/*.h) tests/cuda/api.h
 
 KERNEL_FILES := $(RUNTIME:runtime/%.c=$(GEN)/kernels_%.c) $(LAYERS:layers/%/kernel.c=$(GEN)/kernels_layer_%.c) \
                 $(GEN)/kernel_table.c
@@ -65,7 +67,7 @@ GENERATED_HEADERS := $(GEN)/onnx.pb-c.h $(GEN)/ops.def
 OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(GENERATED:.c=.o)
 LIBRARY   := $(BUILD)/libctc.a
 FORMATTED := $(SOURCES) $(filter %.h,$(HEADERS)) $(UNIT) $(wildcard tools/*.[ch] examples/*/*.[ch] plugins/*/*.c) \
-             $(CUDA) $(CUDA_HEADERS)
+             $(CUDA) $(CUDA_HEADERS) $(CUDA_LIBS) $(wildcard tests/cuda/libs/*.h)
 UNIT_BINS := $(UNIT:tests/unit/%.c=$(BUILD)/tests/%)
 # Tests of the runtime's text, once more for each other width; they pass where the machine has no such registers.
 VECTOR_TESTS := test_vector test_gemm test_blocks test_conv16 test_conv_planes
@@ -92,7 +94,7 @@ unit: $(UNIT_BINS) ## unit tests only
 	  echo "== $$test"; $$test || failed=1; \
 	done; exit $$failed
 
-cuda-stand-in: $(BUILD)/cuda/libcuda.so.1 ## build/cuda: CUDA for tests without a GPU: LD_LIBRARY_PATH=build/cuda runs kernels on the CPU
+cuda-stand-in: $(BUILD)/cuda/libcuda.so.1 $(BUILD)/cuda/libs/libcublasLt.so.13 $(BUILD)/cuda/libs/libcudnn.so.9 ## build/cuda: CUDA for tests without a GPU: LD_LIBRARY_PATH=build/cuda runs kernels on the CPU
 
 test: deps ## all tests: unit tests, operators against the ONNX cases, errors, generated code
 	@$(MAKE) --no-print-directory $(PARALLEL) all cuda-stand-in
@@ -297,6 +299,14 @@ $(BUILD)/cuda/libcuda.so.1: $(CUDA) $(CUDA_HEADERS)
 	$(Q)cp tests/cuda/device.h tests/cuda/block.h $(@D)
 	$(Q)ln -sfn libcuda.so.1 $(@D)/libnvrtc.so.13
 
+# Libraries that programs may use, in a folder of their own: where a test names it, they are there.
+$(BUILD)/cuda/libs/libcublasLt.so.13: tests/cuda/libs/cublaslt.cpp
+$(BUILD)/cuda/libs/libcudnn.so.9: tests/cuda/libs/cudnn.cpp
+$(BUILD)/cuda/libs/%: tests/cuda/libs/library.cpp $(CUDA_LIBS_HEADERS)
+	@mkdir -p $(@D)
+	$(call show,link   )
+	$(Q)$(CXX) -std=c++17 -O2 -g $(CUDA_WARNINGS) -fPIC -shared -fvisibility=hidden -o $@ $(filter %.cpp,$^) -ldl
+
 # --- tools that run while building ---
 
 # Not with CFLAGS: a tool runs here and once, so that sanitizers and cross compilation do not concern it.
@@ -340,7 +350,7 @@ $(GEN)/operator_table.c: $(BUILD)/tools/operator_table $(TABLES)
 # One run writes all kernel files, and leaves alone those that would not change: the stamp says when it ran.
 $(KERNEL_FILES) $(GEN)/runtime_all.c: $(GEN)/kernels.stamp ;
 
-$(GEN)/kernels.stamp: $(BUILD)/tools/kernels $(RUNTIME) $(LAYERS) $(DEVICE) runtime layers runtime/cuda
+$(GEN)/kernels.stamp: $(BUILD)/tools/kernels $(RUNTIME) $(LAYERS) $(DEVICE) runtime layers runtime/cuda runtime/cuda/libs
 	@mkdir -p $(@D)
 	$(call show,write  )
 	$(Q)$< -o $(GEN) $(RUNTIME) $(LAYERS) $(DEVICE)

@@ -61,6 +61,7 @@ typedef struct Options {
   size_t set_count;
   const struct TargetInfo *target; /* ir/target.h; NULL: C */
   const char *cuda_arch;           /* "sm_80,sm_90": code that the program brings; NULL: none */
+  const char *cuda_libs;           /* "cublaslt,cudnn": what it may use; NULL: none */
   ProductPrecision precision;
   WeightsMode weights;
   OptimizeMode optimize;

@@ -89,6 +89,10 @@ typedef struct {
   unsigned threads;
 } ctc_gpu_kernel;
 
+//$ if libraries
+enum { CTC_LIBRARIES = $library_count, CTC_LIBRARY_STEPS = $library_step_count };
+
+//$ end
 /* A model on a device. */
 typedef struct ctc_gpu {
   ctc_driver cu;
@@ -106,6 +110,12 @@ typedef struct ctc_gpu {
   uint64_t *key;    /* what it was recorded for: addresses and dims */
   int key_count;
   int skip; /* launches are in the graph already */
+//$ if libraries
+  ctc_library libraries[CTC_LIBRARIES];
+  ctc_library_step library_steps[CTC_LIBRARY_STEPS + 1]; /* those that a library may do */
+  uint64_t library_workspace;
+  char library_text[1024];
+//$ end
   char message[4096];
 } ctc_gpu;
 
@@ -161,6 +171,7 @@ static int ctc_launch(ctc_gpu *gpu, int kernel, int64_t blocks, const uint64_t *
   return ctc_launch_once(gpu, kernel, blocks, parameters);
 }
 
+$cuda_libraries
 static int ctc_upload(ctc_gpu *gpu, int64_t at, const void *data, int64_t bytes) {
   return ctc_gpu_check(gpu,
                        gpu->cu.to_device(gpu->constants + (uint64_t)at, data, (size_t)bytes, gpu->own_stream),
@@ -298,9 +309,17 @@ static int ctc_gpu_return(ctc_gpu *gpu, void *const *pointers, const uint64_t *b
 //$ if capture
 /* --- the graph --- */
 
+//$ if library_steps
+/* Whether the last run was one of this. */
+//$ else
 /* Whether the last run's graph was recorded for this. */
+//$ end
 static int ctc_gpu_same_key(const ctc_gpu *gpu, const uint64_t *port, int ports, const int64_t *dims, int count) {
+//$ if library_steps
+  if (gpu->key_count != ports + count + 1 || gpu->key[0] != gpu->memory) return 0;
+//$ else
   if (!gpu->executable || gpu->key_count != ports + count + 1 || gpu->key[0] != gpu->memory) return 0;
+//$ end
   for (int i = 0; i < ports; i++)
     if (gpu->key[1 + i] != port[i]) return 0;
   for (int i = 0; i < count; i++)
@@ -545,6 +564,9 @@ static void ctc_gpu_close(ctc_gpu *gpu) {
   if (gpu->context && gpu->cu.push(gpu->context) == 0) {
     gpu->cu.wait_all();
     ctc_gpu_forget_graph(gpu);
+//$ if libraries
+    ctc_libraries_close(gpu);
+//$ end
     if (gpu->memory) gpu->cu.release_memory(gpu->memory);
     if (gpu->constants) gpu->cu.release_memory(gpu->constants);
     if (gpu->module) gpu->cu.unload(gpu->module);

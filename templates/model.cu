@@ -123,7 +123,12 @@ static int $model_run_graph(ctc_gpu *gpu, const uint64_t *port, int64_t *dims) {
   void *const stream = gpu->stream;
   void *graph = NULL;
   int status;
+//$ if library_steps
+  const int again = ctc_gpu_same_key(gpu, port, $port_count, dims, $dim_count);
+  gpu->skip = again && gpu->executable;
+//$ else
   gpu->skip = ctc_gpu_same_key(gpu, port, $port_count, dims, $dim_count);
+//$ end
   if (gpu->skip) {
     status = $model_steps(gpu, port, dims); /* sets what the host computes */
     gpu->skip = 0;
@@ -131,6 +136,13 @@ static int $model_run_graph(ctc_gpu *gpu, const uint64_t *port, int64_t *dims) {
     return ctc_gpu_check(gpu, gpu->cu.run_graph(gpu->executable, stream), "running the model");
   }
   ctc_gpu_forget_graph(gpu);
+//$ if library_steps
+  if (!again) { /* libraries choose and load what they need, which must not be recorded: the next run is */
+    gpu->key_count = 0;
+    CTC_TRY($model_steps(gpu, port, dims));
+    return ctc_gpu_set_key(gpu, port, $port_count, dims, $dim_count);
+  }
+//$ end
   CTC_TRY(ctc_gpu_set_key(gpu, port, $port_count, dims, $dim_count));
   gpu->stream = gpu->own_stream;
   status = ctc_gpu_check(gpu, gpu->cu.capture(gpu->stream, 2), "recording the steps");
@@ -188,6 +200,9 @@ static int $model_start(ctc_gpu *gpu, const ctc_cuda_options *options) {
     status = ctc_gpu_check(gpu, gpu->cu.allocate(&gpu->constants, (size_t)$constant_bytes), "allocating constants");
   if (status == CTC_OK) status = $model_upload(gpu, gpu->weights);
   if (status == CTC_OK) status = ctc_wait(gpu);
+//$ if libraries
+  if (status == CTC_OK) ctc_libraries_open(gpu);
+//$ end
   ctc_gpu_leave(gpu);
   return status;
 }
@@ -226,6 +241,12 @@ const char *$model_cuda_message(const $model_cuda *model) {
   return model && model->gpu.message[0] ? model->gpu.message : "ok";
 }
 
+//$ if libraries
+const char *$model_cuda_libraries($model_cuda *model) {
+  return model ? ctc_libraries_text(&model->gpu) : "";
+}
+
+//$ end
 static int $model_run_ports(ctc_gpu *gpu, void *const *pointers, int64_t *dims) {
   uint64_t bytes[$port_count], port[$port_count];
   $model_port_bytes(dims, bytes);

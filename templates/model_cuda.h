@@ -74,6 +74,12 @@ void $model_cuda_free($model_cuda *model);
 /* What the last call that failed has to say. */
 const char *$model_cuda_message(const $model_cuda *model);
 
+//$ if libraries
+/* A line for each library of --cuda-libs: whether it is used, and how many steps it did in the run before:
+ * "cublaslt: libcublasLt.so.13, 5 of 7 steps". Valid until the next call. */
+const char *$model_cuda_libraries($model_cuda *model);
+
+//$ end
 /* The workspace is on the device. */
 $ports_declarations
 

@@ -383,7 +383,7 @@ def check_completion(folder):
     assert complete("compile", "--weights", "in") == ["incbin"]
     assert complete("compile", "--target", "cu") == ["cuda"]
     assert complete("compile", "--precision", "b") == ["bf16"] and complete("inspect", "--target", "cu") == ["cuda"]
-    assert complete("compile", "--cuda") == ["--cuda-arch"] and complete("build", "--cuda") == []
+    assert complete("compile", "--cuda") == ["--cuda-arch", "--cuda-libs"] and complete("build", "--cuda") == []
     assert complete("compile", "--stop-after", "pl") == ["plan"]
     assert complete("completion", "z") == ["zsh"]
     assert complete("inspect", "ba") == ["bash"]

@@ -157,6 +157,8 @@ COMMANDS = {
     "target-unknown": [*COMPILE, "--target", "opencl"],
     "target-precision": [*COMPILE, "--precision", "f16"],
     "target-blas": ["compile", "m.onnx", "-o", "m.cu", "--blas", "openblas"],
+    "cuda-libs-unknown": ["compile", "m.onnx", "-o", "m.cu", "--cuda-libs", "cudnn,cublas"],
+    "target-cuda-libs": [*COMPILE, "--cuda-libs", "cudnn"],
     "cuda-arch-form": ["compile", "m.onnx", "-o", "m.cu", "--cuda-arch", "sm_8x"],
     "pass-misspelt": [*COMPILE, "--stop-after", "infre"],
     "passes-unknown": [*COMPILE, "--dump-after", "nosuch", "--disable-pass", "fold"],

@@ -1,7 +1,7 @@
 /* kernels.c: turns runtime/ and the kernels of layers/ into C that ctc is built with.
  *
  *   kernels -o build/gen runtime/prelude.c runtime/softmax.c … layers/cdist/kernel.c …
- *           runtime/cuda/softmax.cu …
+ *           runtime/cuda/softmax.cu … runtime/cuda/libs/cublaslt.c …
  *
  * writes kernels_softmax.c, kernels_layer_cdist.c … (the kernels of each file, callable from inside
  * ctc) and kernel_table.c (what compiler/ir/kernel.h declares: descriptions and source texts).
@@ -17,9 +17,21 @@ const char *layer_of(Arena *arena, const char *file) {
   return kernel ? path_stem(arena, path_folder(arena, file)) : NULL;
 }
 
+const char *library_definition(Arena *arena, const char *name) {
+  return arena_printf(arena, "ctc_%s_library", name);
+}
+
 static bool is_device_file(const char *path) {
-  size_t length = strlen(path);
-  return length > 3 && strcmp(path + length - 3, ".cu") == 0;
+  return strstr(path, "/cuda/") != NULL;
+}
+
+/* A file that defines ctc_STEM_library is a library's. */
+static void find_libraries(Sources *device) {
+  for (size_t i = 0; i < device->files.count; i++) {
+    const char *stem = path_stem(device->arena, device->files.items[i]);
+    if (map_get(&device->definitions, library_definition(device->arena, stem)))
+      vec_push(device->arena, &device->libraries, stem);
+  }
 }
 
 static bool read_device(const Sources *runtime, Sources *device) {
@@ -30,7 +42,9 @@ static bool read_device(const Sources *runtime, Sources *device) {
   device->outer = names;
   for (size_t i = 0; i < device->files.count; i++)
     ok = sources_read(device, device->files.items[i]) && ok;
-  return ok && sources_order(device);
+  if (!ok || !sources_order(device)) return false;
+  find_libraries(device);
+  return true;
 }
 
 static bool build(Sources *runtime, Sources *device, const char *folder) {

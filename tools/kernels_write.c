@@ -173,6 +173,16 @@ static void print_positions(Str *out, const char *of, const char *name, const Po
   str_add(out, "-1};\n");
 }
 
+/* The chunks of its forms by libraries, if there is one. */
+static void print_libraries(const Sources *runtime, Str *out, const char *name,
+                            const DeviceForm *form) {
+  if (!form->by_library) return;
+  str_addf(out, "static const int libraries_%s[] = {", name);
+  for (size_t i = 0; i < form->libraries.count; i++)
+    str_addf(out, "%s%d", i ? ", " : "", device_index(runtime, form->libraries.items[i]));
+  str_add(out, "};\n");
+}
+
 /* static const DeviceKernel device_NAME = …, if there is such a form. */
 static bool print_device(const Sources *runtime, Sources *device, Str *out, Function *function) {
   DeviceForm form;
@@ -180,11 +190,19 @@ static bool print_device(const Sources *runtime, Sources *device, Str *out, Func
   function->on_device = form.chunk != NULL;
   if (!form.chunk) return true;
   print_positions(out, "blocks", function->name, &form.arguments);
-  print_positions(out, "form", function->name, &form.form_arguments);
-  str_addf(out, "static const DeviceKernel device_%s = {%d, %d, %d, blocks_%s, %d, form_%s, %s};\n",
-           function->name, device_index(runtime, form.chunk), device_index(runtime, form.threads),
-           device_index(runtime, form.blocks), function->name, device_index(runtime, form.form),
-           function->name, form.epilogue ? "true" : "false");
+  const char *name = function->name;
+  print_positions(out, "form", name, &form.form_arguments);
+  print_positions(out, "finish", name, &form.finish_arguments);
+  print_positions(out, "finish_blocks", name, &form.finish_block_arguments);
+  print_libraries(runtime, out, name, &form);
+  str_addf(out, "static const DeviceKernel device_%s = {%d, %d, %d, blocks_%s, %d, form_%s, %s, ",
+           name, device_index(runtime, form.chunk), device_index(runtime, form.threads),
+           device_index(runtime, form.blocks), name, device_index(runtime, form.form), name,
+           form.epilogue ? "true" : "false");
+  str_addf(out, "%s%s, {%d, finish_%s}, {%d, finish_blocks_%s}};\n",
+           form.by_library ? "libraries_" : "NULL", form.by_library ? name : "",
+           device_index(runtime, form.finish), name, device_index(runtime, form.finish_blocks),
+           name);
   return true;
 }
 
@@ -249,6 +267,16 @@ static void print_chunk_row(Str *out, const Chunk *chunk, int first) {
   str_addf(out, ", needs_%d, NULL, 0, NULL},\n", first + chunk->index);
 }
 
+static void print_device_libraries(const Sources *runtime, Sources *device, Str *out) {
+  str_add(out, "\nconst DeviceLibrary device_libraries[] = {\n");
+  for (size_t i = 0; i < device->libraries.count; i++) {
+    const char *name = device->libraries.items[i];
+    const Chunk *chunk = map_get(&device->definitions, library_definition(device->arena, name));
+    str_addf(out, "    {\"%s\", %d},\n", name, device_index(runtime, chunk));
+  }
+  str_add(out, "    {0},\n};\n");
+}
+
 static bool write_table(Sources *runtime, Sources *device, const char *folder) {
   Str out = str_in(runtime->arena);
   Sources *both[] = {runtime, device};
@@ -274,6 +302,7 @@ static bool write_table(Sources *runtime, Sources *device, const char *folder) {
     for (size_t i = 0; i < both[k]->ordered.count; i++)
       print_chunk_row(&out, both[k]->ordered.items[i], first[k]);
   str_add(&out, "    {0},\n};\n");
+  print_device_libraries(runtime, device, &out);
   return write_file(runtime, arena_printf(runtime->arena, "%s/kernel_table.c", folder), &out);
 }
 

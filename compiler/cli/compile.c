@@ -35,6 +35,7 @@ static bool options_fit(Cli *cli) {
     bool given, device;
   } options[] = {
       {"--cuda-arch", o->cuda_arch != NULL, true},
+      {"--cuda-libs", o->cuda_libs != NULL, true},
       {"--precision", o->precision != PRECISION_F32, true},
       {"--blas", o->blas != NULL, false},
       {"--static-workspace", o->static_workspace, false},

@@ -1,6 +1,7 @@
 /* options.c: the options of the subcommands as tables, and their parser. */
 #include "cli/cli.h"
 
+#include "ir/kernel.h"
 #include "ir/target.h"
 #include "passes/passes.h"
 
@@ -12,7 +13,8 @@
 #define FLAG(member) .kind = OPTION_FLAG, .offset = offsetof(Cli, member), .handler = NULL
 #define REAL(member) .kind = OPTION_REAL, .offset = offsetof(Cli, member), .handler = NULL
 #define CALL(function) .kind = OPTION_CALL, .offset = 0, .handler = function
-#define PASSES "@passes" /* see cli_words */
+#define PASSES "@passes"       /* see cli_words */
+#define LIBRARIES "@libraries" /* likewise */
 
 /* --- handlers --- */
 
@@ -215,6 +217,8 @@ const OptionRow cli_target_options[] = {
 const OptionRow cli_cuda_options[] = {
     {"--cuda-arch", NULL, "LIST", TEXT(options.cuda_arch),
      "compile the kernels of a .cu now, by NVRTC: sm_80,sm_90"},
+    {"--cuda-libs", NULL, "LIST", TEXT(options.cuda_libs),
+     "libraries that a .cu uses where they are when it starts: cublaslt,cudnn", LIBRARIES},
     {"--precision", NULL, "TYPE", CALL(handle_precision),
      "of products on a GPU: f32, tf32, f16, bf16 (sums are of f32)", "f32 tf32 f16 bf16"},
     {0},
@@ -324,13 +328,18 @@ const OptionRow cli_check_options[] = {
     {0},
 };
 
-const char *cli_words(Arena *arena, const char *words) {
+static const char *pass_words(Arena *arena) {
   int count;
-  if (!words || strcmp(words, PASSES) != 0) return words;
   const char *const *names = passes_names(&count);
   Str out = str_in(arena);
   for (int i = 0; i < count; i++) str_addf(&out, "%s%s", i ? " " : "", names[i]);
   return str_text(&out);
+}
+
+const char *cli_words(Arena *arena, const char *words) {
+  if (words && strcmp(words, PASSES) == 0) return pass_words(arena);
+  if (words && strcmp(words, LIBRARIES) == 0) return kernel_library_names(arena, " ");
+  return words;
 }
 
 /* --- parsing --- */

@@ -2,6 +2,7 @@
 #include "ir/kernel.h"
 
 #include "base/diag.h"
+#include "base/str.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,13 @@ int kernel_chunk_named(const char *name) {
   while (i < runtime_chunk_count && strcmp(runtime_chunks[i].names[0], name) != 0) i++;
   CTC_ASSERT(i < runtime_chunk_count);
   return i;
+}
+
+const char *kernel_library_names(Arena *arena, const char *between) {
+  Str out = str_in(arena);
+  for (const DeviceLibrary *library = device_libraries; library->name; library++)
+    str_addf(&out, "%s%s", out.length ? between : "", library->name);
+  return str_text(&out);
 }
 
 const char *kernel_short_name(const Kernel *kernel) {

@@ -25,6 +25,7 @@
 #ifndef CTC_IR_KERNEL_H
 #define CTC_IR_KERNEL_H
 
+#include "base/arena.h"
 #include "base/vec.h"
 #include "ir/dtype.h"
 
@@ -60,6 +61,12 @@ typedef union {
   double real;
 } KernelArg;
 
+/* A function that takes some of a kernel's arguments. */
+typedef struct {
+  int chunk;            /* of its definition; -1: there is none */
+  const int *arguments; /* positions among the kernel's parameters, ended by -1 */
+} KernelPart;
+
 /* How a kernel runs on a GPU: a function of the same name and parameters in runtime/cuda/. */
 typedef struct {
   int chunk;            /* of its definition */
@@ -70,6 +77,10 @@ typedef struct {
                            from sizes; or -1 */
   const int *form_arguments; /* of NAME_form, like `arguments` */
   bool epilogue;             /* its last parameter is a function that finishes results */
+  const int *libraries;      /* chunk of NAME_LIBRARY for each of device_libraries, or -1; NULL: no
+                                library has a form of it */
+  KernelPart finish, finish_blocks; /* NAME_finish, which finishes what a library has left, and its
+                                       blocks */
 } DeviceKernel;
 
 typedef struct Kernel {
@@ -107,6 +118,17 @@ extern const int kernel_count;
 extern const RuntimeChunk runtime_chunks[]; /* in an order in which they can be pasted; those for a
                                                GPU come last */
 extern const int runtime_chunk_count;
+
+/* A library that does what kernels do, opened by programs when they start. */
+typedef struct {
+  const char *name; /* of --cuda-libs */
+  int chunk;        /* that defines ctc_NAME_library */
+} DeviceLibrary;
+
+extern const DeviceLibrary device_libraries[]; /* ended by a name NULL */
+
+/* Their names, with `between` between them. */
+const char *kernel_library_names(Arena *arena, const char *between);
 
 /* What plugins add. Their definitions are counted on from those of the runtime. */
 typedef struct KernelLibrary {

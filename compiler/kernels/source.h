@@ -6,7 +6,7 @@
  *                   and use
  *   source_proto.c  reads prototypes: which functions are kernels, and their parameters
  *   source_order.c  which definitions need which, and an order in which they can be pasted
- *   source_device.c which kernels have a form for a GPU */
+ *   source_device.c which kernels have a form for a GPU, or by a library there */
 #ifndef CTC_KERNELS_SOURCE_H
 #define CTC_KERNELS_SOURCE_H
 
@@ -73,10 +73,11 @@ typedef struct {
   const Map *outer;
   bool device; /* functions for a GPU: their prototypes are those of the kernels in `outer` */
   Vec(const char *) files;
-  Vec(Chunk *) chunks;       /* as they were found */
-  Vec(Chunk *) ordered;      /* so that each stands behind those it needs */
-  Vec(Function *) functions; /* sorted by name */
-  Map definitions;           /* name → Chunk */
+  Vec(Chunk *) chunks;         /* as they were found */
+  Vec(Chunk *) ordered;        /* so that each stands behind those it needs */
+  Vec(Function *) functions;   /* sorted by name */
+  Map definitions;             /* name → Chunk */
+  Vec(const char *) libraries; /* of runtime/cuda/libs: "cublaslt" … */
 } Sources;
 
 /* "runtime/x.c:12": where token or line `offset` of a chunk was written. */
@@ -104,7 +105,10 @@ typedef Vec(int) Positions;
 typedef struct {
   const Chunk *chunk, *threads, *blocks, *form; /* threads and form may be NULL */
   Positions arguments, form_arguments;          /* see DeviceKernel in ir/kernel.h */
-  bool epilogue;
+  const Chunk *finish, *finish_blocks;          /* may be NULL */
+  Positions finish_arguments, finish_block_arguments;
+  Vec(const Chunk *) libraries; /* its form by each of Sources.libraries, or NULL */
+  bool epilogue, by_library;    /* by_library: at least one of them has a form */
 } DeviceForm;
 
 /* The form of a kernel among the device sources; its chunk is NULL if there is none. False if it is

@@ -1,6 +1,6 @@
 /* source_device.c: pairs kernels with their forms for a GPU: functions of the same name in
  * runtime/cuda/ or a plugin's kernel.cu, and NAME_threads, NAME_blocks and NAME_form
- * beside them. */
+ * beside them; NAME_LIBRARY in runtime/cuda/libs/, and NAME_finish. */
 #include "kernels/source.h"
 
 #include <string.h>
@@ -28,17 +28,18 @@ static bool check_parameter(Sources *device, const Function *form, size_t at, co
                     form->name, found ? found : "missing", name);
 }
 
-/* The form has the kernel's parameters, then what it ends with. */
+/* The form has what it begins with (may be NULL), the kernel's parameters, then what it ends with.
+ */
 static bool check_parameters(Sources *device, const Function *function, const Function *form,
-                             bool epilogue) {
+                             const char *first, bool epilogue, bool status) {
   size_t at = 0;
+  if (first && !check_parameter(device, form, at++, first)) return false;
   for (size_t i = 0; i < function->params.count; i++) {
     const Param *param = &function->params.items[i];
     if (!is_implicit(param) && !check_parameter(device, form, at++, param->name)) return false;
   }
   if (epilogue && !check_parameter(device, form, at++, "epilogue")) return false;
-  if (function->returns == RETURNS_STATUS && !check_parameter(device, form, at++, "status"))
-    return false;
+  if (status && !check_parameter(device, form, at++, "status")) return false;
   return at == form->params.count ||
          diag_error(device->diag, chunk_where(device, form->chunk, 0),
                     "'%s' has a parameter '%s' that the kernel in runtime/ does not have",
@@ -57,20 +58,51 @@ static int parameter_position(const Function *function, const char *name) {
   return -1;
 }
 
-/* The positions of the kernel's parameters that a function of its sizes takes. */
-static bool find_arguments(Sources *device, const Function *function, const Chunk *of_sizes,
-                           Positions *found) {
-  const Function *sizes = of_sizes ? read_parameters(device, (Chunk *)of_sizes) : NULL;
-  for (size_t i = 0; sizes && i < sizes->params.count; i++) {
-    const char *name = sizes->params.items[i].name;
+static bool is_tensor(const Function *function, int position) {
+  ParamKind kind = function->params.items[position].kind;
+  return kind == PARAM_IN || kind == PARAM_OUT;
+}
+
+/* The positions of the kernel's parameters that a function of its sizes takes, or, with `tensors`,
+ * one that finishes its results. */
+static bool find_arguments(Sources *device, const Function *function, const Chunk *part,
+                           bool tensors, Positions *found) {
+  const Function *taker = part ? read_parameters(device, (Chunk *)part) : NULL;
+  for (size_t i = 0; taker && i < taker->params.count; i++) {
+    const char *name = taker->params.items[i].name;
+    if (tensors && strcmp(name, "epilogue") == 0) continue;
     int position = parameter_position(function, name);
-    if (position < 0 || function->params.items[position].kind == PARAM_OUT ||
-        function->params.items[position].kind == PARAM_IN)
-      return diag_error(device->diag, chunk_where(device, of_sizes, 0),
-                        "'%s' is not a size that '%s' takes", name, function->name);
+    if (position < 0 || (!tensors && is_tensor(function, position)))
+      return diag_error(device->diag, chunk_where(device, part, 0),
+                        "'%s' is not a %s that '%s' takes", name,
+                        tensors ? "tensor or size" : "size", function->name);
     vec_push(device->arena, found, position);
   }
   return true;
+}
+
+/* Its forms by libraries, and what finishes what they leave. */
+static bool find_libraries(Sources *device, const Function *function, DeviceForm *form) {
+  for (size_t i = 0; i < device->libraries.count; i++) {
+    const char *suffix = arena_printf(device->arena, "_%s", device->libraries.items[i]);
+    const Chunk *chunk = definition(device, function, suffix);
+    vec_push(device->arena, &form->libraries, chunk);
+    if (!chunk) continue;
+    form->by_library = true;
+    if (!check_parameters(device, function, read_parameters(device, (Chunk *)chunk), "step", false,
+                          false))
+      return false;
+  }
+  if (!form->by_library) return true;
+  form->finish = definition(device, function, "_finish");
+  form->finish_blocks = definition(device, function, "_finish_blocks");
+  if (form->finish ? !form->finish_blocks : form->epilogue)
+    return diag_error(device->diag, chunk_where(device, form->chunk, 0),
+                      "there is no '%s%s' for '%s'", function->name,
+                      form->finish ? "_finish_blocks" : "_finish", function->name);
+  return find_arguments(device, function, form->finish, true, &form->finish_arguments) &&
+         find_arguments(device, function, form->finish_blocks, false,
+                        &form->finish_block_arguments);
 }
 
 bool find_device_form(Sources *device, const Function *function, DeviceForm *form) {
@@ -88,7 +120,9 @@ bool find_device_form(Sources *device, const Function *function, DeviceForm *for
     return diag_error(device->diag, chunk_where(device, form->chunk, 0),
                       "'%s' has no template parameter for what '%s_form' gives", function->name,
                       function->name);
-  return check_parameters(device, function, parameters, form->epilogue) &&
-         find_arguments(device, function, form->blocks, &form->arguments) &&
-         find_arguments(device, function, form->form, &form->form_arguments);
+  return check_parameters(device, function, parameters, NULL, form->epilogue,
+                          function->returns == RETURNS_STATUS) &&
+         find_arguments(device, function, form->blocks, false, &form->arguments) &&
+         find_arguments(device, function, form->form, false, &form->form_arguments) &&
+         find_libraries(device, function, form);
 }

@@ -385,7 +385,9 @@ static bool pair_function(Loader *l, Sources *device, PluginFunction *made) {
                            .arguments = form.arguments.items,
                            .form = form.form ? form.form->index : -1,
                            .form_arguments = form.form_arguments.items,
-                           .epilogue = form.epilogue};
+                           .epilogue = form.epilogue,
+                           .finish.chunk = -1,
+                           .finish_blocks.chunk = -1};
   made->kernel.device = kernel;
   return true;
 }

@@ -392,6 +392,21 @@ CTC_DEVICE void ctc_conv_f32(const float *x, const float *w, const float *bias, 
                                         kernel, stride, dilation, pad, epilogue);
 }
 
+static ctc_dim ctc_conv_f32_finish_blocks(ctc_dim n, ctc_dim groups, ctc_dim oc,
+                                          const ctc_dim *out) {
+  return ctc_blocks_for(ctc_conv_results(n, groups, oc, out), 256);
+}
+
+/* Finishes sums that a library has left in y. */
+template <class Epilogue>
+CTC_DEVICE void ctc_conv_f32_finish(const float *bias, float *y, ctc_dim n, ctc_dim groups,
+                                    ctc_dim oc, const ctc_dim *out, Epilogue epilogue) {
+  const ctc_dim at = ctc_thread_of(256);
+  if (at >= ctc_conv_results(n, groups, oc, out)) return;
+  const ctc_dim channel = at / ctc_volume(out) % (groups * oc);
+  y[at] = epilogue(bias ? y[at] + bias[channel] : y[at], at, channel);
+}
+
 static ctc_dim ctc_conv_f64_blocks(ctc_dim n, ctc_dim groups, ctc_dim oc, const ctc_dim *out) {
   return (ctc_conv_results(n, groups, oc, out) + 255) / 256;
 }

@@ -621,3 +621,15 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
                    ctc_tile_store(y, at, column + j, 1, n - column - j, v, count, vector, epilogue);
                });
 }
+
+static ctc_dim ctc_product_f32_finish_blocks(ctc_dim m, ctc_dim n, ctc_dim outer, ctc_dim inner) {
+  return ctc_blocks_for(m * n * outer * inner, 256);
+}
+
+/* Finishes products that a library has left in y: they have no gaps where there is an epilogue. */
+template <class Epilogue>
+CTC_DEVICE void ctc_product_f32_finish(float *y, ctc_dim m, ctc_dim n, ctc_dim outer, ctc_dim inner,
+                                       Epilogue epilogue) {
+  const ctc_dim at = ctc_thread_of(256);
+  if (at < m * n * outer * inner) y[at] = epilogue(y[at], at, at % n);
+}

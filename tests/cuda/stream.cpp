@@ -181,6 +181,12 @@ CTC_API CUresult cuLaunchHostFunc(CUstream stream, CUhostFn function, void *data
   });
 }
 
+/* Not of CUDA: work of the device's that is no kernel, for stand-ins of libraries. */
+CTC_API CUresult ctcStandInWork(CUstream stream, CUhostFn function, void *data) {
+  CTC_CALL(NEEDS_CONTEXT);
+  return stream_add(stream, [=] { function(data); });
+}
+
 // --- captures ---
 
 CTC_API CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {

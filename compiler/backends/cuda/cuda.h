@@ -11,6 +11,12 @@ typedef struct {
   const char *threads; /* of a block: an expression of the host's */
 } DeviceFunction;
 
+/* A library of --cuda-libs. */
+typedef struct {
+  int number; /* among device_libraries */
+  int steps;  /* that it may do */
+} CudaLibrary;
+
 typedef struct CudaEmitter {
   Str text;    /* functors and __global__ functions, behind the definitions that they use */
   Map by_text; /* what follows the name → the name */
@@ -22,6 +28,8 @@ typedef struct CudaEmitter {
   Vec(const Kernel *) host_kernels; /* each once */
   size_t most_parameters; /* of any kernel */
   bool fetches, statuses;
+  Vec(CudaLibrary) libraries;
+  Vec(int) library_steps; /* of each step that a library may do: which one of `libraries` */
 } CudaEmitter;
 
 /* Makes definitions that are needed from here on part of the kernel text, or of the host's part. */
@@ -38,6 +46,9 @@ const char *cuda_epilogue(Task *task, const Step *step);
 
 /* cuda_steps.c */
 extern const StepPrinter cuda_printer;
+/* An argument of a kernel as an expression of the host's: an address, a size or a number. Arrays
+ * have names, see emit_arrays. */
+const char *cuda_host_argument(Emitter *e, const Step *step, size_t i);
 /* The text of a launch: `blocks` is an expression of the host's. */
 void cuda_launch(Task *task, Str *out, const char *function, const char *blocks, int depth);
 /* For kernels with a thread for each of `count` items, `threads` a block: begins the body with the
@@ -49,6 +60,17 @@ void cuda_launch_items(Task *task, Str *out, const char *stem, const char *body,
 
 /* cuda_nest.c */
 void cuda_print_nest(Emitter *e, Str *out, const Step *step, int depth);
+
+/* cuda_library.c: libraries that do what kernels do, where a program finds them. */
+/* Whether --cuda-libs has names of libraries only. */
+MUST_CHECK bool cuda_check_libraries(Compilation *c, const char *list);
+void cuda_choose_libraries(Emitter *e, const char *list);
+/* The library that may do the step, among e->cuda->libraries; or -1. */
+int cuda_library_of(const Emitter *e, const Step *step);
+/* Adds its call, where `function` does the step otherwise; the expression that tells if it did. */
+const char *cuda_print_library_call(Emitter *e, Str *out, const Step *step, const char *function,
+                                    int depth);
+void cuda_bind_libraries(Emitter *e, Scope *scope);
 
 /* cuda_host.c: a step on the host, between copies. */
 void cuda_print_host_step(Emitter *e, Str *out, const Step *step, int depth);

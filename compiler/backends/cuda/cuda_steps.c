@@ -105,8 +105,7 @@ void cuda_launch_items(Task *t, Str *out, const char *stem, const char *body, in
                        Dim count, int depth) {
   Emitter *e = t->e;
   DimPool *dims = e->c->dims;
-  const char *name =
-      cuda_function(t, stem, arena_printf(e->arena, "%d", threads), 0, body);
+  const char *name = cuda_function(t, stem, arena_printf(e->arena, "%d", threads), 0, body);
   cuda_to_host(e);
   Dim blocks = dim_ceildiv(dims, count, dim_const(dims, threads));
   cuda_launch(t, out, name, emit_dim(e, blocks), depth);
@@ -147,14 +146,17 @@ static const char *form_argument(Task *t, const Step *step) {
   return str_text(&text);
 }
 
+/* One more argument of a call, if there is one there, and the array that it names. */
+static void add_argument(Task *t, Str *body, Str *call, const Step *step, size_t i, bool units) {
+  if (step->args.items[i].kind == PARAM_DIMS) task_array(t, body, &step->args.items[i], i);
+  const char *argument = device_argument(t, step, i, units);
+  if (argument) str_addf(call, "%s%s", call->length ? ", " : "", argument);
+}
+
 /* The call in the kernel, with what has to stand before it. */
 static void add_call(Task *t, Str *body, const Step *step, bool units) {
   Str call = str_in(t->e->arena);
-  for (size_t i = 0; i < step->args.count; i++) {
-    if (step->args.items[i].kind == PARAM_DIMS) task_array(t, body, &step->args.items[i], i);
-    const char *argument = device_argument(t, step, i, units);
-    if (argument) str_addf(&call, "%s%s", call.length ? ", " : "", argument);
-  }
+  for (size_t i = 0; i < step->args.count; i++) add_argument(t, body, &call, step, i, units);
   if (!units && step->kernel->device->epilogue) str_addf(&call, ", %s", cuda_epilogue(t, step));
   if (step->kernel->returns_status) {
     vec_push(t->e->arena, &t->pointers, "gpu->status");
@@ -166,25 +168,32 @@ static void add_call(Task *t, Str *body, const Step *step, bool units) {
            str_text(&call));
 }
 
-/* ctc_conv_f32_blocks(…) with the sizes that it takes. */
-static const char *blocks_call(Emitter *e, const Step *step) {
-  const DeviceKernel *device = step->kernel->device;
-  Str call = str_in(e->arena);
-  emit_need_chunk(e, device->blocks);
-  str_addf(&call, "%s_blocks(", step->kernel->name);
-  for (const int *at = device->arguments; *at >= 0; at++) {
-    const Arg *arg = &step->args.items[*at];
-    str_addf(&call, "%s%s", at == device->arguments ? "" : ", ",
-             arg->kind == PARAM_DIMS   ? arena_printf(e->arena, "a%d", *at)
-             : arg->kind == PARAM_REAL ? emit_real(e, arg->real, DT_F64)
-                                       : emit_dim(e, arg->dim));
+const char *cuda_host_argument(Emitter *e, const Step *step, size_t i) {
+  const Arg *arg = &step->args.items[i];
+  switch (arg->kind) {
+  case PARAM_IN:
+  case PARAM_OUT:
+    return arg->buffer ? emit_pointer(e, arg->buffer, arg->buffer->dtype, arg->offset, true) : "0";
+  case PARAM_DIMS: return arena_printf(e->arena, "a%zu", i);
+  case PARAM_REAL: return emit_real(e, arg->real, DT_F64);
+  default: return emit_dim(e, arg->dim);
   }
+}
+
+/* ctc_conv_f32_blocks(…) with the sizes that it takes: `suffix` is "_blocks". */
+static const char *blocks_call(Emitter *e, const Step *step, const char *suffix, int chunk,
+                               const int *arguments) {
+  Str call = str_in(e->arena);
+  emit_need_chunk(e, chunk);
+  str_addf(&call, "%s%s(", step->kernel->name, suffix);
+  for (const int *at = arguments; *at >= 0; at++)
+    str_addf(&call, "%s%s", at == arguments ? "" : ", ", cuda_host_argument(e, step, (size_t)*at));
   str_add(&call, ")");
   return str_text(&call);
 }
 
-static bool blocks_take_arrays(const Step *step) {
-  for (const int *at = step->kernel->device->arguments; *at >= 0; at++)
+static bool take_arrays(const Step *step, const int *arguments) {
+  for (const int *at = arguments; *at >= 0; at++)
     if (step->args.items[*at].kind == PARAM_DIMS) return true;
   return false;
 }
@@ -192,6 +201,47 @@ static bool blocks_take_arrays(const Step *step) {
 static const char *threads_of(Emitter *e, const Kernel *kernel) {
   if (kernel->device->threads < 0) return "256";
   return kernel_chunk(e->c->library, kernel->device->threads)->names[0];
+}
+
+/* Whether a library leaves something to do: an epilogue, or a tensor that it does not add. */
+static bool is_unfinished(const Step *step) {
+  if (step->epilogue) return true;
+  for (const int *at = step->kernel->device->finish.arguments; *at >= 0; at++)
+    if (step->args.items[*at].kind == PARAM_IN && step->args.items[*at].buffer) return true;
+  return false;
+}
+
+/* The launch that finishes what a library has left. */
+static void print_finish(Emitter *e, Str *out, const Step *step, int depth) {
+  Task t = {.e = e, .device = true};
+  Str body = str_in(e->arena), call = str_in(e->arena);
+  const DeviceKernel *device = step->kernel->device;
+  cuda_to_device(e);
+  emit_need_chunk(e, device->finish.chunk);
+  for (const int *at = device->finish.arguments; *at >= 0; at++)
+    add_argument(&t, &body, &call, step, (size_t)*at, false);
+  if (device->epilogue) str_addf(&call, ", %s", cuda_epilogue(&t, step));
+  str_addf(&body, "  %s_finish(%s);\n", step->kernel->name, str_text(&call));
+  const char *stem = arena_printf(e->arena, "%s_finish", kernel_short_name(step->kernel));
+  const char *name = cuda_function(&t, stem, "256", 0, str_text(&body));
+  cuda_to_host(e);
+  const KernelPart *blocks = &device->finish_blocks;
+  cuda_launch(&t, out, name,
+              blocks_call(e, step, "_finish_blocks", blocks->chunk, blocks->arguments), depth);
+}
+
+/* The call of a library, the launch of `function` where it did not do the step, and what it left.
+ */
+static void print_by_library(Task *t, Str *out, const Step *step, const char *function,
+                             const char *blocks, int depth) {
+  const char *done = cuda_print_library_call(t->e, out, step, function, depth);
+  emit_indent(out, depth);
+  str_addf(out, "if (!%s)\n", done);
+  cuda_launch(t, out, function, blocks, depth);
+  if (!is_unfinished(step)) return;
+  emit_indent(out, depth);
+  str_add(out, "else\n");
+  print_finish(t->e, out, step, depth);
 }
 
 static void print_device_kernel(Emitter *e, Str *out, const Step *step, int depth) {
@@ -206,13 +256,20 @@ static void print_device_kernel(Emitter *e, Str *out, const Step *step, int dept
                                    device->form < 0 ? 0 : FORM_BLOCKS, str_text(&body));
   cuda_to_host(e);
   emit_need_chunk(e, device->threads);
-  bool arrays = blocks_take_arrays(step);
+  bool by_library = cuda_library_of(e, step) >= 0;
+  bool arrays =
+      by_library ? kernel_takes(step->kernel, PARAM_DIMS) : take_arrays(step, device->arguments);
   if (arrays) {
     emit_indent(out, depth++);
     str_add(out, "{\n");
-    emit_arrays(e, out, step, device->arguments, depth);
+    emit_arrays(e, out, step, by_library ? NULL : device->arguments, depth);
   }
-  cuda_launch(&t, out, name, blocks_call(e, step), depth);
+  const char *blocks = blocks_call(e, step, "_blocks", device->blocks, device->arguments);
+  if (by_library) {
+    print_by_library(&t, out, step, name, blocks, depth);
+  } else {
+    cuda_launch(&t, out, name, blocks, depth);
+  }
   if (arrays) {
     emit_indent(out, --depth);
     str_add(out, "}\n");

@@ -15,6 +15,7 @@ static void begin(Emitter *e) {
                         .used = ARENA_ARRAY(e->arena, bool, chunks),
                         .host_used = e->chunk_used};
   e->cuda = cuda;
+  cuda_choose_libraries(e, e->options->cuda_libs);
   static const char *const taken[] = {"gpu",   "constants", "stream", "port",
                                       "bytes", "pointers",  "model"};
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) (void)emit_name(e, taken[i]);
@@ -179,6 +180,7 @@ static void report_host_steps(Emitter *e) {
 
 static bool finish(Emitter *e, Scope *scope) {
   const CudaEmitter *cuda = e->cuda;
+  cuda_bind_libraries(e, scope);
   if (!bind_kernels(e, scope)) return false;
   bind_constants(e, scope);
   bind_port_bytes(e, scope);
@@ -193,7 +195,8 @@ static bool finish(Emitter *e, Scope *scope) {
   return true;
 }
 
-static const TemplatePart parts[] = {{"cuda_host", "cuda_host.c"}, {0}};
+static const TemplatePart parts[] = {
+    {"cuda_libraries", "cuda_libraries.c"}, {"cuda_host", "cuda_host.c"}, {0}};
 
 static const Backend cuda_backend = {.source_template = "model.cu",
                                      .header_template = "model_cuda.h",
@@ -203,5 +206,6 @@ static const Backend cuda_backend = {.source_template = "model.cu",
                                      .finish = finish};
 
 bool emit_cuda(const Program *program, const Options *options) {
+  if (!cuda_check_libraries(program->compilation, options->cuda_libs)) return false;
   return emit_program(program, options, &cuda_backend);
 }
