@@ -12,7 +12,7 @@ import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int32, c_int64, c_uint32, c_void_p
 
 import ctc_run
-from ctc_run import CDim, CPort, ModelError, addresses
+from ctc_run import CCompound, CDim, CPort, ModelError, addresses
 
 
 class COptions(ctypes.Structure):
@@ -40,6 +40,8 @@ class CCudaModel(ctypes.Structure):
         ("message", CFUNCTYPE(c_char_p, c_void_p)),
         ("status_text", CFUNCTYPE(c_char_p, c_int)),
         ("weights_bytes", c_int64),
+        ("compound_count", c_int32),
+        ("compounds", POINTER(CCompound)),
     ]
 
 

@@ -57,6 +57,11 @@ BITS_ONLY = {16, 17, 18, 19, 20, 23, 24}
 SMALL_INTEGERS = {21, 22, 25, 26}  # one a byte, as the number that it is
 STRING = 8
 
+# What inputs and outputs are that are no tensors (ctc_compound.kind).
+SEQUENCE, OPTIONAL, OPTIONAL_SEQUENCE, MAP = 1, 2, 3, 4
+KIND_NAMES = {SEQUENCE: "sequence", OPTIONAL: "optional", OPTIONAL_SEQUENCE: "optional sequence", MAP: "map"}
+SEQUENCE_ROW = 8  # numbers in a row of `shapes`: the rank, then the dims
+
 
 # --- the descriptor, as templates/model.h and templates/threads.h lay it out ---
 
@@ -67,6 +72,10 @@ class CPort(ctypes.Structure):
 
 class CDim(ctypes.Structure):
     _fields_ = [("name", c_char_p), ("low", c_int64), ("high", c_int64), ("kind", c_int32)]
+
+
+class CCompound(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("kind", c_int32), ("output", c_int32), ("first", c_int32)]
 
 
 class CPool(ctypes.Structure):
@@ -95,6 +104,8 @@ class CModel(ctypes.Structure):
         ("alignment", c_int32),
         ("weights_bytes", c_int64),
         ("run_threads", CFUNCTYPE(c_int, POINTER(CPool), *RUN_ARGUMENTS)),
+        ("compound_count", c_int32),
+        ("compounds", POINTER(CCompound)),
     ]
 
 
@@ -120,6 +131,55 @@ class Port:
 
     def __repr__(self):
         return f"{self.name}: {self.dtype}{shape_text(self.shape)}"
+
+
+class Compound:
+    """An input or output that is no tensor, but several ports: a sequence is a list of arrays, an optional value may be
+    None, a map is a dict."""
+
+    PORTS = {SEQUENCE: 2, OPTIONAL: 2, OPTIONAL_SEQUENCE: 3, MAP: 2}
+
+    def __init__(self, c, ports):
+        self.name, self.kind, self.is_output, self.first = c.name.decode(), c.kind, bool(c.output), c.first
+        self.ports = ports[self.first : self.first + self.PORTS[self.kind]]
+        self.dtype = self.ports[0].dtype
+
+    def __repr__(self):
+        return f"{self.name}: {KIND_NAMES[self.kind]} of {self.dtype}"
+
+    def split(self, value):
+        """What the ports get for the value."""
+        if self.kind == MAP:
+            keys, values = list(value), list(value.values())
+            return [np.array(keys, object if self.ports[0].code == STRING else self.dtype),
+                    np.array(values, object if self.ports[1].code == STRING else self.ports[1].dtype)]  # fmt: skip
+        items = [] if value is None else [value] if self.kind == OPTIONAL else value
+        arrays = [np.asarray(item) for item in items]
+        shapes = np.zeros((len(arrays), SEQUENCE_ROW), np.int64)
+        for row, array in zip(shapes, arrays):
+            if array.ndim >= SEQUENCE_ROW:
+                raise ModelError(f"{self.name}: an element has {array.ndim} dimensions, at most {SEQUENCE_ROW - 1} are possible")
+            row[0], row[1 : 1 + array.ndim] = array.ndim, array.shape
+        wanted = {array.dtype for array in arrays}
+        if len(wanted) > 1:
+            raise ModelError(f"{self.name}: elements of different types {sorted(map(str, wanted))}")
+        empty = np.zeros(0, object if self.ports[0].code == STRING else self.dtype)
+        data = np.concatenate([array.ravel() for array in arrays]) if arrays else empty
+        return [data, shapes, np.array(value is not None)][: len(self.ports)]
+
+    def join(self, arrays):
+        """The value that the ports hold."""
+        if self.kind == MAP:
+            return dict(zip(arrays[0].tolist(), arrays[1].tolist()))
+        if self.kind == OPTIONAL_SEQUENCE and not arrays[2]:
+            return None
+        items, at = [], 0
+        for row in arrays[1].tolist():
+            shape = row[1 : 1 + row[0]]
+            count = int(np.prod(shape, dtype=np.int64))
+            items.append(arrays[0][at : at + count].reshape(shape))
+            at += count
+        return (items[0] if items else None) if self.kind == OPTIONAL else items
 
 
 class Dim:
@@ -190,8 +250,24 @@ class Model:
         self.inputs = [Port(c.inputs[i]) for i in range(c.input_count)]
         self.outputs = [Port(c.outputs[i]) for i in range(c.output_count)]
         self.dims = [Dim(c.dims[i]) for i in range(c.dim_count)]
+        self._group_ports(c)
         self._name_dims()
         self._take_weights(weights)
+
+    def _group_ports(self, c):
+        """`values_in` and `values_out`: what the caller gives and gets, ports or compounds."""
+        found = [c.compounds[i] for i in range(c.compound_count)]
+        self.values_in = self._values(self.inputs, [f for f in found if not f.output])
+        self.values_out = self._values(self.outputs, [f for f in found if f.output])
+
+    @staticmethod
+    def _values(ports, found):
+        compounds = {each.first: Compound(each, ports) for each in found}
+        values, at = [], 0
+        while at < len(ports):
+            values.append(compounds.get(at, ports[at]))
+            at += len(compounds[at].ports) if at in compounds else 1
+        return values
 
     def _take_weights(self, weights):
         self._weights = None
@@ -258,28 +334,45 @@ class Model:
 
     def run(self, inputs, threads=1, capacity=4):
         """The outputs, a list of arrays, for `inputs`: a list in the model's order, or a dict by name."""
-        arrays = [self._as_input(port, value) for port, value in zip(self.inputs, self._in_order(inputs))]
+        self._kept_texts = []
+        arrays = [self._as_input(port, value) for port, value in zip(self.inputs, self._given(inputs))]
         shapes = [array.shape for array in arrays]
         pool = self._pool(threads)
         while True:
             try:
-                return self._run_once(arrays, self.solve_dims(shapes, capacity), pool)
+                return self._results(self._run_once(arrays, self.solve_dims(shapes, capacity), pool))
             except ModelError as error:
                 grows = any(dim.is_capacity for dim in self.dims) and capacity < MOST_CAPACITY
                 if error.status != CAPACITY_TOO_SMALL or not grows:
                     raise
                 capacity *= 2
 
+    def _given(self, inputs):
+        """What each port gets."""
+        given = []
+        for kind, value in zip(self.values_in, self._in_order(inputs)):
+            given += kind.split(value) if isinstance(kind, Compound) else [value]
+        return given
+
+    def _results(self, arrays):
+        """The values that the arrays of all ports are."""
+        results, at = [], 0
+        for kind in self.values_out:
+            count = len(kind.ports) if isinstance(kind, Compound) else 1
+            results.append(kind.join(arrays[at : at + count]) if isinstance(kind, Compound) else arrays[at])
+            at += count
+        return results
+
     def _in_order(self, inputs):
-        names = [port.name for port in self.inputs]
+        names = [value.name for value in self.values_in]
         if isinstance(inputs, dict):
             wrong = [f"no input {name}" for name in names if name not in inputs]
             wrong += [f"unknown input {name}" for name in inputs if name not in names]
             if wrong:
-                raise ModelError(f"{self.name}: {', '.join(wrong)}; the model takes {self.inputs}")
+                raise ModelError(f"{self.name}: {', '.join(wrong)}; the model takes {self.values_in}")
             return [inputs[name] for name in names]
         if len(inputs) != len(names):
-            raise ModelError(f"{self.name}: {len(inputs)} inputs, the model takes {len(names)}: {self.inputs}")
+            raise ModelError(f"{self.name}: {len(inputs)} inputs, the model takes {len(names)}: {self.values_in}")
         return inputs
 
     def _as_input(self, port, value):
@@ -300,7 +393,7 @@ class Model:
     def _as_texts(self, value):
         """Addresses of the texts, which are kept until the next run."""
         texts = [c_char_p(t if isinstance(t, bytes) else str(t).encode()) for t in value.ravel()]
-        self._kept_texts = texts
+        self._kept_texts.append(texts)
         return np.array([ctypes.cast(t, c_void_p).value for t in texts], np.uintp).reshape(value.shape)
 
     def _pool(self, threads):

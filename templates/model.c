@@ -191,4 +191,6 @@ const ctc_model $model_model = {
 //$ else
     NULL,
 //$ end
+    $compound_count,
+    $compounds_pointer,
 };

@@ -306,4 +306,6 @@ const ctc_cuda_model $model_model = {
     $model_message_any,
     $model_status_text,
     $weights_bytes,
+    $compound_count,
+    $compounds_pointer,
 };

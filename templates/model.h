@@ -40,6 +40,8 @@ typedef struct {
   /* `run` on threads of the caller's; NULL: the program was made for one thread. */
   int (*run_threads)(struct ctc_threads *threads, const void *const *inputs, void *const *outputs,
                      int64_t *dims, void *workspace, int64_t workspace_bytes, const void *weights);
+  int32_t compound_count;
+  const ctc_compound *compounds; /* inputs and outputs that are no tensors */
 } ctc_model;
 #endif
 

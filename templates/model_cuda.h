@@ -40,6 +40,8 @@ typedef struct {
   const char *(*message)(const void *model);
   const char *(*status_text)(int status);
   int64_t weights_bytes; /* of the weights file; 0: the weights are in the program */
+  int32_t compound_count;
+  const ctc_compound *compounds; /* inputs and outputs that are no tensors */
 } ctc_cuda_model;
 #endif
 

@@ -11,6 +11,13 @@ static const ctc_port $model_outputs[] = {
     {$port.literal, $port.code, $port.rank, $port.note_literal},
 //$ end
 };
+//$ if compounds
+static const ctc_compound $model_compounds[] = {
+//$ for compound in compounds
+    {$compound.literal, $compound.kind, $compound.output, $compound.first},
+//$ end
+};
+//$ end
 //$ if dims
 static const ctc_dim_info $model_dims[] = {
 //$ for dim in dims

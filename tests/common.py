@@ -178,7 +178,8 @@ def onnxruntime_outputs(made, inputs):
     session = onnxruntime.InferenceSession(
         made.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return session.run(None, {name: np.asarray(array) for name, array in inputs.items()})
+    given = {name: value if isinstance(value, list) else np.asarray(value) for name, value in inputs.items()}
+    return session.run(None, given)
 
 
 def same(actual, expected, rtol=1e-4, atol=1e-5):

@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"
 
 import ctc_cuda
 import ctc_run
-from ctc_run import BITS_ONLY, SMALL_INTEGERS, STRING, CPool, ModelError, aligned  # noqa: F401 (for the tests)
+from ctc_run import BITS_ONLY, SMALL_INTEGERS, STRING, Compound, CPool, ModelError, aligned  # noqa: F401 (for the tests)
 
 PATTERN = 0xCB
 

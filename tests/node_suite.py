@@ -50,15 +50,21 @@ Case = collections.namedtuple("Case", "name model inputs outputs rtol atol")
 # --- the cases ---
 
 
-def to_array(value):
-    """A tensor of a data set as an array; None for sequences, maps and absent optionals."""
+class Unknown:
+    """A value of a kind that no program takes."""
+
+
+def to_value(value):
+    """A value of a data set: an array, a list of arrays for a sequence, a dict for a map, None for an absent optional."""
     import onnx
 
     if isinstance(value, onnx.TensorProto):
         return onnx.numpy_helper.to_array(value)
     if isinstance(value, (np.ndarray, np.generic)):
         return np.asarray(value)
-    return None
+    if isinstance(value, list):
+        return [to_value(item) for item in value]
+    return value if value is None or isinstance(value, dict) else Unknown
 
 
 def generated_cases():
@@ -69,8 +75,8 @@ def generated_cases():
         yield Case(
             case.name,
             case.model,
-            [to_array(v) for v in inputs],
-            [to_array(v) for v in outputs],
+            [to_value(v) for v in inputs],
+            [to_value(v) for v in outputs],
             case.rtol,
             case.atol,
         )
@@ -80,7 +86,7 @@ def read_tensor(path, value_info):
     import onnx
 
     if value_info.type.WhichOneof("value") != "tensor_type":
-        return None
+        return Unknown
     tensor = onnx.TensorProto()
     tensor.ParseFromString(path.read_bytes())
     return onnx.numpy_helper.to_array(tensor)
@@ -143,8 +149,8 @@ def reason_to_skip(case, supported):
     missing = sorted(operators_of(case.model) - supported)
     if missing:
         return "no operator " + ", ".join(missing)
-    if any(value is None for value in case.inputs + case.outputs):
-        return "an input or output is not a tensor"
+    if any(value is Unknown for value in case.inputs + case.outputs):
+        return "an input or output is of a kind that is not read"
     return None
 
 
@@ -310,8 +316,23 @@ class Suite:
 # --- running (in the worker) ---
 
 
+def value_difference(kind, expected, actual, rtol, atol):
+    """What is wrong with the value `actual` of a port or compound, or None."""
+    if not isinstance(kind, ctc_model.Compound):
+        return difference(kind.code, expected, actual, rtol, atol)
+    if not isinstance(expected, list) or not isinstance(actual, list):
+        expected, actual = ([] if value is None else [value] for value in (expected, actual))
+    if len(expected) != len(actual):
+        return f"{len(actual)} elements, expected {len(expected)}"
+    for i, pair in enumerate(zip(expected, actual)):
+        wrong = difference(kind.ports[0].code, *pair, rtol, atol)
+        if wrong:
+            return f"element {i}: {wrong}"
+    return None
+
+
 def difference(code, expected, actual, rtol, atol):
-    """What is wrong with `actual` of ONNX type `code`, or None."""
+    """What is wrong with the array `actual` of ONNX type `code`, or None."""
     import onnx
 
     wanted = (
@@ -349,14 +370,21 @@ def difference(code, expected, actual, rtol, atol):
     return f"{int(np.sum(wrong))} of {wrong.size} differ, first at {place}: {actual[place]!r}, expected {expected[place]!r}"
 
 
+def same_bytes(a, b):
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same_bytes, a, b))
+    if a is None or b is None:
+        return a is b
+    return a.tolist() == b.tolist() if a.dtype == object else a.tobytes() == b.tobytes()
+
+
 def split_differs(model, case, results):
     """Whether the same steps in parts, as threads would do them, give other bytes."""
     for parts in SPLITS:
         split = model.run(case.inputs, threads=ctc_model.last_part_first(parts))
-        for port, whole, part in zip(model.outputs, results, split):
-            same = whole.tolist() == part.tolist() if whole.dtype == object else whole.tobytes() == part.tobytes()
-            if not same:
-                return f"output {port.name}: other bytes in {parts} parts"
+        for kind, whole, part in zip(model.values_out, results, split):
+            if not same_bytes(whole, part):
+                return f"output {kind.name}: other bytes in {parts} parts"
     return None
 
 
@@ -371,10 +399,10 @@ def run_case(library, prefix, case, split, cuda):
         return f"{type(error).__name__}: {error}"
     if len(results) != len(case.outputs):
         return f"{len(results)} outputs, expected {len(case.outputs)}"
-    for port, actual, expected in zip(model.outputs, results, case.outputs):
-        wrong = difference(port.code, expected, actual, case.rtol, case.atol)
+    for kind, actual, expected in zip(model.values_out, results, case.outputs):
+        wrong = value_difference(kind, expected, actual, case.rtol, case.atol)
         if wrong:
-            return f"output {port.name}: {wrong}"
+            return f"output {kind.name}: {wrong}"
     return None
 
 

@@ -104,6 +104,7 @@ static Value *copy_value(CopyMap *map, Value *value, bool infer_again) {
     copy->shape = NULL;
     copy->content = NULL;
     copy->content_count = 0;
+    copy->sequence = NULL;
   }
   copy_put(map, value, copy);
   return copy;

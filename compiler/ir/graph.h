@@ -14,6 +14,7 @@
 typedef struct Graph Graph;
 typedef struct Node Node;
 typedef struct OpDef OpDef; /* ops/op.h */
+struct Sequence;            /* ops/sequence.h */
 
 /* Element `index` of an integer tensor, read while the program runs, gives a data symbol its value.
  */
@@ -59,9 +60,10 @@ typedef struct Value {
   int id;             /* unique in the compilation, in order of creation */
   bool is_input;      /* an input of the outermost graph */
   bool is_parameter;  /* an initializer of the model (may be trained later), not a folded value */
-  const DeclaredType *declared; /* NULL: the file does not say */
-  const BlockedLayout *blocked; /* NULL: row-major. Set by pass layout */
-  const char *note;             /* e.g. class labels of a ZipMap, for model.h; may be NULL */
+  const DeclaredType *declared;    /* NULL: the file does not say */
+  const BlockedLayout *blocked;    /* NULL: row-major. Set by pass layout */
+  const char *note;                /* e.g. class labels of a ZipMap, for model.h; may be NULL */
+  const struct Sequence *sequence; /* of the data of a sequence: what is known of its elements */
 } Value;
 
 typedef enum {
@@ -128,6 +130,22 @@ struct Graph {
   Graph *parent;     /* of a subgraph */
 };
 
+/* An input or output of the model that is no tensor, but several ports behind each other. */
+typedef enum {
+  COMPOUND_NONE,
+  COMPOUND_SEQUENCE,          /* data, shapes (ops/sequence.h) */
+  COMPOUND_OPTIONAL,          /* a tensor: a sequence of one element, or none */
+  COMPOUND_OPTIONAL_SEQUENCE, /* data, shapes, present (bool) */
+  COMPOUND_MAP,               /* keys, values */
+} CompoundKind;
+
+typedef struct {
+  const char *name; /* as the file has it */
+  CompoundKind kind;
+  bool is_output;
+  int first; /* port */
+} CompoundPort;
+
 /* What a compilation carries along: everything a pass needs. */
 typedef struct Compilation {
   Arena *arena;
@@ -140,7 +158,8 @@ typedef struct Compilation {
   const char *producer;          /* metadata of the model, may be "" */
   const char **output_names; /* of the graph's outputs as the file has them; values may be replaced
                                 by others */
-  uint64_t model_hash;       /* FNV-1a of the model file's bytes */
+  Vec(CompoundPort) compounds;
+  uint64_t model_hash; /* FNV-1a of the model file's bytes */
   Vec(NodeCheck)
       assumptions; /* about sizes of inputs, made by inference; the program checks them first */
   Vec(const OpDef *) plugin_ops;       /* operators that are no part of ctc (plugins/plugin.h) */

@@ -69,10 +69,9 @@ static int64_t room_needed(const Machine *m, const Buffer *buffer) {
   return count > most ? count : most;
 }
 
-/* Room for everything that the step at hand may write into the buffer; what was there stays. */
-static void *writable(Machine *m, const Buffer *buffer) {
+/* Room for `count` elements in the buffer; what was there stays. */
+static void *room_for(Machine *m, const Buffer *buffer, int64_t count) {
   Memory *memory = &m->memory[buffer->id];
-  int64_t count = room_needed(m, buffer);
   size_t size = dtype_info(buffer->dtype)->bytes;
   size_t bytes = (size_t)(count > 0 ? count : 0) * size + 64;
   if (memory->data && memory->bytes >= bytes) return memory->data;
@@ -86,6 +85,11 @@ static void *writable(Machine *m, const Buffer *buffer) {
   if (memory->owned) free(memory->data);
   *memory = (Memory){grown, bytes, true};
   return grown;
+}
+
+/* Room for everything that the step at hand may write into the buffer. */
+static void *writable(Machine *m, const Buffer *buffer) {
+  return room_for(m, buffer, room_needed(m, buffer));
 }
 
 static const void *readable(const Machine *m, const Buffer *buffer) {
@@ -283,6 +287,18 @@ static void eval_access(Machine *m, const LoopNest *nest, const Access *access, 
   for (int d = 0; d < nest->rank; d++) stride[d] = eval(m, access->stride[d]);
 }
 
+/* Room for what store `i` writes: what grows in place is written beyond its present size. */
+static void make_room(Machine *m, const NestRun *run, size_t i) {
+  const Buffer *buffer = run->nest->stores.items[i].access.buffer;
+  int64_t end = run->store_offset[i] + 1, count = room_needed(m, buffer);
+  for (int d = 0; d < run->nest->rank; d++) {
+    int64_t more =
+        (eval(m, run->nest->extent[d]) - 1) * run->store_stride[i * MAX_RANK + (size_t)d];
+    if (more > 0) end += more;
+  }
+  room_for(m, buffer, end > count ? end : count);
+}
+
 static NestRun *prepare_nest(Machine *m, const LoopNest *nest) {
   NestRun *run = calloc(1, sizeof *run);
   size_t loads = nest->loads.count, stores = nest->stores.count;
@@ -296,9 +312,9 @@ static NestRun *prepare_nest(Machine *m, const LoopNest *nest) {
     eval_access(m, nest, &nest->loads.items[i], &run->load_offset[i],
                 &run->load_stride[i * MAX_RANK]);
   for (size_t i = 0; i < stores; i++) {
-    writable(m, nest->stores.items[i].access.buffer);
     eval_access(m, nest, &nest->stores.items[i].access, &run->store_offset[i],
                 &run->store_stride[i * MAX_RANK]);
+    make_room(m, run, i);
   }
   return run;
 }

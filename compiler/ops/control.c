@@ -5,7 +5,7 @@
  * iteration; such a dim becomes a data symbol that is set before the loop and updated at the end of
  * each iteration, so that it holds the final size afterwards. Its bound follows from the number of
  * iterations where it grows by a constant. */
-#include "ops/op.h"
+#include "ops/sequence.h"
 
 #include <string.h>
 
@@ -78,6 +78,11 @@ static Dim merge_dim(Compilation *c, const Value *out, int axis, Dim a, Dim b) {
                   high, bound);
 }
 
+static bool is_data(const DimSymbol *symbol, void *context) {
+  (void)context;
+  return symbol->kind == SYMBOL_DATA;
+}
+
 static bool merge_output(Compilation *c, const Node *node, int index, const Value *a,
                          const Value *b) {
   Value *out = node->outputs[index];
@@ -93,6 +98,7 @@ static bool merge_output(Compilation *c, const Node *node, int index, const Valu
   int rank = a->rank < b->rank ? a->rank : b->rank;
   for (int d = 0; d < rank; d++) shape[d] = merge_dim(c, out, d, a->shape[d], b->shape[d]);
   value_set_type(c, out, a->dtype, rank, shape);
+  out->sequence = sequence_outside(c, sequence_join(c, a->sequence, b->sequence), is_data, NULL);
   return true;
 }
 
@@ -154,6 +160,8 @@ typedef struct {
   Dim changing[MAX_RANK]; /* the data symbol of a dim that differs between iterations, else NULL */
   bool invariant;         /* the body hands it through unchanged */
   bool placeholder;       /* the initial value is of another type and never read */
+  const Sequence *elements; /* of a sequence: what holds in all iterations; NULL: as at the start */
+  int widened;              /* how often that was found to hold too little */
 } Carried;
 
 /* A tensor that is read slice by slice. */
@@ -214,7 +222,10 @@ static void type_carried(Compilation *c, Carried *carried) {
   for (int d = 0; d < initial->rank; d++)
     shape[d] = carried->changing[d] ? carried->changing[d] : initial->shape[d];
   value_set_type(c, carried->in, initial->dtype, initial->rank, shape);
+  carried->in->sequence = initial->sequence;
   if (carried->invariant) return;
+  carried->in->sequence =
+      carried->elements ? carried->elements : sequence_join(c, initial->sequence, NULL);
   if (dtype_is_integer(initial->dtype) && initial->rank == 0)
     value_element(c, carried->in, 0, INT64_MIN, INT64_MAX);
 }
@@ -256,6 +267,45 @@ static bool hold_declared(Compilation *c, const Value *out, int d, Dim wanted, D
                              "the size of a result of the loop's body and the declared one");
 }
 
+/* Whether the symbol is an element of a value from outside of the body. */
+static bool is_loaded_outside(const LoopPlan *plan, const Graph *graph, const DimSymbol *symbol) {
+  for (size_t i = 0; i < graph->nodes.count; i++) {
+    const Node *node = graph->nodes.items[i];
+    for (int k = 0; k < node->input_count; k++)
+      if (node->inputs[k] && node->inputs[k]->id < plan->first_value &&
+          value_loads(node->inputs[k], symbol))
+        return true;
+    for (int k = 0; k < node->attr_count; k++)
+      if (node->attrs[k].graph && is_loaded_outside(plan, node->attrs[k].graph, symbol))
+        return true;
+  }
+  return false;
+}
+
+/* Sizes that the body computes from what is outside of it are the same in each iteration. */
+static bool is_set_in_body(const DimSymbol *symbol, void *context) {
+  LoopPlan *plan = context;
+  if (symbol->index < plan->first_symbol || symbol->kind != SYMBOL_DATA) return false;
+  if (symbol->definition) return dim_any_symbol(symbol->definition, is_set_in_body, plan);
+  return !is_loaded_outside(plan, plan->body, symbol);
+}
+
+/* Whether elements that the body puts into a sequence are unlike those before. */
+static bool widen_elements(Compilation *c, LoopPlan *plan, Carried *carried) {
+  enum { PATIENCE = 2 };
+  const Sequence *before = carried->in->sequence;
+  if (!before) return false;
+  const Sequence *left = sequence_outside(c, carried->out->sequence, is_set_in_body, plan);
+  const Sequence *all = sequence_join(c, before, left);
+  if (sequence_same(all, before)) return false;
+  Sequence wide = *all;
+  for (int d = 0; d < wide.rank && carried->widened > PATIENCE; d++)
+    if (wide.bound[d] != before->bound[d]) wide.bound[d] = NULL;
+  carried->elements = arena_copy(c->arena, &wide, sizeof wide);
+  carried->widened++;
+  return true;
+}
+
 /* Finds dims that differ between the start of an iteration and its end. False on types that cannot
  * be carried. *changed: a dim was found that was not known to change, so the body has to be
  * inferred again. */
@@ -267,6 +317,7 @@ static bool find_changes(Compilation *c, const Node *node, LoopPlan *plan, bool 
     if (!same_kind(in, out) && !take_result_type(c, plan, carried))
       return node_error(c, node, "the body takes '%s' as %s and leaves it as %s", in->name,
                         value_type_text(c, in), value_type_text(c, out));
+    *changed = widen_elements(c, plan, carried) || *changed;
     for (int d = 0; d < in->rank && in->rank == out->rank; d++) {
       Dim size;
       if (in->shape[d] == out->shape[d] || carried->changing[d] ||
@@ -305,29 +356,6 @@ static Dim trips_of_factor(Compilation *c, const LoopPlan *plan, Dim left, Dim r
     return dim_addi(c->dims, dim_ceildiv(c->dims, room, step), 1);
   }
   return NULL;
-}
-
-/* Whether the symbol is an element of a value from outside of the body. */
-static bool is_loaded_outside(const LoopPlan *plan, const Graph *graph, const DimSymbol *symbol) {
-  for (size_t i = 0; i < graph->nodes.count; i++) {
-    const Node *node = graph->nodes.items[i];
-    for (int k = 0; k < node->input_count; k++)
-      if (node->inputs[k] && node->inputs[k]->id < plan->first_value &&
-          value_loads(node->inputs[k], symbol))
-        return true;
-    for (int k = 0; k < node->attr_count; k++)
-      if (node->attrs[k].graph && is_loaded_outside(plan, node->attrs[k].graph, symbol))
-        return true;
-  }
-  return false;
-}
-
-/* Sizes that the body computes from what is outside of it are the same in each iteration. */
-static bool is_set_in_body(const DimSymbol *symbol, void *context) {
-  LoopPlan *plan = context;
-  if (symbol->index < plan->first_symbol || symbol->kind != SYMBOL_DATA) return false;
-  if (symbol->definition) return dim_any_symbol(symbol->definition, is_set_in_body, plan);
-  return !is_loaded_outside(plan, plan->body, symbol);
 }
 
 /* Whether the body computes something that `dim` depends on: nobody knows whether it changes. */
@@ -416,7 +444,9 @@ static void bound_changes(Compilation *c, LoopPlan *plan, Dim trips_bound) {
     if (trips_bound != plan->trips || plan->exact) bound_counter(c, carried, trips_bound);
     for (int d = 0; d < carried->in->rank; d++) {
       Dim s = carried->changing[d], step;
-      if (!s || !is_induction(c, s, carried->out->shape[d], &step) || varies(plan, step)) continue;
+      if (!s || !is_induction(c, s, carried->out->shape[d], &step)) continue;
+      if (varies(plan, step)) step = dim_upper(c->dims, step);
+      if (varies(plan, step)) continue;
       Dim growth = dim_mul(c->dims, trips_bound, dim_max(c->dims, step, dim_const(c->dims, 0)));
       DimSymbol *symbol = dim_find_symbol(c->dims, dim_symbol(s)->name);
       symbol->bound = dim_upper(c->dims, dim_add(c->dims, carried->initial->shape[d], growth));
@@ -483,6 +513,7 @@ static void type_carried_outputs(Compilation *c, const Node *node, const LoopPla
     if (!out) continue;
     const Value *type = carried->invariant ? carried->initial : carried->in;
     value_set_type(c, out, type->dtype, type->rank, type->shape);
+    out->sequence = type->sequence;
     if (carried->invariant && type->constant) value_set_constant(c, out, type->constant);
     if (carried->invariant && !type->constant && type->content)
       infer_content(c, out, type->content, type->content_count);
@@ -498,8 +529,11 @@ static bool restart_plan(Compilation *c, const Node *node, LoopPlan *plan, PlanF
   plan->first_value = c->next_value_id;
   plan->body = graph_clone(c, node_body(node, "body"), NULL);
   if (!fill(c, node, plan)) return false;
-  for (int i = 0; before && i < plan->carried_count; i++)
+  for (int i = 0; before && i < plan->carried_count; i++) {
+    plan->carried[i].elements = before[i].elements;
+    plan->carried[i].widened = before[i].widened;
     memcpy(plan->carried[i].changing, before[i].changing, sizeof before[i].changing);
+  }
   return true;
 }
 

@@ -24,6 +24,8 @@ enum {
   OP_FOREIGN = 64,      /* its kernels are not compiled into ctc: only emitted programs run it */
   OP_LAYER = 128,       /* a folder of layers/: a plugin of the same domain and name comes first */
   OP_COMMUTATIVE = 256, /* two inputs may trade places */
+  OP_COMPOUND = 512,    /* takes or gives values that are no tensors as tensors: more of them than
+                           the operator table says (ops/sequence.h) */
 };
 
 struct OpDef {
@@ -37,8 +39,10 @@ struct OpDef {
   /* Appends the steps that compute the outputs. Inference succeeded before. Constant inputs may be
    * read as numbers. */
   bool (*lower)(Lower *lower, const Node *node);
-  /* OP_BODY only, may be NULL: the body that takes the node's place because it is known to run
-   * exactly once (an If whose condition is known), or NULL if that cannot be told. */
+  /* May be NULL: the nodes that take the node's place, and their results that of its results,
+   * because more is known than the operator says (the branch of an If whose condition is known, an
+   * element of a sequence); NULL if that cannot be told. Input types are known when it is called.
+   */
   Graph *(*select)(Compilation *c, const Node *node);
   /* What the node can do with blocked values (ops/blocked.h); NULL: nothing. */
   BlockedUse (*blocked)(Compilation *c, const Node *node);

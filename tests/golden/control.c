@@ -204,4 +204,6 @@ const ctc_model control_model = {
     64,
     0,
     control_run_threads_any,
+    0,
+    NULL,
 };

@@ -190,4 +190,6 @@ const ctc_model convolution_model = {
     64,
     0,
     convolution_run_threads_any,
+    0,
+    NULL,
 };

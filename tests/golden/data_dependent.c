@@ -197,4 +197,6 @@ const ctc_model data_dependent_model = {
     64,
     0,
     data_dependent_run_threads_any,
+    0,
+    NULL,
 };

@@ -166,4 +166,6 @@ const ctc_model elementwise_model = {
     64,
     0,
     elementwise_run_threads_any,
+    0,
+    NULL,
 };

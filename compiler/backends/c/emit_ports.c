@@ -34,6 +34,23 @@ static void bind_ports(Emitter *e, Scope *scope, const char *list, const Port *p
   }
 }
 
+/* Inputs and outputs that are no tensors. */
+static void bind_compounds(Emitter *e, Scope *scope) {
+  scope_list(scope, "compounds");
+  for (size_t i = 0; i < e->c->compounds.count; i++) {
+    const CompoundPort *compound = &e->c->compounds.items[i];
+    Scope *item = scope_item(scope, "compounds");
+    scope_text(item, "literal", emit_quoted(e, compound->name));
+    scope_textf(item, "kind", "%d", (int)compound->kind);
+    scope_textf(item, "output", "%d", compound->is_output);
+    scope_textf(item, "first", "%d", compound->first);
+  }
+  bool any = e->c->compounds.count > 0;
+  scope_textf(scope, "compound_count", "%zu", e->c->compounds.count);
+  scope_text(scope, "compounds_pointer",
+             any ? arena_printf(e->arena, "%s_compounds", e->prefix) : "NULL");
+}
+
 /* --- dims --- */
 
 static const char *dim_comment(Emitter *e, const CallerDim *entry) {
@@ -138,6 +155,7 @@ void emit_bind_ports(Emitter *e, Scope *scope) {
   const Program *p = e->program;
   bind_ports(e, scope, "inputs", p->inputs.items, p->inputs.count, e->input_names, "in_");
   bind_ports(e, scope, "outputs", p->outputs.items, p->outputs.count, e->output_names, "out_");
+  bind_compounds(e, scope);
   bind_dims(e, scope);
   bind_bounds(e, scope);
   bind_shapes(e, scope);

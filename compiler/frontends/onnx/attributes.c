@@ -104,7 +104,7 @@ static bool read_value(const Site *site, Scope *scope, const Proto *proto, Attr 
   case ATTR_TENSORS: return read_tensors(site, proto, attr);
   case ATTR_GRAPH:
     if (!proto->g) return site_error(site, "attribute '%s' holds no graph", attr->name);
-    attr->graph = graph_read(site->reader, scope, proto->g);
+    attr->graph = graph_read(site->reader, scope, site, proto->g);
     return attr->graph != NULL;
   case ATTR_OTHER: return read_sparse(site, proto, attr);
   }

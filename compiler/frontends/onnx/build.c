@@ -1,5 +1,5 @@
 /* build.c: GraphProto to Graph: names become pointers, nodes are checked, Constant nodes become
- * values, calls are inlined. */
+ * values, calls are inlined, values that are no tensors become several (compound.c). */
 #include "reader.h"
 
 #include "frontends/common/check.h"
@@ -81,36 +81,72 @@ static bool define_output(const Site *site, const char *name, Value *value) {
   return site_error(site, "value '%s' is defined twice", name);
 }
 
-static bool connect(const Site *site, Node *node) {
+/* The tensors that the names of the inputs stand for, NULL for those left out but at the end. */
+static bool find_operands(const Site *site, const Node *node, ValueList *operands) {
   Reader *r = site->reader;
   bool ok = true;
-  for (int i = 0; i < node->input_count; i++)
-    ok = find_input(site, site->proto->input[i], &node->inputs[i]) && ok;
-  while (node->input_count && !node->inputs[node->input_count - 1]) node->input_count--;
-  for (int i = 0; i < node->output_count; i++) {
-    const char *name = site->proto->output[i];
-    node->outputs[i] = NULL;
-    if (!*name) continue;
-    Value *value = value_create(r->c, prefixed(r, site->scope, name));
-    value->producer = node;
-    value->producer_output = i;
-    node->outputs[i] = value;
-    ok = define_output(site, name, value) && ok;
+  for (size_t i = 0; i < site->proto->n_input; i++) {
+    Value *value;
+    ok = find_input(site, site->proto->input[i], &value) && ok;
+    ok = compound_fits(site, node->op, node->version, i, value) && ok;
+    compound_push(r, value, operands);
   }
+  while (operands->count && !operands->items[operands->count - 1]) operands->count--;
   return ok;
 }
 
-static bool add_node(const Site *site, const char *domain, int version, Attr *attrs, int count) {
+/* The tensors of one result, from node->outputs[first] on, and what its name stands for. */
+static bool make_result(const Site *site, Node *node, int first, const char *name,
+                        ResultKind result) {
+  Reader *r = site->reader;
+  const char *full = prefixed(r, site->scope, name);
+  for (int i = 0; i < compound_parts(result.slots) && *name; i++) {
+    if (i >= compound_parts(result.kind)) continue;
+    Value *value = value_create(r->c, compound_part_name(r, full, result.slots, i));
+    value->producer = node;
+    value->producer_output = first + i;
+    node->outputs[first + i] = value;
+  }
+  return !*name ||
+         define_output(site, name, compound_create(r, full, result.kind, node->outputs + first));
+}
+
+/* A node with what the file says of it, but no operands yet. */
+static Node describe_node(const Site *site, const char *domain, int version, Attr *attrs,
+                          int count) {
   const Onnx__NodeProto *proto = site->proto;
-  Node *node = graph_append(site->reader->c, site->scope->graph, domain, proto->op_type, version,
-                            (int)proto->n_input, (int)proto->n_output);
-  node->name = prefixed(site->reader, site->scope, text_or_empty(proto->name));
-  if (!text_or_empty(proto->name)[0]) node->name = "";
-  node->index = site->index;
-  node->op = op_find_for(site->reader->c, domain, proto->op_type);
-  node->attrs = attrs;
-  node->attr_count = count;
-  return connect(site, node);
+  const char *name = text_or_empty(proto->name);
+  return (Node){.domain = domain,
+                .op_type = proto->op_type,
+                .name = *name ? prefixed(site->reader, site->scope, name) : "",
+                .version = version,
+                .index = site->index,
+                .op = op_find_for(site->reader->c, domain, proto->op_type),
+                .attrs = attrs,
+                .attr_count = count,
+                .graph = site->scope->graph};
+}
+
+static bool add_node(const Site *site, const char *domain, int version, Attr *attrs, int count) {
+  Reader *r = site->reader;
+  const Onnx__NodeProto *proto = site->proto;
+  Node what = describe_node(site, domain, version, attrs, count);
+  ResultKind *results = ARENA_ARRAY(r->arena, ResultKind, proto->n_output + 1);
+  ValueList operands = {0};
+  int outputs = 0, first = 0;
+  bool ok = find_operands(site, &what, &operands);
+  ok = compound_results(site, &what, attrs, count, results) && ok;
+  for (size_t i = 0; i < proto->n_output; i++) outputs += compound_parts(results[i].slots);
+  Node *node = graph_append(r->c, site->scope->graph, domain, proto->op_type, version,
+                            (int)operands.count, outputs);
+  what.inputs = operands.items;
+  what.input_count = node->input_count;
+  what.outputs = node->outputs;
+  what.output_count = node->output_count;
+  *node = what;
+  for (size_t i = 0; i < proto->n_output; first += compound_parts(results[i++].slots))
+    ok = make_result(site, node, first, proto->output[i], results[i]) && ok;
+  return ok;
 }
 
 /* After an error: outputs are defined all the same, so that their users are not reported too. */
@@ -153,8 +189,11 @@ static bool read_node(const Site *site) {
   if (function) return function_inline(site, function);
   int version = opset_version(r, site->scope, domain);
   bool ok = attributes_read(site, &attrs, &count);
-  if (!ok || !check(site, domain, version, &attrs, &count)) return false;
-  return add_node(site, domain, version, attrs, count);
+  bool made = false;
+  if (!ok || !check(site, domain, version, &attrs, &count) ||
+      !compound_make(site, attrs, count, &made))
+    return false;
+  return made || add_node(site, domain, version, attrs, count);
 }
 
 bool nodes_read(Reader *r, Scope *scope, Onnx__NodeProto **nodes, size_t count) {
@@ -203,16 +242,38 @@ static bool read_initializers(Reader *r, Scope *scope, const Onnx__GraphProto *p
 }
 
 /* Inputs of a body: their types come from the node around it. */
-static bool read_body_inputs(Reader *r, Scope *scope, const Onnx__GraphProto *proto) {
-  bool ok = true;
+static void read_body_inputs(Reader *r, Scope *scope, const Site *around,
+                             const Onnx__GraphProto *proto) {
   for (size_t i = 0; i < proto->n_input; i++) {
     const char *name = text_or_empty(proto->input[i]->name);
     if (map_get(&scope->values, name)) continue; /* an initializer */
-    Value *value = value_create(r->c, prefixed(r, scope, name));
-    map_set(&scope->values, name, value);
-    vec_push(r->arena, &scope->graph->inputs, value);
+    const char *full = prefixed(r, scope, name);
+    CompoundKind kind = compound_body_input(around, i);
+    Value *parts[MOST_PARTS];
+    for (int k = 0; k < compound_parts(kind); k++) {
+      parts[k] = value_create(r->c, compound_part_name(r, full, kind, k));
+      vec_push(r->arena, &scope->graph->inputs, parts[k]);
+    }
+    map_set(&scope->values, name, compound_create(r, full, kind, parts));
   }
-  return ok;
+}
+
+/* The model's outputs become tensors; those of bodies wait for the node around them. */
+static void flatten_outputs(Reader *r, Graph *graph, const Onnx__GraphProto *proto) {
+  ValueList flat = {0};
+  Vec(const char *) names = {0};
+  for (size_t i = 0; i < graph->outputs.count; i++) {
+    Value *value = graph->outputs.items[i];
+    CompoundKind kind = compound_kind(r, value);
+    CompoundPort port = {text_or_empty(proto->output[i]->name), kind, true, (int)flat.count};
+    if (kind != COMPOUND_NONE) vec_push(r->arena, &r->c->compounds, port);
+    for (int k = 0; k < compound_parts(kind); k++)
+      vec_push(r->arena, &names, compound_part_name(r, port.name, kind, k));
+    compound_push(r, value, &flat);
+  }
+  graph->outputs.count = 0;
+  for (size_t i = 0; i < flat.count; i++) vec_push(r->arena, &graph->outputs, flat.items[i]);
+  r->c->output_names = names.items;
 }
 
 static bool read_outputs(Reader *r, Scope *scope, const Onnx__GraphProto *proto) {
@@ -233,7 +294,7 @@ static bool read_outputs(Reader *r, Scope *scope, const Onnx__GraphProto *proto)
 
 /* A subgraph if `outer` is given, else the model's graph, which is c->graph even after errors,
  * without what they concern. NULL after errors. */
-Graph *graph_read(Reader *r, Scope *outer, const Onnx__GraphProto *proto) {
+Graph *graph_read(Reader *r, Scope *outer, const Site *around, const Onnx__GraphProto *proto) {
   Scope scope = {.outer = outer, .prefix = "", .opsets = &r->opsets, .values = map_in(r->arena)};
   if (outer) {
     scope.prefix = outer->prefix;
@@ -248,10 +309,16 @@ Graph *graph_read(Reader *r, Scope *outer, const Onnx__GraphProto *proto) {
   }
   scope.graph = graph_create(r->c, text_or_empty(proto->name), outer ? outer->graph : NULL);
   bool ok = read_initializers(r, &scope, proto);
-  ok = (outer ? read_body_inputs(r, &scope, proto) : inputs_read(r, &scope, proto)) && ok;
+  if (outer)
+    read_body_inputs(r, &scope, around, proto);
+  else
+    ok = inputs_read(r, &scope, proto) && ok;
   ok = nodes_read(r, &scope, proto->node, proto->n_node) && ok;
   ok = read_outputs(r, &scope, proto) && ok;
   declared_types_read(r, &scope, proto);
-  if (!outer) r->c->graph = scope.graph;
+  if (!outer) {
+    r->c->graph = scope.graph;
+    if (ok) flatten_outputs(r, scope.graph, proto);
+  }
   return ok ? scope.graph : NULL;
 }

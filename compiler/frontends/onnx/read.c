@@ -123,7 +123,7 @@ static bool read_model(Reader *r) {
   c->producer = producer_text(r);
   c->model_hash = file_hash(r->file, FILE_HASH_START);
   ok = functions_read(r) && ok;
-  ok = graph_read(r, NULL, r->model->graph) && ok;
+  ok = graph_read(r, NULL, NULL, r->model->graph) && ok;
   if (c->next_node_index < r->node_number) c->next_node_index = r->node_number;
   return ok;
 }

@@ -6,16 +6,28 @@
 #include "ir/graph.h"
 #include "onnx.pb-c.h"
 
+enum { MOST_PARTS = 3 };
+
+/* A name that stands for several tensors (compound.c). */
+typedef struct {
+  Value *placeholder;
+  CompoundKind kind;
+  Value *parts[MOST_PARTS];
+} Compound;
+
+typedef Vec(Value *) ValueList;
+
 typedef struct Reader {
   Compilation *c;
   Arena *arena;
   const char *path; /* of the model; external data is in its folder */
   FileView file;
   const Onnx__ModelProto *model;
-  Map opsets;       /* of the model: domain → its version as a pointer-sized number */
-  Map functions;    /* function_key → FunctionProto */
-  Map external;     /* location → FileView, mapped once */
-  Value *omitted;   /* stands for an argument that a call of a function left out */
+  Map opsets;     /* of the model: domain → its version as a pointer-sized number */
+  Map functions;  /* function_key → FunctionProto */
+  Map external;   /* location → FileView, mapped once */
+  Value *omitted; /* stands for an argument that a call of a function left out */
+  Vec(Compound) compounds;
   int node_number;  /* position of the next node in the file */
   size_t inlined;   /* what functions expanded to so far: nodes and parameters */
   int64_t expanded; /* bytes of tensors made dense so far */
@@ -97,7 +109,46 @@ MUST_CHECK bool external_data(Reader *r, const char *where, const char *what,
  * Sparse tensors are ATTR_OTHER with a dense `tensor`. */
 MUST_CHECK bool attributes_read(const Site *site, Attr **attrs, int *count);
 
+/* ---- compound.c: values that are no tensors ---- */
+int compound_parts(CompoundKind kind);
+/* The name of part `part` of a value. */
+const char *compound_part_name(Reader *r, const char *name, CompoundKind kind, int part);
+/* What the value stands for; NULL: itself, a tensor. */
+const Compound *compound_of(const Reader *r, const Value *value);
+CompoundKind compound_kind(const Reader *r, const Value *value);
+Value *compound_create(Reader *r, const char *name, CompoundKind kind, Value *const *parts);
+/* Appends the tensors of a value. */
+void compound_push(const Reader *r, Value *value, ValueList *list);
+
+/* A result of a node: the tensors that the node has for it, and what its name stands for: those, or
+ * the first of them. */
+typedef struct {
+  CompoundKind slots, kind;
+} ResultKind;
+
+/* Whether input i of the node may be of the value's kind; reports it. */
+MUST_CHECK bool compound_fits(const Site *site, const OpDef *op, int version, size_t i,
+                              const Value *value);
+/* Does what operators mean that are no nodes for compound values; *made: the results are defined.
+ */
+MUST_CHECK bool compound_make(const Site *site, Attr *attrs, int attr_count, bool *made);
+/* The kinds of a node's results; the outputs of its bodies become tensors. */
+MUST_CHECK bool compound_results(const Site *site, const Node *node, Attr *attrs, int attr_count,
+                                 ResultKind *results);
+/* The kind of input i of the body of the node at `site`. */
+CompoundKind compound_body_input(const Site *site, size_t i);
+
 /* ---- inputs.c ---- */
+/* What a type in the file says. */
+typedef struct {
+  CompoundKind kind;
+  DType dtype, values; /* of the tensor, or of the elements; of a map its keys, and its values */
+  const Onnx__TensorShapeProto *shape; /* NULL: unknown */
+} DeclaredCompound;
+
+/* False for kinds that ctc does not take. */
+bool compound_declared(const Onnx__TypeProto *type, DeclaredCompound *declared);
+
 /* The main graph's inputs as values in `scope`, with the options --dim, --shape and --set applied.
  */
 bool inputs_read(Reader *r, Scope *scope, const Onnx__GraphProto *proto);
@@ -118,7 +169,9 @@ const Onnx__FunctionProto *function_find(Reader *r, const Onnx__NodeProto *node)
 MUST_CHECK bool function_inline(const Site *site, const Onnx__FunctionProto *function);
 
 /* ---- build.c ---- */
-Graph *graph_read(Reader *r, Scope *outer, const Onnx__GraphProto *proto);
+/* `around`: the node that it is a body of, with its names in `outer`; NULL for the model's graph.
+ */
+Graph *graph_read(Reader *r, Scope *outer, const Site *around, const Onnx__GraphProto *proto);
 bool nodes_read(Reader *r, Scope *scope, Onnx__NodeProto **nodes, size_t count);
 /* The value called `name` as seen from `scope`, NULL if there is none. */
 Value *scope_find(const Scope *scope, const char *name);
