@@ -105,8 +105,7 @@ void cuda_launch_items(Task *t, Str *out, const char *stem, const char *body, in
                        Dim count, int depth) {
   Emitter *e = t->e;
   DimPool *dims = e->c->dims;
-  const char *name =
-      cuda_function(t, stem, arena_printf(e->arena, "%d", threads), 0, body);
+  const char *name = cuda_function(t, stem, arena_printf(e->arena, "%d", threads), 0, body);
   cuda_to_host(e);
   Dim blocks = dim_ceildiv(dims, count, dim_const(dims, threads));
   cuda_launch(t, out, name, emit_dim(e, blocks), depth);
