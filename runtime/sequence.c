@@ -24,9 +24,10 @@ static inline int ctc_sequence_fits(const int64_t *row, ctc_dim rank, const ctc_
   return 1;
 }
 
-/* total[0] = the elements of all tensors together, of a sequence that nobody has looked at yet. */
-static int ctc_sequence_total(const int64_t *shapes, int64_t *total, ctc_dim length, ctc_dim rank,
-                              const ctc_dim *sizes) {
+/* Whether the rows of a caller's sequence fit what is declared of them, and `elements`, which the
+ * data have; total[0] is that, too. */
+static int ctc_sequence_check(const int64_t *shapes, int64_t *total, ctc_dim length,
+                              ctc_dim elements, ctc_dim rank, const ctc_dim *sizes) {
   *total = 0;
   for (ctc_dim i = 0; i < length; i++, shapes += CTC_SEQUENCE_ROW) {
     ctc_dim count = ctc_sequence_count(shapes);
@@ -34,7 +35,7 @@ static int ctc_sequence_total(const int64_t *shapes, int64_t *total, ctc_dim len
       return CTC_BAD_SHAPE;
     *total += count;
   }
-  return CTC_OK;
+  return *total == elements ? CTC_OK : CTC_BAD_SHAPE;
 }
 
 //$ for t in i32 i64

@@ -129,6 +129,13 @@ MODELS = {
     "external-absolute": lambda: with_initializer(external("/etc/passwd")),
     "input-without-shape": lambda: model([("Relu", ["x"], ["y"])], [value("x", None)], [value("y", None)]),
     "input-sequence": sequence_input,
+    "sequence-position": lambda: model([("SequenceConstruct", ["x", "x"], ["s"]), ("SequenceAt", ["s", "at"], ["y"])], [X], [Y],
+                                       {"at": np.array(2)}),
+    "sequence-types-differ": lambda: model([("SequenceConstruct", ["x", "i"], ["s"]), ("SequenceLength", ["s"], ["y"])],
+                                           [X, value("i", [2, 3], np.int64)], [value("y", [], np.int64)]),
+    "sequence-of-no-rank": lambda: model([("SequenceEmpty", [], ["s"]), ("SequenceAt", ["s", "i"], ["y"])],
+                                         [value("i", [], np.int64)], [value("y", None)]),
+    "sequence-expected": lambda: model([("SequenceLength", ["x"], ["y"])], [X], [value("y", [], np.int64)]),
     "tensor-too-large": lambda: model([("Relu", ["x"], ["y"])], [value("x", [1 << 40, 1 << 40])], [value("y", [1 << 40, 1 << 40])]),
 }
 

@@ -97,9 +97,8 @@ static Buffer *find_packed(const Lower *l, const PackedConstant *wanted) {
   for (size_t i = 0; i < l->packed.count; i++) {
     const PackedConstant *other = &l->packed.items[i];
     if (other->source == wanted->source && other->turned == wanted->turned &&
-        other->offset == wanted->offset &&
-        other->row == wanted->row && other->col == wanted->col && other->k == wanted->k &&
-        other->n == wanted->n && other->count == wanted->count)
+        other->offset == wanted->offset && other->row == wanted->row && other->col == wanted->col &&
+        other->k == wanted->k && other->n == wanted->n && other->count == wanted->count)
       return other->buffer;
   }
   return NULL;
@@ -119,8 +118,7 @@ static PackedConstant packed_key(const ProductSizes *sizes, const Matrices *b, D
 
 static Buffer *keep_packed(Lower *l, PackedConstant *packed, const Tensor *tensor,
                            const Buffer *from, const char *what) {
-  packed->buffer =
-      lower_constant(l, tensor, arena_printf(l->c->arena, "%s.%s", from->name, what));
+  packed->buffer = lower_constant(l, tensor, arena_printf(l->c->arena, "%s.%s", from->name, what));
   vec_push(l->c->arena, &l->packed, *packed);
   return packed->buffer;
 }

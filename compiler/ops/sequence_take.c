@@ -430,13 +430,15 @@ static bool lower_given(Lower *l, const Node *node) {
   Buffer *total = lower_scratch(l, DT_I64, one, "total");
   size_t rank;
   const int64_t *sizes = node_ints(node, "sizes", &rank);
-  Step *step = lower_kernel(l, "sequence_total", DT_NONE);
+  Step *step = lower_kernel(l, "sequence_check", DT_NONE);
   arg_in(l, step, shapes);
   arg_buffer(l, step, total);
   arg_dim(l, step, shapes->shape[0]);
+  arg_dim(l, step, data->shape[0]);
   arg_int(l, step, sizes ? (int64_t)rank : -1);
   arg_ints(l, step, sizes, (int)rank);
   lower_define_element(l, dim_symbol(known), total, dim_const(l->c->dims, 0));
+  /* The kernel said so; this is why it is not left out. */
   lower_check(l, dim_equal(l->c->dims, known, data->shape[0]), "shapes and data of a sequence");
   return lower_same(l, node);
 }

@@ -168,8 +168,8 @@ Dim emit_most_parts(Emitter *e, const Step *step);
 
 /* emit_nest.c: the task for a loop nest, and a call of it. */
 void emit_nest_call(Emitter *e, Str *out, const Step *step, int depth);
-/* Its parts: `const float *x0 = …;` for every access, `const float t0 = …;` for every operation, and
- * all that is done to one element. */
+/* Its parts: `const float *x0 = …;` for every access, `const float t0 = …;` for every operation,
+ * and all that is done to one element. */
 void emit_nest_pointers(Task *task, Str *out, const LoopNest *nest);
 void emit_nest_ops(Task *task, Str *out, const LoopNest *nest, int depth);
 void emit_nest_element(Task *task, Str *out, const LoopNest *nest, int depth);

@@ -202,16 +202,12 @@ static Scope *bind_everything(Emitter *e, const char *header_name, const char *w
 }
 
 /* Those of all programs. */
-static const TemplatePart common_parts[] = {{"ports_types", "ports_types.h"},
-                                            {"ports_macros", "ports_macros.h"},
-                                            {"plan_function", "plan.c"},
-                                            {"ports_functions", "ports_functions.c"},
-                                            {"ports_tables", "ports_tables.c"},
-                                            {"ports_declarations", "ports_functions.h"},
-                                            {"status_codes", "status_codes.h"},
-                                            {"status_texts", "status_texts.c"},
-                                            {"weights_text", "weights.c"},
-                                            {0}};
+static const TemplatePart common_parts[] = {
+    {"ports_types", "ports_types.h"},   {"ports_macros", "ports_macros.h"},
+    {"plan_function", "plan.c"},        {"ports_functions", "ports_functions.c"},
+    {"ports_tables", "ports_tables.c"}, {"ports_declarations", "ports_functions.h"},
+    {"status_codes", "status_codes.h"}, {"status_texts", "status_texts.c"},
+    {"weights_text", "weights.c"},      {0}};
 
 /* The parts that templates name. */
 static bool bind_parts(Emitter *e, const TemplatePart *parts, Scope *scope) {
@@ -252,10 +248,10 @@ static const TemplatePart c_parts[] = {{"threads_types", "threads.h"},
                                        {0}};
 
 static const Backend c_backend = {.source_template = "model.c",
-                           .header_template = "model.h",
-                           .parts = c_parts,
-                           .printer = &c_printer,
-                           .wants_threads = true};
+                                  .header_template = "model.h",
+                                  .parts = c_parts,
+                                  .printer = &c_printer,
+                                  .wants_threads = true};
 
 bool emit_c(const Program *program, const Options *options) {
   return emit_program(program, options, &c_backend);

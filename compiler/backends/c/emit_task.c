@@ -204,7 +204,8 @@ static const char *row_function(Emitter *e, const char *vector) {
 
 static Epilogue make_epilogue(Emitter *e, const Step *step) {
   if (!step->epilogue) return (Epilogue){"NULL", "NULL"};
-  bool apart = is_long_epilogue(e, step->epilogue), rows = apart && kernel_takes(step->kernel, PARAM_EPILOGUE_ROW);
+  bool apart = is_long_epilogue(e, step->epilogue),
+       rows = apart && kernel_takes(step->kernel, PARAM_EPILOGUE_ROW);
   const char *vector = epilogue_function(e, step, apart && !rows);
   if (!rows) return (Epilogue){vector, "NULL"};
   return (Epilogue){"NULL", row_function(e, vector)};

@@ -81,13 +81,14 @@ static bool define_output(const Site *site, const char *name, Value *value) {
   return site_error(site, "value '%s' is defined twice", name);
 }
 
-/* The tensors that the names of the inputs stand for, NULL for those left out but at the end. */
-static bool find_operands(const Site *site, const Node *node, ValueList *operands) {
+/* The tensors that the names of the inputs stand for, NULL for those left out but at the end.
+ * *known: all names are. */
+static bool find_operands(const Site *site, const Node *node, ValueList *operands, bool *known) {
   Reader *r = site->reader;
-  bool ok = true;
+  bool ok = *known = true;
   for (size_t i = 0; i < site->proto->n_input; i++) {
     Value *value;
-    ok = find_input(site, site->proto->input[i], &value) && ok;
+    *known = find_input(site, site->proto->input[i], &value) && *known;
     ok = compound_fits(site, node->op, node->version, i, value) && ok;
     compound_push(r, value, operands);
   }
@@ -134,8 +135,8 @@ static bool add_node(const Site *site, const char *domain, int version, Attr *at
   ResultKind *results = ARENA_ARRAY(r->arena, ResultKind, proto->n_output + 1);
   ValueList operands = {0};
   int outputs = 0, first = 0;
-  bool ok = find_operands(site, &what, &operands);
-  ok = compound_results(site, &what, attrs, count, results) && ok;
+  bool ok, kinds = find_operands(site, &what, &operands, &ok);
+  if (!compound_results(site, &what, attrs, count, results) || !kinds) return false;
   for (size_t i = 0; i < proto->n_output; i++) outputs += compound_parts(results[i].slots);
   Node *node = graph_append(r->c, site->scope->graph, domain, proto->op_type, version,
                             (int)operands.count, outputs);

@@ -462,6 +462,6 @@ bool compound_fits(const Site *site, const OpDef *op, int version, size_t i, con
   const SchemaParam *param = schema ? schema_input(schema, (int)i) : NULL;
   if (param && param->other && !param->dtypes) wanted = *domain ? COMPOUND_MAP : COMPOUND_SEQUENCE;
   if (!value || kind == wanted || (!schema && kind == COMPOUND_NONE)) return true;
-  return site_error(site, "input '%s' is %s; %s takes %s", site->proto->input[i],
-                    kinds[kind].text, op_type, kinds[wanted].text);
+  return site_error(site, "input '%s' is %s; %s takes %s", site->proto->input[i], kinds[kind].text,
+                    op_type, kinds[wanted].text);
 }
