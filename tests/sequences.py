@@ -52,6 +52,20 @@ def same_values(actual, expected):
         assert actual.shape == expected.shape, f"{actual.shape}, expected {expected.shape}"
 
 
+def domain_model(node, given, result):
+    """A model of one node of ai.onnx.ml."""
+    graph = helper.make_graph([node], "test", [given], [result])
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+def expected_of_map(made, given):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"m": given})
+
+
 def collecting_loop(limit, part, more=()):
     """A loop that puts `part`, which `more` computes, behind the elements of a sequence."""
     body = helper.make_graph(
@@ -141,6 +155,25 @@ def check_absent_element(folder):
     net = library(made, folder)
     same_values(net.run([array(4)]), [array(4)])
     refused(net, [None], BAD_INDEX)
+
+
+def check_maps(folder):
+    def net_of(op_type, dtype, **attributes):
+        tensor = helper.make_tensor_type_proto(FLOAT, [])
+        given = helper.make_value_info("m", helper.make_map_type_proto(TensorProto.INT64, tensor))
+        node = helper.make_node(op_type, ["m"], ["y"], domain="ai.onnx.ml", **attributes)
+        return domain_model(node, given, value("y", None, dtype))
+
+    rows = [
+        net_of("DictVectorizer", np.float32, int64_vocabulary=[5, 1, 9]),
+        net_of("CastMap", np.float32, map_form="DENSE"),
+        net_of("CastMap", np.int64, map_form="SPARSE", max_map=8, cast_to="TO_INT64"),
+        net_of("CastMap", np.float32, map_form="SPARSE", max_map=3),
+    ]
+    for number, made in enumerate(rows):
+        net = library(made, folder, name=f"net{number}")
+        for m in ({9: 2.5, 1: -1.75, 7: 3.0}, {5: 4.0}):
+            same_values(net.run([m]), expected_of_map(made, m))
 
 
 # --- what is left of them ---
