@@ -144,6 +144,7 @@ Value *compose_tensor(Composer *k, const Tensor *tensor) {
 }
 
 Value *compose_number(Composer *k, DType dtype, double value) {
+  if (dtype == DT_NONE) return value_create(k->c, k->node->op_type); /* after an error */
   return compose_tensor(k, tensor_from_reals(k->c->arena, dtype, 0, NULL, &value));
 }
 

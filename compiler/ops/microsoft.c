@@ -285,6 +285,7 @@ static bool compose_rfft(Composer *k, const Node *node, Value **out) {
 static Value *whole_spectrum(Composer *k, Value *x, int64_t axis) {
   const int64_t begin = -2, end = 0, step = -1, two = 2;
   const double signs[] = {1, -1};
+  if (k->failed) return x;
   Value *turned = compose_op(k, "Slice",
                              IN(x, compose_ints(k, &begin, 1), compose_ints(k, &end, 1),
                                 compose_ints(k, &axis, 1), compose_ints(k, &step, 1)),

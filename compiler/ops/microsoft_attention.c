@@ -377,8 +377,8 @@ static Value *updated_cache(Composer *k, const Node *node, Value *cache, Value *
   return compose_op(k, "TensorScatter", IN(longer, fresh, past), WITH(attr_int("axis", 2)));
 }
 
-/* Which keys a row sees, bool [B, 1, L, keys]: up to its own position, and at most `window` before
- * it; or all of its batch item. */
+/* Which keys a row sees, bool [B, 1, L, keys]: up to its own position, the last
+ * `window` of them if that is not negative; or all of its batch item. */
 static Value *seen_keys(Composer *k, const Node *node, Value *cache, Value *positions) {
   int64_t window = node_int(node, "local_window_size", -1);
   Value *keys = range(k, length_of(k, cache, 2));
@@ -388,7 +388,7 @@ static Value *seen_keys(Composer *k, const Node *node, Value *cache, Value *posi
   Value *seen = compose_binary(k, "LessOrEqual", keys, place);
   if (window < 0) return seen;
   Value *begin = compose_binary(k, "Sub", place, compose_number(k, DT_I64, (double)window));
-  return compose_binary(k, "And", seen, compose_binary(k, "GreaterOrEqual", keys, begin));
+  return compose_binary(k, "And", seen, compose_binary(k, "Greater", keys, begin));
 }
 
 /* Numbers to add to the scores, [B, 1 or heads, L, keys]. */

@@ -8,6 +8,7 @@
 static Value *nibbles(Composer *k, Value *bytes, bool low_first) {
   int64_t shape[MAX_RANK] = {0};
   int last = bytes->rank - 1;
+  if (k->failed) return bytes;
   Value *low = compose_binary(k, "BitwiseAnd", bytes, compose_number(k, DT_U8, 15));
   Value *high = compose_op(k, "BitShift", IN(bytes, compose_number(k, DT_U8, 4)),
                            WITH(attr_text("direction", "RIGHT")));
@@ -59,6 +60,7 @@ static Value *rows_of(Composer *k, const BlockGather *g, Value *x) {
 static Value *spread(Composer *k, const BlockGather *g, Value *x) {
   int64_t wide[MAX_RANK], shape[MAX_RANK];
   int rank = x->rank, axis = g->behind;
+  if (k->failed) return x;
   int64_t blocks = (g->count + g->size - 1) / g->size;
   for (int d = 0; d <= rank; d++) wide[d] = d == axis + 1 ? g->size : 1;
   for (int d = 0; d < rank; d++)
