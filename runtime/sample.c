@@ -185,3 +185,47 @@ static int ctc_max_roi_pool_$t(const $T *x, const $T *rois, $T *y, ctc_dim image
   return CTC_OK;
 }
 //$ end
+
+/* --- CropAndResize --- */
+
+//$ for t in f32 f64
+/* Where place `i` of `n` lies between `begin` and `end` (0 and 1 are the outermost of `size` pixels);
+ * one place alone lies in the middle. */
+static inline $T ctc_crop_place_$t(ctc_dim i, ctc_dim n, $T begin, $T end, ctc_dim size) {
+  $T wide = ($T)(size - 1);
+  if (n <= 1) return ($T)0.5 * (begin + end) * wide;
+  return begin * wide + ($T)i * ((end - begin) * wide / ($T)(n - 1));
+}
+
+/* The pixel at (h, w), of four neighbours or the nearest one. */
+static inline $T ctc_crop_pixel_$t(const $T *plane, ctc_dim width, $T h, $T w, ctc_dim linear) {
+  if (!linear) return plane[(ctc_dim)(h + ($T)0.5) * width + (ctc_dim)(w + ($T)0.5)];
+  ctc_dim top = (ctc_dim)h, left = (ctc_dim)w;
+  $T down = h - ($T)top, right = w - ($T)left;
+  const $T *above = plane + top * width + left, *below = down > 0 ? above + width : above;
+  ctc_dim next = right > 0 ? 1 : 0;
+  $T upper = above[0] + (above[next] - above[0]) * right;
+  $T lower = below[0] + (below[next] - below[0]) * right;
+  return upper + (lower - upper) * down;
+}
+
+/* y [rois, channels, out_h, out_w]: of box (y1, x1, y2, x2) r the pixels of image images[r] of x [n,
+ * channels, height, width]; `outside` where there are none. */
+static int ctc_crop_and_resize_$t(const $T *x, const $T *boxes, const int64_t *images, $T *y,
+                                  ctc_dim n, ctc_dim channels, ctc_dim height, ctc_dim width,
+                                  ctc_dim rois, ctc_dim out_h, ctc_dim out_w, ctc_dim linear,
+                                  double outside) {
+  for (ctc_dim r = 0; r < rois; r++, boxes += 4) {
+    if (images[r] < 0 || images[r] >= n) return CTC_BAD_INDEX;
+    const $T *image = x + images[r] * channels * height * width;
+    for (ctc_dim at = 0; at < channels * out_h * out_w; at++, y++) {
+      const $T *plane = image + at / (out_h * out_w) * height * width;
+      $T h = ctc_crop_place_$t(at / out_w % out_h, out_h, boxes[0], boxes[2], height);
+      $T w = ctc_crop_place_$t(at % out_w, out_w, boxes[1], boxes[3], width);
+      int inside = h >= 0 && h <= ($T)(height - 1) && w >= 0 && w <= ($T)(width - 1);
+      *y = inside ? ctc_crop_pixel_$t(plane, width, h, w, linear) : ($T)outside;
+    }
+  }
+  return CTC_OK;
+}
+//$ end

@@ -47,6 +47,27 @@ static int ctc_scatter_nd(void *y, const int64_t *indices, const void *updates, 
   return CTC_OK;
 }
 
+/* y [batch, outer, rows] of blocks of `block` bytes, a copy of the data: rows indices[b], indices[b]
+ * + 1, … (0 without indices) of batch item b become those of updates [batch, outer, count]. Behind
+ * the last row comes the first one if `circular`. */
+static int ctc_tensor_scatter(void *y, const int64_t *indices, const void *updates, ctc_dim batch,
+                              ctc_dim outer, ctc_dim rows, ctc_dim count, ctc_dim block,
+                              ctc_dim circular) {
+  const unsigned char *from = (const unsigned char *)updates;
+  unsigned char *to = (unsigned char *)y;
+  for (ctc_dim b = 0; b < batch; b++) {
+    ctc_dim begin = indices ? indices[b] : 0;
+    if (circular && rows > 0) begin = ctc_mod(begin, rows);
+    if (begin < 0 || (!circular && begin > rows - count)) return CTC_BAD_INDEX;
+    for (ctc_dim o = 0; o < outer; o++, from += count * block, to += rows * block)
+      for (ctc_dim i = 0; i < count; i++) {
+        ctc_dim row = begin + i < rows ? begin + i : begin + i - rows;
+        memcpy(to + row * block, from + i * block, (size_t)block);
+      }
+  }
+  return CTC_OK;
+}
+
 //$ for t in f32 f64 i8 i16 i32 i64 u8 u16 u32 u64
 /* What becomes of element `a` with the update `b`. */
 static inline $T ctc_scatter_combine_$t($T a, $T b, ctc_dim reduction) {

@@ -4,6 +4,7 @@
     layers.py NAME…         only these checks
 """
 
+import functools
 import json
 import shutil
 import sys
@@ -140,19 +141,23 @@ def fed_inputs(case):
     return {f"i{i}": x for i, x in enumerate(case.inputs) if x is not None and i not in case.constants}
 
 
-def net_of(name, case, open_dims=False, fold=False):
+def node_model(operator, domain, case, open_dims=False, fold=False):
     """The node alone; with open_dims the first dim of each fed tensor is a symbol of its own; with fold all inputs are constants."""
     from onnx import helper
 
-    layer = descriptor(name)
     names = [f"i{i}" if x is not None else "" for i, x in enumerate(case.inputs)]
     outputs = [f"o{i}" if dtype is not None else "" for i, dtype in enumerate(case.outputs)]
-    node = helper.make_node(layer["name"], names, outputs, name="layer", domain=layer["domain"], **case.attributes)
+    node = helper.make_node(operator, names, outputs, name="layer", domain=domain, **case.attributes)
     fed = {} if fold else fed_inputs(case)
     ports = [tensor_info(key, x.dtype, [f"{key}_0", *x.shape[1:]] if open_dims and x.ndim else x.shape) for key, x in fed.items()]
     made = model([node], ports, [tensor_info(key, dtype, None) for key, dtype in zip(outputs, case.outputs) if key], constant_inputs(case, fold))
-    made.opset_import.append(helper.make_opsetid(layer["domain"], 1))
+    made.opset_import.append(helper.make_opsetid(domain, 1))
     return made
+
+
+def net_of(name, case, open_dims=False, fold=False):
+    layer = descriptor(name)
+    return node_model(layer["name"], layer["domain"], case, open_dims, fold)
 
 
 def expected(name, case):
@@ -240,24 +245,27 @@ def check_fused(folder):
     assert "= scaledsilu_v(" in text and "scaledsilu_f32(" not in text.split("scaledsilu_v(")[-1]
 
 
+def check_case(here, case, wanted, net, all_forms):
+    """Compiled with the shapes at hand and with open ones; split among threads; run by the interpreter; folded. net makes the model."""
+    fed, limits = fed_inputs(case), tolerance(case)
+    here.mkdir()
+    made = net(case)
+    same(library(made, here, "fixed", flags=["-O1", *STRICT]).run(list(fed.values())), wanted, **limits)
+    if all_forms:
+        opened = net(case, open_dims=True)
+        same(library(opened, here, "opened", flags=["-O1", *STRICT]).run(list(fed.values())), wanted, **limits)
+        split = library(made, here, "split", ["--split-all"], flags=["-O1", "-w", "-pthread", "-DCTC_POOL"])
+        same(split.run(list(fed.values()), threads=2), wanted, **limits)
+    np.savez(here / "in.npz", **fed)
+    ctc_ok("run", here / "fixed.onnx", "--inputs", here / "in.npz", "-o", here / "out.npz")
+    out = np.load(here / "out.npz")
+    same([out[f"o{k}"] for k, dtype in enumerate(case.outputs) if dtype is not None], wanted, **limits)
+    same(library(net(case, fold=True), here, "folded").run([]), wanted, **limits)
+
+
 def check_layer(name, folder):
-    """Compiled with the shapes at hand and with open ones; split among threads; run by the interpreter; folded."""
     for i, case in enumerate(CASES[name]()):
-        wanted, fed = expected(name, case), fed_inputs(case)
-        here = folder / f"{i}"
-        here.mkdir()
-        made = net_of(name, case)
-        same(library(made, here, "fixed", flags=["-O1", *STRICT]).run(list(fed.values())), wanted, **tolerance(case))
-        if i % 3 == 0:
-            opened = net_of(name, case, open_dims=True)
-            same(library(opened, here, "opened", flags=["-O1", *STRICT]).run(list(fed.values())), wanted, **tolerance(case))
-            split = library(made, here, "split", ["--split-all"], flags=["-O1", "-w", "-pthread", "-DCTC_POOL"])
-            same(split.run(list(fed.values()), threads=2), wanted, **tolerance(case))
-        np.savez(here / "in.npz", **fed)
-        ctc_ok("run", here / "fixed.onnx", "--inputs", here / "in.npz", "-o", here / "out.npz")
-        out = np.load(here / "out.npz")
-        same([out[f"o{k}"] for k, dtype in enumerate(case.outputs) if dtype is not None], wanted, **tolerance(case))
-        same(library(net_of(name, case, fold=True), here, "folded").run([]), wanted, **tolerance(case))
+        check_case(folder / f"{i}", case, expected(name, case), functools.partial(net_of, name), i % 3 == 0)
 
 
 def check_cases(folder):

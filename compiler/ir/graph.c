@@ -120,7 +120,9 @@ static Node *copy_node(CopyMap *map, const Node *node, Graph *graph) {
   copy->outputs = out;
   copy->graph = graph;
   copy->plan = NULL;
-  memset(&copy->checks, 0, sizeof copy->checks); /* both are set by inference */
+  copy->checks.items =
+      arena_copy(map->c->arena, node->checks.items, (size_t)node->given_checks * sizeof(NodeCheck));
+  copy->checks.count = copy->checks.capacity = (size_t)node->given_checks;
   for (int i = 0; i < node->input_count; i++) in[i] = copy_get(map, node->inputs[i]);
   copy->attrs = arena_copy(map->c->arena, node->attrs, (size_t)node->attr_count * sizeof(Attr));
   for (int i = 0; i < node->attr_count; i++)

@@ -118,7 +118,8 @@ struct Node {
   Attr *attrs;
   int attr_count;
   Graph *graph;          /* the graph that it is in */
-  Vec(NodeCheck) checks; /* set by inference, anew each time */
+  Vec(NodeCheck) checks; /* set by inference, anew each time, but for the first `given_checks` */
+  int given_checks;      /* what the node was made with */
   void *plan; /* what inference found out and lowering needs (loops); owned by the operator */
 };
 

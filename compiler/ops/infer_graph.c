@@ -150,7 +150,7 @@ static bool infer_node(Compilation *c, Node *node, bool *gone) {
                       domain, node->version);
   }
   if (!inputs_typed(node)) return true;
-  node->checks.count = 0;
+  node->checks.count = (size_t)node->given_checks;
   CTC_ASSERT(node->op->infer);
   if (!check_input_types(c, node) || !node->op->infer(c, node)) return false;
   check_typed(node);

@@ -1,8 +1,9 @@
-/* scatter.c: Scatter, ScatterElements, ScatterND: a copy of the data in which picked elements are
- * replaced or combined.
+/* scatter.c: Scatter, ScatterElements, ScatterND, TensorScatter: a copy of the data in which picked
+ * elements are replaced or combined.
  *
  *   y = ScatterND(x, i, u)   =>   y = x;  y[i[m][0]][i[m][1]]… = u[m] */
 #include "ops/movement.h"
+#include "ops/spatial.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -142,3 +143,53 @@ static bool lower_scatter_nd(Lower *l, const Node *node) {
 }
 
 DEFINE_OP(ScatterND) = {.name = "ScatterND", .infer = infer_scatter_nd, .lower = lower_scatter_nd};
+
+/* --- TensorScatter: rows written into a cache, of batch item b from row indices[b] on --- */
+
+static const char *const scatter_modes[] = {"linear", "circular", NULL};
+
+static bool infer_tensor_scatter(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0), *update = node_in(node, 1), *indices = node_in(node, 2);
+  int axis, mode;
+  if (!require_movable(c, node) ||
+      !infer_axis(c, node, node_int(node, "axis", -2), x->rank, &axis) ||
+      !read_name(c, node, "mode", "linear", scatter_modes, &mode))
+    return false;
+  if (axis == 0 || update->rank != x->rank)
+    return node_error(c, node, "past_cache and update must have one rank, and axis not be 0");
+  for (int d = 0; d < x->rank; d++) {
+    Dim inside = dim_not(c->dims, dim_less(c->dims, x->shape[d], update->shape[d]));
+    if (d == axis ? !infer_require(c, node, inside, "the update is longer than the cache")
+                  : !infer_require_equal(c, node, update->shape[d], x->shape[d],
+                                         "dims of the cache and of the update"))
+      return false;
+  }
+  if (indices && !infer_require_equal(c, node, value_count(c, indices), x->shape[0],
+                                      "write_indices and batch items"))
+    return false;
+  value_set_type(c, node_out(node, 0), x->dtype, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_tensor_scatter(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *update = node_in(node, 1);
+  int axis = (int)node_int(node, "axis", -2), mode;
+  if (axis < 0) axis += x->rank;
+  if (!read_name(l->c, node, "mode", "linear", scatter_modes, &mode)) return false;
+  Buffer *target = scatter_target(l, node, REDUCE_NONE);
+  Step *step = lower_kernel(l, "tensor_scatter", DT_NONE);
+  arg_buffer(l, step, target);
+  arg_in(l, step, node_in(node, 2));
+  arg_in(l, step, update);
+  arg_dim(l, step, x->shape[0]);
+  arg_dim(l, step, dims_between(l->c, x, 1, axis));
+  arg_dim(l, step, x->shape[axis]);
+  arg_dim(l, step, update->shape[axis]);
+  arg_dim(l, step,
+          dim_muli(l->c->dims, dims_between(l->c, x, axis + 1, x->rank), element_bytes(x->dtype)));
+  arg_int(l, step, mode);
+  return true;
+}
+
+DEFINE_OP(TensorScatter) = {
+    .name = "TensorScatter", .infer = infer_tensor_scatter, .lower = lower_tensor_scatter};

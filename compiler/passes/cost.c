@@ -37,6 +37,7 @@ const KernelCost kernel_costs[] = {
     {"halo16", 0, "units"},
     {"int8_conv", 2, "node"},
     {"int8_depthwise", 2, "node"},
+    {"linear_attention", 96, "units length size"},
     {"lstm", 8, "steps batch hidden hidden"},
     {"lstm_step", 256, "units batch hidden"},
     {"matmul", 2, "m n k"},

@@ -179,16 +179,6 @@ int layer_axis(Layer *l, const char *key, int64_t axis, int rank) {
 
 /* ---- nodes ---- */
 
-static Attr *copy_attrs(Arena *arena, Attrs attrs) {
-  Attr *copy = ARENA_ARRAY(arena, Attr, attrs.count + 1);
-  for (int i = 0; i < attrs.count; i++) {
-    copy[i] = attrs.items[i];
-    if (copy[i].kind == ATTR_INTS)
-      copy[i].ints = arena_copy(arena, copy[i].ints, copy[i].count * sizeof *copy[i].ints);
-  }
-  return copy;
-}
-
 static const char *layer_where(const void *layer) {
   return ((const Layer *)layer)->where;
 }
@@ -234,7 +224,7 @@ Value **layer_node(Layer *l, const char *domain, const char *op_type, int versio
                    Attrs attrs, int outputs) {
   JsonReader *r = l->r;
   int count = attrs.count;
-  Attr *all = copy_attrs(r->arena, attrs);
+  Attr *all = attrs_copy(r->arena, attrs);
   Value **values = ARENA_ARRAY(r->arena, Value *, outputs + 1);
   for (int i = 0; i < outputs; i++)
     values[i] = value_create(r->c, arena_printf(r->arena, "%s/%s", l->name, op_type));

@@ -16,6 +16,7 @@
 #ifndef CTC_FRONTENDS_JSON_LAYER_H
 #define CTC_FRONTENDS_JSON_LAYER_H
 
+#include "ops/compose.h"
 #include "reader.h"
 
 enum { LAYER_VALUES = 64, SPATIAL = 3 };
@@ -92,21 +93,6 @@ int layer_rank(Layer *l, const Value *value);
 int layer_axis(Layer *l, const char *key, int64_t axis, int rank);
 
 /* ---- nodes ---- */
-
-typedef struct {
-  Value *const *items;
-  int count;
-} Values;
-
-typedef struct {
-  const Attr *items;
-  int count;
-} Attrs;
-
-#define IN(...)                                                                                    \
-  ((Values){(Value *[]){__VA_ARGS__}, sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)})
-#define WITH(...) ((Attrs){(Attr[]){__VA_ARGS__}, sizeof((Attr[]){__VA_ARGS__}) / sizeof(Attr)})
-#define NO_ATTRS ((Attrs){NULL, 0})
 
 /* A node of ai.onnx; its output. NULL inputs are omitted ones, what attributes point to is copied.
  */
