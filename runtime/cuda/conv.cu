@@ -580,6 +580,19 @@ CTC_DEVICE void ctc_conv_transpose_f32(const float *x, const float *w, const flo
   y[unit] = epilogue(sum, unit, unit / ctc_volume(out) % (groups * oc));
 }
 
+static ctc_dim ctc_conv_transpose_f32_finish_blocks(ctc_dim n, ctc_dim groups, ctc_dim oc,
+                                                    const ctc_dim *out) {
+  return ctc_conv_f32_finish_blocks(n, groups, oc, out);
+}
+
+/* Finishes sums that a library has left in y. */
+template <class Epilogue>
+CTC_DEVICE void ctc_conv_transpose_f32_finish(const float *bias, float *y, ctc_dim n,
+                                              ctc_dim groups, ctc_dim oc, const ctc_dim *out,
+                                              Epilogue epilogue) {
+  ctc_conv_f32_finish(bias, y, n, groups, oc, out, epilogue);
+}
+
 static ctc_dim ctc_conv_transpose_f64_blocks(ctc_dim n, ctc_dim groups, ctc_dim oc,
                                              const ctc_dim *out) {
   return (ctc_conv_results(n, groups, oc, out) + 255) / 256;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <set>
 #include <stdarg.h>
+#include <stdio.h>
+#include <vector>
 
 /* cudnnStatus_t of version 9; programs may only know 0. */
 enum {
@@ -152,11 +154,11 @@ static bool fits(const Handle *handle, const Planes *x, const Planes *w, const C
          y->w == results(x->w, w->w, conv->pad[1], conv->stride[1], conv->dilation[1]);
 }
 
-CTC_API int cudnnGetConvolutionForwardAlgorithm_v7(Handle *handle, Planes *x, Planes *w, Conv *conv,
-                                                   Planes *y, int wanted, int *found,
-                                                   Result *given) {
+/* The algorithms for a convolution from x to y, or for its gradient. */
+static int list(const char *what, const Handle *handle, const Planes *x, const Planes *w,
+                const Conv *conv, const Planes *y, int wanted, int *found, Result *given) {
   if (!found || !given || wanted < 1 || !fits(handle, x, w, conv, y)) {
-    record("cudnnGetConvolutionForwardAlgorithm_v7 was asked for what does not fit");
+    record(std::string(what) + " was asked for what does not fit");
     return BAD_PARAM;
   }
   if (refuses("choose")) return NOT_SUPPORTED;
@@ -173,6 +175,18 @@ CTC_API int cudnnGetConvolutionForwardAlgorithm_v7(Handle *handle, Planes *x, Pl
   return SUCCESS;
 }
 
+CTC_API int cudnnGetConvolutionForwardAlgorithm_v7(Handle *handle, Planes *x, Planes *w, Conv *conv,
+                                                   Planes *y, int wanted, int *found,
+                                                   Result *given) {
+  return list(__func__, handle, x, w, conv, y, wanted, found, given);
+}
+
+CTC_API int cudnnGetConvolutionBackwardDataAlgorithm_v7(Handle *handle, Planes *w, Planes *y,
+                                                        Conv *conv, Planes *x, int wanted,
+                                                        int *found, Result *given) {
+  return list(__func__, handle, x, w, conv, y, wanted, found, given);
+}
+
 CTC_API int cudnnGetConvolutionForwardWorkspaceSize(Handle *handle, Planes *x, Planes *w,
                                                     Conv *conv, Planes *y, int algorithm,
                                                     size_t *bytes) {
@@ -181,33 +195,46 @@ CTC_API int cudnnGetConvolutionForwardWorkspaceSize(Handle *handle, Planes *x, P
   return SUCCESS;
 }
 
-/* The result at [image, channel, row, column]. */
-static double result_at(const Planes &x, const Planes &w, const Conv &conv, const float *from,
-                        const float *weights, int image, int channel, int row, int column) {
-  int group = channel / (w.n / conv.groups);
-  double sum = 0;
-  for (int c = 0; c < w.c; c++)
-    for (int i = 0; i < w.h; i++)
-      for (int j = 0; j < w.w; j++) {
-        int h = row * conv.stride[0] - conv.pad[0] + i * conv.dilation[0];
-        int at = column * conv.stride[1] - conv.pad[1] + j * conv.dilation[1];
-        if (h < 0 || h >= x.h || at < 0 || at >= x.w) continue;
-        size_t plane = (size_t)image * x.c + group * w.c + c;
-        sum += (double)from[(plane * x.h + h) * x.w + at] *
-               weights[(((size_t)channel * w.c + c) * w.h + i) * w.w + j];
-      }
-  return sum;
+CTC_API int cudnnGetConvolutionBackwardDataWorkspaceSize(Handle *handle, Planes *w, Planes *y,
+                                                         Conv *conv, Planes *x, int algorithm,
+                                                         size_t *bytes) {
+  return cudnnGetConvolutionForwardWorkspaceSize(handle, x, w, conv, y, algorithm, bytes);
 }
 
-/* All of them; the workspace is left in disorder. */
-static void convolve(Planes x, Planes w, Conv conv, Planes y, const float *from,
-                     const float *weights, float *to, float *workspace) {
-  for (size_t i = 0; i < WORKSPACE / sizeof(float); i++) workspace[i] = NAN;
+/* A convolution from x to y at the place of a filter's element: y's and x's elements that meet
+ * there are put together by `meet`. */
+template <class Meet>
+static void walk(const Planes &x, const Planes &w, const Conv &conv, const Planes &y,
+                 const Meet &meet) {
   for (int image = 0; image < y.n; image++)
     for (int channel = 0; channel < y.c; channel++)
       for (int row = 0; row < y.h; row++)
         for (int column = 0; column < y.w; column++)
-          *to++ = (float)result_at(x, w, conv, from, weights, image, channel, row, column);
+          for (int c = 0; c < w.c; c++)
+            for (int i = 0; i < w.h; i++)
+              for (int j = 0; j < w.w; j++) {
+                int h = row * conv.stride[0] - conv.pad[0] + i * conv.dilation[0];
+                int at = column * conv.stride[1] - conv.pad[1] + j * conv.dilation[1];
+                if (h < 0 || h >= x.h || at < 0 || at >= x.w) continue;
+                size_t in = (size_t)image * x.c + channel / (w.n / conv.groups) * w.c + c;
+                size_t out = (size_t)image * y.c + channel;
+                meet((in * x.h + h) * x.w + at, (((size_t)channel * w.c + c) * w.h + i) * w.w + j,
+                     (out * y.h + row) * y.w + column);
+              }
+}
+
+/* The convolution, or its gradient by the data; the workspace is left in disorder. */
+static void convolve(Planes x, Planes w, Conv conv, Planes y, bool back, const float *from,
+                     const float *weights, float *to, float *workspace) {
+  std::vector<double> sums((back ? x : y).floats());
+  for (size_t i = 0; i < WORKSPACE / sizeof(float); i++) workspace[i] = NAN;
+  walk(x, w, conv, y, [&](size_t in, size_t weight, size_t out) {
+    if (back)
+      sums[in] += (double)weights[weight] * from[out];
+    else
+      sums[out] += (double)weights[weight] * from[in];
+  });
+  for (size_t i = 0; i < sums.size(); i++) to[i] = (float)sums[i];
 }
 
 static std::string text(const char *format, ...) {
@@ -219,29 +246,49 @@ static std::string text(const char *format, ...) {
   return line;
 }
 
-CTC_API int cudnnConvolutionForward(Handle *handle, const float *alpha, Planes *x_tensor,
-                                    const float *x, Planes *filter, const float *w, Conv *conv,
-                                    int algorithm, float *workspace, size_t bytes,
-                                    const float *beta, Planes *y_tensor, float *y) {
+/* Puts it into the handle's stream. */
+static int run(const char *what, const Handle *handle, const float *alpha, const Planes *x_tensor,
+               const float *x, const Planes *filter, const float *w, const Conv *conv,
+               int algorithm, float *workspace, size_t bytes, const float *beta,
+               const Planes *y_tensor, const float *y, bool back) {
   if (!fits(handle, x_tensor, filter, conv, y_tensor) || !alpha || !beta || *alpha != 1.0f ||
       *beta != 0.0f)
     return BAD_PARAM;
   bool there = on_device(x, x_tensor->floats() * 4) && on_device(w, filter->floats() * 4) &&
                on_device(y, y_tensor->floats() * 4) && on_device(workspace, bytes);
   if (algorithm != GOOD || bytes < WORKSPACE || !there) {
-    record("cudnnConvolutionForward was called otherwise than it may be");
+    record(std::string(what) + " was called otherwise than it may be");
     return BAD_PARAM;
   }
   if (refuses("call")) return EXECUTION_FAILED;
-  Planes from = *x_tensor, weights = *filter, to = *y_tensor;
+  Planes in = *x_tensor, weights = *filter, out = *y_tensor;
   Conv how = *conv;
-  std::string problem = text(
-      "x %dx%dx%dx%d w %dx%dx%dx%d pad %d,%d stride %d,%d dilation %d,%d groups %d math %d", from.n,
-      from.c, from.h, from.w, weights.n, weights.c, weights.h, weights.w, how.pad[0], how.pad[1],
-      how.stride[0], how.stride[1], how.dilation[0], how.dilation[1], how.groups, how.math);
+  std::string problem =
+      text("%s x %dx%dx%dx%d w %dx%dx%dx%d pad %d,%d stride %d,%d dilation %d,%d groups %d math %d",
+           what, in.n, in.c, in.h, in.w, weights.n, weights.c, weights.h, weights.w, how.pad[0],
+           how.pad[1], how.stride[0], how.stride[1], how.dilation[0], how.dilation[1], how.groups,
+           how.math);
+  float *to = const_cast<float *>(back ? x : y);
+  const float *from = back ? y : x;
   if (!add_work(handle->stream, problem,
-                [=] { convolve(from, weights, how, to, x, w, y, workspace); }))
+                [=] { convolve(in, weights, how, out, back, from, w, to, workspace); }))
     return EXECUTION_FAILED;
-  record("cudnnConvolutionForward " + problem);
+  record(problem);
   return SUCCESS;
+}
+
+CTC_API int cudnnConvolutionForward(Handle *handle, const float *alpha, Planes *x_tensor,
+                                    const float *x, Planes *filter, const float *w, Conv *conv,
+                                    int algorithm, float *workspace, size_t bytes,
+                                    const float *beta, Planes *y_tensor, float *y) {
+  return run(__func__, handle, alpha, x_tensor, x, filter, w, conv, algorithm, workspace, bytes,
+             beta, y_tensor, y, false);
+}
+
+CTC_API int cudnnConvolutionBackwardData(Handle *handle, const float *alpha, Planes *filter,
+                                         const float *w, Planes *y_tensor, const float *y,
+                                         Conv *conv, int algorithm, float *workspace, size_t bytes,
+                                         const float *beta, Planes *x_tensor, float *x) {
+  return run(__func__, handle, alpha, x_tensor, x, filter, w, conv, algorithm, workspace, bytes,
+             beta, y_tensor, y, true);
 }
