@@ -140,6 +140,25 @@ def rotaryembedding():
         yield Case([x, positions, *part], interleaved=mixed, num_heads=heads, rotary_embedding_dim=4)
 
 
+def linearattention():
+    batch, rows, heads, kv_heads, size, wide = 2, 5, 4, 2, 8, 20
+    q, k, v = (small(i, batch, rows, width) for i, width in ((1, heads * size), (2, kv_heads * size), (3, kv_heads * wide)))
+    past, beta = small(4, batch, kv_heads, size, wide), abs(small(5, batch, rows, kv_heads))
+    sizes = dict(q_num_heads=heads, kv_num_heads=kv_heads)
+    for decay in (-abs(small(6, batch, rows, kv_heads)), -abs(small(7, batch, rows, kv_heads * size))):
+        yield Case([q, k, v, past, decay, beta], (SINGLE, SINGLE), **sizes)
+        yield Case([q, k, v, past, decay], (SINGLE, SINGLE), update_rule="gated", scale=0.3, **sizes)
+    yield Case([q, k, v, past], (SINGLE, SINGLE), update_rule="linear", **sizes)
+    yield Case([q, k, v, past, None, beta], (SINGLE, SINGLE), update_rule="delta", **sizes)
+
+
+def causalconvwithstate():
+    x, weights, bias, past = random(1, 2, 3, 7), random(2, 3, 1, 4), random(3, 3), random(4, 2, 3, 3)
+    for activation in ("none", "silu"):
+        yield Case([x, weights, bias, past], (SINGLE, SINGLE), constants=(1, 2), activation=activation)
+    yield Case([x, weights], (SINGLE, SINGLE), constants=(1,))
+
+
 # --- what onnxruntime's CPU does not have ---
 
 
@@ -340,6 +359,7 @@ CASES = {
     "ConvTransposeWithDynamicPads": convtransposewithdynamicpads, "CropAndResize": cropandresize,
     "ExpandDims": expanddims, "Irfft": irfft, "Rfft": rfft,
     "FusedMatMulActivation": fusedmatmulactivation, "GatherBlockQuantized": gatherblockquantized, "GatherND": gathernd,
+    "CausalConvWithState": causalconvwithstate, "LinearAttention": linearattention,
     "GemmFastGelu": gemmfastgelu, "GroupNorm": groupnorm, "GroupQueryAttention": groupqueryattention,
     "MatMulBnb4": matmulbnb4, "MatMulInteger16": matmulinteger16, "MultiHeadAttention": multiheadattention,
     "NhwcFusedConv": nhwcfusedconv, "Pad": pad, "QAttention": qattention, "QLinearWhere": qlinearwhere, "Range": range_,

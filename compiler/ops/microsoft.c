@@ -216,6 +216,26 @@ static bool compose_dynamic_pads(Composer *k, const Node *node, Value **out) {
 DEFINE_COMPOSED(ConvTransposeWithDynamicPads, MICROSOFT, "ConvTransposeWithDynamicPads",
                 compose_dynamic_pads);
 
+/* That of ai.onnx; with these numbers it is another one. */
+static bool compose_causal_conv(Composer *k, const Node *node, Value **out) {
+  static const struct {
+    const char *name;
+    int64_t only;
+  } known[] = {{"channels_last", 0}, {"dilation", 1}, {"ndim", 1}, {"state_window", 0}};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (node_int(node, known[i].name, known[i].only) != known[i].only)
+      return node_error(k->c, node, "%s=%lld is not supported", known[i].name,
+                        (long long)node_int(node, known[i].name, 0));
+  const char *activation = node_string(node, "activation", "none");
+  Value **results =
+      compose_node(k, "", "CausalConvWithState", (Values){node->inputs, node->input_count},
+                   WITH(attr_text("activation", activation)), node->output_count);
+  for (int i = 0; i < node->output_count; i++) out[i] = results[i];
+  return true;
+}
+
+DEFINE_COMPOSED(MicrosoftCausalConv, MICROSOFT, "CausalConvWithState", compose_causal_conv);
+
 /* --- integers --- */
 
 /* int32 for signed types, uint32 for others. */
