@@ -75,7 +75,7 @@ static void ctc_linear_attention_f32(const float *q, const float *k, const float
     ctc_dim at = unit % blocks * CTC_STATE_COLUMNS, end = at + CTC_STATE_COLUMNS;
     ctc_dim n = unit / blocks % kv_heads, b = unit / blocks / kv_heads;
     ctc_dim matrix = (b * kv_heads + n) * size * v_size, row = b * length;
-    ctc_state_head head = {NULL};
+    ctc_state_head head;
     head.q_row = heads * size, head.k_row = kv_heads * size;
     head.v_row = kv_heads * v_size, head.y_row = heads * v_size;
     head.decay_row = kv_heads * decay_size, head.beta_row = beta_heads;

@@ -1,3 +1,4 @@
+//$ # ports_functions.h: declarations of what tells sizes that follow from the dims, and of the statuses' text
 //$ if dims
 /* Workspace needed for these dims (bytes). */
 int64_t $model_workspace_bytes(const int64_t *dims);

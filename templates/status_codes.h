@@ -1,3 +1,4 @@
+//$ # status_codes.h: what a run may return, whatever it runs on
   $NAME_OK = 0,
   $NAME_BAD_ARGUMENT = 1,       /* a null or misaligned pointer */
   $NAME_BAD_SHAPE = 2,          /* sizes that contradict each other or the model's limits */

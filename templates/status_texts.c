@@ -1,3 +1,4 @@
+//$ # status_texts.c: the same in words
   case CTC_OK: return "ok";
   case CTC_BAD_ARGUMENT: return "a pointer is null or misaligned";
   case CTC_BAD_SHAPE: return "sizes contradict each other or the model's limits";

@@ -1,3 +1,4 @@
+//$ # weights.c: how constants are found: in arrays, in a file that is included, or in memory of the caller's
 //$ if incbin
 /* The bytes of $weights_file, aligned; the path is relative to where the compiler runs, or found with -Wa,-I. */
 __asm__(".pushsection .rodata\n"
