@@ -43,8 +43,8 @@ struct OpDef {
   bool (*lower)(Lower *lower, const Node *node);
   /* May be NULL: the nodes that take the node's place, and their results that of its results,
    * because more is known than the operator says (the branch of an If whose condition is known, an
-   * element of a sequence, what a node is composed of); NULL if that cannot be told. Input types are
-   * known when it is called. */
+   * element of a sequence, what a node is composed of); NULL if that cannot be told. Input types
+   * are known when it is called. */
   Graph *(*select)(Compilation *c, const Node *node);
   /* Of operators that are written as a graph of others, see ops/compose.h; they have no `lower`. */
   bool (*compose)(Composer *k, const Node *node, Value **outputs);

@@ -117,8 +117,8 @@ static void with_variables(const Case *c, const float *const *operands, ctc_epil
   X(1, 77, 30, 1)                                                                                  \
   X(2, 45, 33, 2)                                                                                  \
   X(3, 64, 20, 3)                                                                                  \
-  X(29, 33, 40, 10) X(130, 48, 17, 65) X(14, 16, 9, 14) X(27, 100, 64, 27) X(150, 40, 1100, 150)   \
-      X(5, 70, 513, 5)
+  X(29, 33, 40, 10)                                                                                \
+  X(130, 48, 17, 65) X(14, 16, 9, 14) X(27, 100, 64, 27) X(150, 40, 1100, 150) X(5, 70, 513, 5)
 #define LITERAL_CALL(EPILOGUE, M, N, K, ROWS)                                                      \
   ctc_gemm_stack_f32(c->a, c->packed, c->y, EPILOGUE, operands, M, N, K, K, 1, N, ROWS, c->inner,  \
                      c->a_size * c->inner, c->a_size, size * c->inner, size, c->y_size * c->inner, \
