@@ -52,8 +52,10 @@ NUMPY_TYPES = {
     24: np.uint8,
     25: np.uint8,
     26: np.int8,
+    27: np.uint8,
+    28: np.uint8,
 }
-BITS_ONLY = {16, 17, 18, 19, 20, 23, 24}
+BITS_ONLY = {16, 17, 18, 19, 20, 23, 24, 27, 28}
 SMALL_INTEGERS = {21, 22, 25, 26}  # one a byte, as the number that it is
 STRING = 8
 

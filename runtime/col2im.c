@@ -1,6 +1,6 @@
 /* col2im.c: sums of sliding blocks: the transpose of taking an image apart into them. */
 
-//$ for t in f32 f64
+//$ for t in f32 f64 i64 u64
 /* x: [planes, taps, places], y: [planes, image…]; every tap of every place is added to its pixel,
  * taps in the padding are left out. rank sizes each in image, block (product: taps), count
  * (product: places), stride, dilation, pad (at the begin). */

@@ -114,6 +114,28 @@ static inline uint8_t ctc_cast_f32_f4e2m1(float x) {
   return (uint8_t)((code >> 4) | (code & 7));
 }
 
+/* 2 bits of exponent, 3 of mantissa: up to 7.5. */
+static inline float ctc_cast_f6e2m3_f32(uint8_t x) {
+  return (x & 32 ? -1.0f : 1.0f) * ctc_decode_small(x & 31u, 3, 1);
+}
+
+/* There is no NaN; it becomes -0. */
+static inline uint8_t ctc_cast_f32_f6e2m3(float x) {
+  uint8_t code = ctc_encode_f8(x, 3, 1, 31, 31, 0xa0);
+  return (uint8_t)((code >> 2 & 32) | (code & 31));
+}
+
+/* 3 bits of exponent, 2 of mantissa: up to 28. */
+static inline float ctc_cast_f6e3m2_f32(uint8_t x) {
+  return (x & 32 ? -1.0f : 1.0f) * ctc_decode_small(x & 31u, 2, 3);
+}
+
+/* There is no NaN; it becomes -0. */
+static inline uint8_t ctc_cast_f32_f6e3m2(float x) {
+  uint8_t code = ctc_encode_f8(x, 2, 3, 31, 31, 0xa0);
+  return (uint8_t)((code >> 2 & 32) | (code & 31));
+}
+
 /* The low 4 (2) bits of an integer; floats are truncated first. */
 static inline uint8_t ctc_cast_i64_u4(int64_t x) { return (uint8_t)(x & 15); }
 
@@ -127,19 +149,49 @@ static inline int8_t ctc_cast_i64_i2(int64_t x) {
   return (int8_t)((int)(x & 3) - (x & 2 ? 4 : 0));
 }
 
-static inline uint8_t ctc_cast_f32_u4(float x) { return ctc_cast_i64_u4(ctc_cast_f32_i64(x)); }
-
-static inline uint8_t ctc_cast_f32_u2(float x) { return ctc_cast_i64_u2(ctc_cast_f32_i64(x)); }
-
-static inline int8_t ctc_cast_f32_i4(float x) { return ctc_cast_i64_i4(ctc_cast_f32_i64(x)); }
-
-static inline int8_t ctc_cast_f32_i2(float x) { return ctc_cast_i64_i2(ctc_cast_f32_i64(x)); }
-
 /* Bits above the lowest 4 (2) do not count. */
-static inline float ctc_cast_i4_f32(int8_t x) { return (float)ctc_cast_i64_i4(x); }
+//$ for t in i4 u4 i2 u2
+static inline $T ctc_cast_f32_$t(float x) { return ctc_cast_i64_$t(ctc_cast_f32_i64(x)); }
 
-static inline float ctc_cast_i2_f32(int8_t x) { return (float)ctc_cast_i64_i2(x); }
+static inline float ctc_cast_$t_f32($T x) { return (float)ctc_cast_i64_$t(x); }
+//$ end
 
-static inline float ctc_cast_u4_f32(uint8_t x) { return (float)ctc_cast_i64_u4(x); }
+/* --- quantising --- */
 
-static inline float ctc_cast_u2_f32(uint8_t x) { return (float)ctc_cast_i64_u2(x); }
+/* The level of x. Scales make levels fit: there is no zero point but 0. */
+//$ for t in f8e4m3fn f8e4m3fnuz f8e5m2 f8e5m2fnuz
+static inline $T ctc_quantize_f32_$t(float x, float scale, $T zero) {
+  (void)zero;
+  return ctc_cast_f32_$t(x / scale);
+}
+
+static inline $T ctc_quantizeopen_f32_$t(float x, float scale, $T zero) {
+  (void)zero;
+  return ctc_castopen_f32_$t(x / scale);
+}
+
+/* The real number of a level. */
+static inline float ctc_dequantize_$t_f32($T level, float scale, $T zero) {
+  (void)zero;
+  return ctc_cast_$t_f32(level) * scale;
+}
+//$ end
+
+/* The level of x; the zero point, of little use, is one of the numbers. */
+//$ for t in f4e2m1 f6e2m3 f6e3m2
+static inline $T ctc_quantize_f32_$t(float x, float scale, $T zero) {
+  return ctc_cast_f32_$t(x / scale + ctc_cast_$t_f32(zero));
+}
+
+/* The real number of a level. */
+static inline float ctc_dequantize_$t_f32($T level, float scale, $T zero) {
+  return (ctc_cast_$t_f32(level) - ctc_cast_$t_f32(zero)) * scale;
+}
+//$ end
+
+/* The real number of a level. */
+//$ for t in i4 u4 i2 u2
+static inline float ctc_dequantize_$t_f32($T level, float scale, $T zero) {
+  return (ctc_cast_$t_f32(level) - ctc_cast_$t_f32(zero)) * scale;
+}
+//$ end

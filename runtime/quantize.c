@@ -6,13 +6,21 @@
 #define CTC_LOWEST_LEVEL_i8 (-128)
 #define CTC_LOWEST_LEVEL_u16 0
 #define CTC_LOWEST_LEVEL_i16 (-32768)
+#define CTC_LOWEST_LEVEL_u4 0
+#define CTC_LOWEST_LEVEL_i4 (-8)
+#define CTC_LOWEST_LEVEL_u2 0
+#define CTC_LOWEST_LEVEL_i2 (-2)
 #define CTC_HIGHEST_LEVEL_u8 255
 #define CTC_HIGHEST_LEVEL_i8 127
 #define CTC_HIGHEST_LEVEL_u16 65535
 #define CTC_HIGHEST_LEVEL_i16 32767
+#define CTC_HIGHEST_LEVEL_u4 15
+#define CTC_HIGHEST_LEVEL_i4 7
+#define CTC_HIGHEST_LEVEL_u2 3
+#define CTC_HIGHEST_LEVEL_i2 1
 
 /* The level nearest to `level`; the lowest one for NaN. */
-//$ for t in u8 i8 u16 i16
+//$ for t in u8 i8 u16 i16 u4 i4 u2 i2
 static inline $T ctc_saturate_f32_$t(float level) {
   if (!(level > CTC_LOWEST_LEVEL_$t)) return CTC_LOWEST_LEVEL_$t;
   return level > CTC_HIGHEST_LEVEL_$t ? CTC_HIGHEST_LEVEL_$t : ($T)level;
@@ -20,7 +28,7 @@ static inline $T ctc_saturate_f32_$t(float level) {
 //$ end
 
 /* The level of x. */
-//$ for t in u8 i8 u16 i16
+//$ for t in u8 i8 u16 i16 u4 i4 u2 i2
 static inline $T ctc_quantize_f32_$t(float x, float scale, $T zero) {
   return ctc_saturate_f32_$t(rintf(x / scale) + (float)zero);
 }

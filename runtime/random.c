@@ -65,3 +65,19 @@ static void ctc_random_multinomial_$t(const $T *x, int64_t *y, ctc_dim rows, ctc
   }
 }
 //$ end
+
+/* Dropout. While `training`, each element is kept with probability 1 - ratio (missing: 1/2) and
+ * then divided by that, so that the mean stays; mask = whether it was kept. y or mask may be
+ * missing. */
+//$ for t in f32 f64
+static void ctc_random_dropout_$t(const $T *x, const double *ratio, const ctc_bool *training, $T *y,
+                                  ctc_bool *mask, ctc_dim n, ctc_dim seed) {
+  const double dropped = !training[0] ? 0 : ratio ? ratio[0] : 0.5;
+  const $T scale = ($T)(1 / (1 - dropped));
+  for (ctc_dim i = 0; i < n; i++) {
+    const ctc_bool kept = ctc_random_unit(seed, i) >= dropped;
+    if (y) y[i] = kept ? x[i] * scale : 0;
+    if (mask) mask[i] = kept;
+  }
+}
+//$ end

@@ -96,6 +96,7 @@ TYPES = {
     np.dtype(np.int64): 7,
     np.dtype(np.int32): 6,
     np.dtype(np.float64): 11,
+    np.dtype(np.float16): 10,
     np.dtype(bool): 9,
     np.dtype(np.uint8): 2,
     np.dtype(np.int8): 3,

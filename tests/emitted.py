@@ -517,17 +517,32 @@ def check_nodes_that_change_nothing(folder):
     same(library(net, folder).run([x]), onnxruntime_outputs(net, {"x": x}))
 
 
-def check_training_mode_is_looked_at(folder):
-    """A Dropout that is told at run time whether it drops stays, to say that it cannot."""
-    ports = [value("x", [2, 3]), value("training", [], bool)], [value("y", [2, 3])]
-    net = library(model([("Dropout", ["x", "", "training"], ["d"]), ("Relu", ["d"], ["y"])], *ports), folder)
-    x = array(2, 3)
-    same(net.run([x, np.array(False)]), [np.maximum(x, 0)])
-    try:
-        net.run([x, np.array(True)])
-    except ctc_model.ModelError:
-        return
-    raise AssertionError("training mode went unnoticed")
+def batched_scan(lengths, directions):
+    """Scan of opset 8: a running sum of two sequences, and the sum of products, over a batch."""
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("Add", ["s", "a"], ["s2"]), helper.make_node("Mul", ["a", "b"], ["p"]),
+        helper.make_node("Add", ["s2", "p"], ["o"]), helper.make_node("Sub", ["i", "one"], ["i2"]),
+    ]
+    one = helper.make_tensor("one", 7, [], [1])
+    ins = [value("s", [4]), value("i", [], np.int64), value("a", [4]), value("b", [4])]
+    body = helper.make_graph(nodes, "body", ins, [value("s2", [4]), value("i2", [], np.int64), value("o", [4])], [one])
+    scan = helper.make_node(
+        "Scan", ["lengths" if lengths else "", "s0", "i0", "x", "z"], ["s1", "i1", "y"],
+        body=body, num_scan_inputs=2, directions=directions,
+    )
+    ports = [value("s0", [3, 4]), value("i0", [3], np.int64), value("x", [3, 5, 4]), value("z", [3, 5, 4])]
+    ports += [value("lengths", [3], np.int64)] * lengths
+    return model([scan], ports, [value("s1", [3, 4]), value("i1", [3], np.int64), value("y", [3, 5, 4])], opset=8)
+
+
+def check_scan_over_a_batch(folder):
+    inputs = {"s0": array(3, 4), "i0": np.array([9, 8, 7]), "x": array(3, 5, 4), "z": array(3, 5, 4, seed=4)}
+    for i, (lengths, directions) in enumerate([(False, [0, 0]), (False, [1, 0]), (True, [0, 0])]):
+        made = batched_scan(lengths, directions)
+        given = inputs | ({"lengths": np.array([2, 5, 1])} if lengths else {})
+        same(library(made, folder, f"s{i}").run(list(given.values())), onnxruntime_outputs(made, given))
 
 
 def table_net(positions_shape):

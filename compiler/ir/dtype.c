@@ -41,3 +41,8 @@ bool dtype_is_integer(DType dtype) {
   DTypeKind kind = dtype_info(dtype)->kind;
   return kind == KIND_INT || kind == KIND_UINT;
 }
+
+bool dtype_is_narrow(DType dtype) {
+  const DTypeInfo *info = dtype_info(dtype);
+  return info->kind == KIND_OTHER && info->bytes == 1;
+}

@@ -32,5 +32,6 @@ DType dtype_from_npy(const char *descr); /* likewise */
 DType dtype_from_name(const char *name); /* "float32"; likewise */
 bool dtype_is_float(DType dtype);        /* f16, bf16, f32, f64 */
 bool dtype_is_integer(DType dtype);      /* signed or unsigned, not bool */
+bool dtype_is_narrow(DType dtype);       /* numbers stored in a byte that C does not compute with */
 
 #endif

@@ -27,7 +27,7 @@ static bool is_native(DType dtype) {
 
 static bool has_c_type(DType dtype, const char *type) {
   const DTypeInfo *info = dtype_info(dtype);
-  return info->kind != KIND_OTHER && strcmp(info->c_type, type) == 0;
+  return (info->kind != KIND_OTHER || dtype_is_narrow(dtype)) && strcmp(info->c_type, type) == 0;
 }
 
 static DType native_dtype(const char *type) {

@@ -33,18 +33,11 @@ static bool has_cast(const char *stem, DType from, DType to) {
   return from == to || kernel_find(name) != NULL;
 }
 
-/* The dtype in between where there is no direct cast: the narrow types know f32 (and i64) only. */
-static DType dtype_between(DType from, DType to) {
-  if (has_cast("cast", from, to)) return to;
-  if (dtype_is_integer(from) && has_cast("cast", DT_I64, to)) return DT_I64;
-  return has_cast("cast", from, DT_F32) && has_cast("cast", DT_F32, to) ? DT_F32 : DT_NONE;
-}
-
 static bool infer_cast(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
   DType to = target_dtype(node);
   if (to == DT_NONE) return node_error(c, node, "the type to cast to is unknown");
-  if (dtype_between(x->dtype, to) == DT_NONE)
+  if (cast_between(x->dtype, to) == DT_NONE)
     return node_error(c, node, "casting %s to %s is not supported", dtype_info(x->dtype)->name,
                       dtype_info(to)->name);
   value_set_type(c, node_out(node, 0), to, x->rank, x->shape);
@@ -64,15 +57,10 @@ static Operand cast_operand(Lower *l, const Node *node, LoopNest *nest, Operand 
   bool saturate = node_int(node, "saturate", 1) != 0;
   Operand args[] = {x, operand_int(DT_I32, dim_const(l->c->dims, round_mode(node))),
                     operand_int(DT_I32, dim_const(l->c->dims, saturate))};
-  Operand result;
-  if (to == DT_F8E8M0)
-    result = nest_apply(l, nest, "power", to, args, 3);
-  else if (!saturate && has_cast("castopen", x.dtype, to))
-    result = nest_apply(l, nest, "castopen_f32", to, args, 1);
-  else
-    return nest_cast(l, nest, x, to);
-  result.dtype = to; /* the function's C type says no more than uint8_t */
-  return result;
+  if (to == DT_F8E8M0) return nest_apply(l, nest, "power", to, args, 3);
+  if (!saturate && has_cast("castopen", x.dtype, to))
+    return nest_apply(l, nest, "castopen_f32", to, args, 1);
+  return nest_cast(l, nest, x, to);
 }
 
 static bool lower_cast(Lower *l, const Node *node) {
@@ -82,7 +70,7 @@ static bool lower_cast(Lower *l, const Node *node) {
     return true;
   }
   LoopNest *nest = lower_nest(l, y->rank, y->shape);
-  DType between = dtype_between(x->dtype, y->dtype);
+  DType between = cast_between(x->dtype, y->dtype);
   Operand value = nest_load(l, nest, x);
   if (between != y->dtype) value = nest_cast(l, nest, value, between);
   nest_store(l, nest, y, cast_operand(l, node, nest, value, y->dtype));

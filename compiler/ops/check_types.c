@@ -60,8 +60,17 @@ static bool check_equal(Compilation *c, const Node *node, const OperatorSchema *
   return true;
 }
 
+/* An element of two numbers fits into no C type of the programs. */
+static bool check_not_complex(Compilation *c, const Node *node, int input) {
+  DType dtype = node->inputs[input]->dtype;
+  if (dtype != DT_C64 && dtype != DT_C128) return true;
+  return node_error(c, node, "complex tensors are not supported by %s yet", node->op_type);
+}
+
 bool check_input_types(Compilation *c, const Node *node) {
   const OperatorSchema *schema = op_schema(c, node->domain, node->op_type, node->version);
+  for (int i = 0; i < node->input_count; i++)
+    if (node->inputs[i] && !check_not_complex(c, node, i)) return false;
   if (!schema || !(is_standard(node->domain) || node->op->schema)) return true;
   if (node->op->flags & OP_COMPOUND) return true; /* other inputs than the table has */
   for (int i = 0; i < node->input_count; i++)

@@ -2,6 +2,7 @@
  *
  *   x [N, C * 2 * 2, 9], image_shape [4, 4], block_shape [2, 2]   =>   y [N, C, 4, 4], one kernel
  * call */
+#include "ops/elementwise.h"
 #include "ops/movement.h"
 
 typedef struct {
@@ -52,7 +53,7 @@ static bool infer_col2im(Compilation *c, Node *node) {
   Blocks blocks;
   Dim shape[MAX_RANK];
   if (x->rank != 3) return node_error(c, node, "the input must have rank 3");
-  if (!dtype_is_float(x->dtype))
+  if (elementwise_dtype("col2im", x->dtype) == DT_NONE)
     return node_error(c, node, "elements of type %s are not supported", dtype_info(x->dtype)->name);
   if (!read_blocks(c, node, &blocks)) return false;
   Dim taps = dim_product(c->dims, blocks.block, (size_t)blocks.rank);
@@ -70,7 +71,7 @@ static bool infer_col2im(Compilation *c, Node *node) {
 
 static bool lower_col2im(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
-  DType dtype = compute_dtype(x->dtype);
+  DType dtype = elementwise_dtype("col2im", x->dtype);
   Blocks blocks;
   if (!read_blocks(l->c, node, &blocks)) return false;
   lower_own_dims(l, y);

@@ -5,6 +5,7 @@
  * iteration; such a dim becomes a data symbol that is set before the loop and updated at the end of
  * each iteration, so that it holds the final size afterwards. Its bound follows from the number of
  * iterations where it grows by a constant. */
+#include "ops/scan_batch.h"
 #include "ops/sequence.h"
 
 #include <string.h>
@@ -809,7 +810,9 @@ static int64_t list_entry(const Node *node, const char *name, int i, int64_t mis
 static bool fill_scan(Compilation *c, const Node *node, LoopPlan *plan) {
   Graph *body = plan->body;
   if (node->version < 9)
-    return node_error(c, node, "Scan of opset 8 (with a batch dim) is not supported");
+    return node_error(c, node,
+                      "a Scan of opset 8 with sequence_lens that reads backward, or with "
+                      "other inputs than its body has, is not supported");
   int scanned = (int)node_int(node, "num_scan_inputs", 1);
   int carried = node->input_count - scanned;
   if (scanned < 1 || carried < 0 || (int)body->inputs.count != node->input_count ||
@@ -863,4 +866,8 @@ static bool infer_scan(Compilation *c, Node *node) {
   return type_scan_outputs(c, node, plan);
 }
 
-DEFINE_OP(Scan) = {.name = "Scan", .flags = OP_BODY, .infer = infer_scan, .lower = lower_any_loop};
+DEFINE_OP(Scan) = {.name = "Scan",
+                   .flags = OP_BODY,
+                   .infer = infer_scan,
+                   .lower = lower_any_loop,
+                   .select = scan_over_batch};

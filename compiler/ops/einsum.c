@@ -7,6 +7,7 @@
  * stay (m, n), and those of both that are summed (k). With no others, the pair is a batch of matrix
  * products [batch, m, k] x [batch, k, n], for which the operands are transposed if they must be.
  * Everything else goes to a general kernel with strides over all axes. */
+#include "ops/elementwise.h"
 #include "ops/gemm_packed.h"
 #include "ops/matmul.h"
 
@@ -183,7 +184,7 @@ static bool read_equation(Compilation *c, const Node *node, Equation *e) {
 static bool infer_einsum(Compilation *c, Node *node) {
   Equation e;
   DType dtype = node_in(node, 0)->dtype;
-  if (!kernel_find_typed("einsum", compute_dtype(dtype)))
+  if (elementwise_dtype("einsum", dtype) == DT_NONE)
     return node_error(c, node, "%s is not supported", dtype_info(dtype)->name);
   if (!read_equation(c, node, &e)) return false;
   Dim shape[MAX_RANK];
@@ -435,7 +436,7 @@ static bool lower_einsum(Lower *l, const Node *node) {
   bool kept[MAX_AXES];
   if (!read_equation(l->c, node, &e)) return false;
   const Value *out = node_out(node, 0);
-  DType dtype = compute_dtype(out->dtype);
+  DType dtype = elementwise_dtype("einsum", out->dtype);
   for (int i = 0; i < e.count; i++) {
     const Value *value = node_in(node, i);
     e.terms[i].buffer = compute_input(l, value, dtype);

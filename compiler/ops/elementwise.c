@@ -6,8 +6,8 @@
  *
  *   y = LeakyRelu(x, alpha = 0.1)   =>   for i: y[i] = ctc_leakyrelu_f32(x[i], 0.1f)
  *
- * A dtype without a function of its own is computed in another one: f16 and bf16 in f32, integers
- * in f64. */
+ * A dtype without a function of its own is computed in another one: f16, bf16 and the narrow ones
+ * in f32, integers in 64 bits or f64. */
 #include "ops/elementwise.h"
 
 #include "ops/content.h"
@@ -179,10 +179,13 @@ static const Value *leading_input(const Node *node) {
 }
 
 DType elementwise_dtype(const char *stem, DType dtype) {
+  bool is_short = dtype == DT_F16 || dtype == DT_BF16 || dtype_is_narrow(dtype);
+  bool is_signed = dtype_info(dtype)->kind == KIND_INT;
+  DType wider = is_short ? DT_F32 : is_signed ? DT_I64 : DT_U64;
   if (kernel_find_typed(stem, dtype)) return dtype;
-  DType wider = dtype == DT_F16 || dtype == DT_BF16 ? DT_F32 : DT_F64;
-  bool number = dtype_is_float(dtype) || dtype_is_integer(dtype);
-  return number && kernel_find_typed(stem, wider) ? wider : DT_NONE;
+  if (!is_short && !dtype_is_integer(dtype)) return DT_NONE;
+  if (kernel_find_typed(stem, wider)) return wider;
+  return !is_short && kernel_find_typed(stem, DT_F64) ? DT_F64 : DT_NONE;
 }
 
 /* --- broadcasting --- */

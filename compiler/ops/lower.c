@@ -279,24 +279,35 @@ static Operand push_op(Lower *l, LoopNest *nest, const Kernel *function, const O
   return (Operand){.kind = OPERAND_TEMP, .dtype = dtype, .index = (int)nest->ops.count - 1};
 }
 
-Operand nest_cast(Lower *l, LoopNest *nest, Operand value, DType to) {
-  if (value.dtype == to) return value;
-  bool literal = value.kind == OPERAND_REAL || value.kind == OPERAND_INT;
-  if (literal && to != DT_F16 && to != DT_BF16) {
-    value.dtype = to;
-    return value;
-  }
-  const char *name = arena_printf(l->c->arena, "ctc_cast_%s_%s",
-                                  dtype_info(value.dtype)->short_name, dtype_info(to)->short_name);
-  const Kernel *function = kernel_find(name);
-  if (!function) fprintf(stderr, "ctc: no function %s\n", name);
-  CTC_ASSERT(function != NULL);
-  return push_op(l, nest, function, &value, 1, to);
-}
-
 /* Whether the dtype's numbers are stored in bits that C arithmetic cannot use. */
 static bool is_short_float(DType dtype) {
   return dtype == DT_F16 || dtype == DT_BF16;
+}
+
+/* ctc_cast_<from>_<to>, or NULL. */
+static const Kernel *find_cast(DType from, DType to) {
+  char stem[64];
+  snprintf(stem, sizeof stem, "cast_%s", dtype_info(from)->short_name);
+  return kernel_find_typed(stem, to);
+}
+
+DType cast_between(DType from, DType to) {
+  if (from == to || find_cast(from, to)) return to;
+  if (dtype_is_integer(from) && find_cast(DT_I64, to)) return DT_I64;
+  return find_cast(from, DT_F32) && find_cast(DT_F32, to) ? DT_F32 : DT_NONE;
+}
+
+Operand nest_cast(Lower *l, LoopNest *nest, Operand value, DType to) {
+  if (value.dtype == to) return value;
+  if (value.kind == OPERAND_REAL || value.kind == OPERAND_INT) {
+    DType literal = dtype_is_narrow(to) ? DT_F32 : is_short_float(to) ? value.dtype : to;
+    value.dtype = literal;
+    if (literal == to) return value;
+  }
+  DType between = cast_between(value.dtype, to);
+  CTC_ASSERT(between != DT_NONE);
+  if (between != to) value = nest_cast(l, nest, value, between);
+  return push_op(l, nest, find_cast(value.dtype, to), &value, 1, to);
 }
 
 Operand nest_call(Lower *l, LoopNest *nest, const Kernel *function, const Operand *args,

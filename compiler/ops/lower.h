@@ -98,6 +98,9 @@ Operand nest_apply(Lower *l, LoopNest *nest, const char *stem, DType dtype, cons
                    int count);
 /* The same for a function that is at hand. */
 Operand nest_call(Lower *l, LoopNest *nest, const Kernel *function, const Operand *args, int count);
+/* The dtype that numbers go through when they are cast: `to` itself where there is a function for
+ * that, f32 or i64 for others, DT_NONE if there is no way. */
+DType cast_between(DType from, DType to);
 Operand nest_cast(Lower *l, LoopNest *nest, Operand value, DType to);
 /* Writes to `value`, which has the nest's extents as its shape. */
 void nest_store(Lower *l, LoopNest *nest, const Value *value, Operand operand);

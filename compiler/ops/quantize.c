@@ -15,39 +15,50 @@ bool quantized_dtype(DType dtype) {
   return dtype == DT_U8 || dtype == DT_I8 || dtype == DT_U16 || dtype == DT_I16;
 }
 
-/* Reads scale or zero point with the given strides, or as a single number. A missing zero point is
- * 0. */
-static Operand parameter(Lower *l, LoopNest *nest, const Value *value, const Dim *stride,
-                         DType missing) {
-  if (!value) return operand_int(missing, dim_const(l->c->dims, 0));
+/* Reads scale or zero point with the given offset and strides, or, without strides, as a single
+ * number. A missing zero point is 0. */
+static Operand parameter(Lower *l, LoopNest *nest, const Value *value, Dim offset,
+                         const Dim *stride) {
+  if (!value) return operand_int(DT_I32, dim_const(l->c->dims, 0));
   if (!stride) return nest_load_number(l, nest, value);
-  return nest_load_at(l, nest, lower_buffer(l, value), NULL, stride);
+  return nest_load_at(l, nest, lower_buffer(l, value), offset, stride);
 }
 
 Operand nest_quantize(Lower *l, LoopNest *nest, Operand x, const Value *scale, const Value *zero,
                       const Dim *stride, DType to) {
-  Operand args[] = {x, parameter(l, nest, scale, stride, DT_F32),
-                    parameter(l, nest, zero, stride, to)};
+  Operand args[] = {x, parameter(l, nest, scale, NULL, stride),
+                    parameter(l, nest, zero, NULL, stride)};
   return nest_apply(l, nest, "quantize_f32", to, args, 3);
+}
+
+/* "dequantize_<dtype>" */
+static const char *dequantize_stem(Arena *arena, DType dtype) {
+  return arena_printf(arena, "dequantize_%s", dtype_info(dtype)->short_name);
 }
 
 Operand nest_dequantize(Lower *l, LoopNest *nest, Operand level, const Value *scale,
                         const Value *zero, const Dim *stride, DType to) {
-  Operand args[] = {level, parameter(l, nest, scale, stride, DT_F32),
-                    parameter(l, nest, zero, stride, level.dtype)};
-  const char *stem =
-      arena_printf(l->c->arena, "dequantize_%s", dtype_info(level.dtype)->short_name);
-  return nest_apply(l, nest, stem, to, args, 3);
+  Operand args[] = {level, parameter(l, nest, scale, NULL, stride),
+                    parameter(l, nest, zero, NULL, stride)};
+  return nest_apply(l, nest, dequantize_stem(l->c->arena, level.dtype), to, args, 3);
 }
 
 /* --- QuantizeLinear and DequantizeLinear --- */
 
-/* The tensor as a nest: its own dims, or, in blocks, with the axis cut into blocks and the places
- * in a block. */
+/* A part of the tensor as a nest: its own dims, or, in blocks, with the axis cut into blocks and
+ * the places in a block. */
 typedef struct {
   int rank;
-  Dim extent[MAX_RANK], scale_stride[MAX_RANK];
+  Dim extent[MAX_RANK];
+  Dim offset, stride[MAX_RANK];             /* in the tensor … */
+  Dim scale_offset, scale_stride[MAX_RANK]; /* … and in scale and zero point */
+} Part;
+
+/* All of the tensor: one part, or the whole blocks and the last, shorter one. */
+typedef struct {
   bool single; /* one scale for all */
+  int part_count;
+  Part parts[2];
 } Grid;
 
 static bool is_single(const Value *scale) {
@@ -68,31 +79,52 @@ static bool axis_grid(Compilation *c, const Node *node, int axis, Grid *grid) {
   if (!infer_require_equal(c, node, scale->shape[0], x->shape[axis],
                            "the number of scales and the extent of the axis"))
     return false;
-  for (int d = 0; d < x->rank; d++) grid->scale_stride[d] = dim_const(c->dims, d == axis);
+  for (int d = 0; d < x->rank; d++) grid->parts[0].scale_stride[d] = dim_const(c->dims, d == axis);
   return true;
+}
+
+/* Of x [.., blocks * block, ..] the `blocks` from number `first` on, each `extent` long. */
+static Part block_part(Compilation *c, const Node *node, int axis, int64_t block, Dim first,
+                       Dim blocks, Dim extent) {
+  const Value *x = node_in(node, 0), *scale = node_in(node, 1);
+  Dim own[MAX_RANK], scales[MAX_RANK];
+  Part part = {.rank = x->rank + 1};
+  nest_strides(c, x->rank, x->shape, own);
+  nest_strides(c, scale->rank, scale->shape, scales);
+  for (int d = 0, k = 0; d < x->rank; d++, k++) {
+    part.extent[k] = d == axis ? blocks : x->shape[d];
+    part.stride[k] = d == axis ? dim_muli(c->dims, own[d], block) : own[d];
+    part.scale_stride[k] = scales[d];
+    if (d != axis) continue;
+    part.extent[++k] = extent;
+    part.stride[k] = own[d];
+    part.scale_stride[k] = dim_const(c->dims, 0);
+  }
+  part.offset = dim_mul(c->dims, first, dim_muli(c->dims, own[axis], block));
+  part.scale_offset = dim_mul(c->dims, first, scales[axis]);
+  return part;
 }
 
 /* Scale of the same rank as x, with one number for each block along the axis. */
 static bool block_grid(Compilation *c, const Node *node, int axis, int64_t block, Grid *grid) {
   const Value *x = node_in(node, 0), *scale = node_in(node, 1);
-  Dim size = dim_const(c->dims, block), stride[MAX_RANK], zero = dim_const(c->dims, 0);
+  Dim zero = dim_const(c->dims, 0), one = dim_const(c->dims, 1), size = dim_const(c->dims, block);
   if (scale->rank != x->rank || block < 1)
     return node_error(
         c, node, "blocks need scales of the same rank as the data, and a block_size of 1 or more");
   if (x->rank == MAX_RANK)
     return node_error(c, node, "tensors of rank %d have no blocks", MAX_RANK);
-  if (!infer_require_equal(c, node, dim_mul(c->dims, scale->shape[axis], size), x->shape[axis],
-                           "the extent of all blocks and that of the axis"))
-    return false;
-  nest_strides(c, scale->rank, scale->shape, stride);
-  grid->rank = x->rank + 1;
-  for (int d = 0, k = 0; d < x->rank; d++, k++) {
-    grid->extent[k] = d == axis ? scale->shape[d] : x->shape[d];
-    grid->scale_stride[k] = stride[d];
-    if (d != axis) continue;
-    grid->extent[++k] = size;
-    grid->scale_stride[k] = zero;
+  for (int d = 0; d < x->rank; d++) {
+    Dim blocks = d == axis ? dim_ceildiv(c->dims, x->shape[d], size) : x->shape[d];
+    if (!infer_require_equal(c, node, scale->shape[d], blocks,
+                             "the extent of the scales and the number of blocks"))
+      return false;
   }
+  Dim whole = dim_floordiv(c->dims, x->shape[axis], size);
+  Dim rest = dim_sub(c->dims, x->shape[axis], dim_muli(c->dims, whole, block));
+  grid->parts[0] = block_part(c, node, axis, block, zero, whole, size);
+  grid->parts[1] = block_part(c, node, axis, block, whole, one, rest);
+  grid->part_count = dim_is(rest, 0) ? 1 : 2;
   return true;
 }
 
@@ -100,13 +132,35 @@ static bool make_grid(Compilation *c, const Node *node, Grid *grid) {
   const Value *x = node_in(node, 0), *scale = node_in(node, 1);
   int64_t block = node_int(node, "block_size", 0);
   int axis = 0;
-  grid->rank = x->rank;
-  memcpy(grid->extent, x->shape, (size_t)x->rank * sizeof(Dim));
-  grid->single = is_single(scale) && block == 0;
+  *grid = (Grid){.single = is_single(scale) && block == 0, .part_count = 1};
+  grid->parts[0].rank = x->rank;
+  memcpy(grid->parts[0].extent, x->shape, (size_t)x->rank * sizeof(Dim));
+  nest_strides(c, x->rank, x->shape, grid->parts[0].stride);
   if (grid->single) return true;
   if (!read_axis(c, node, &axis)) return false;
   if (block != 0 || scale->rank > 1) return block_grid(c, node, axis, block, grid);
   return axis_grid(c, node, axis, grid);
+}
+
+/* Appends what a node does to one element of x with the given scale and zero point. */
+typedef Operand (*ElementRule)(Lower *l, const Node *node, LoopNest *nest, Operand x, Operand scale,
+                               Operand zero);
+
+static bool lower_grid(Lower *l, const Node *node, ElementRule rule) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  Grid grid;
+  if (!make_grid(l->c, node, &grid)) return false;
+  for (int i = 0; i < grid.part_count; i++) {
+    const Part *part = &grid.parts[i];
+    const Dim *stride = grid.single ? NULL : part->scale_stride;
+    LoopNest *nest = lower_nest(l, part->rank, part->extent);
+    Operand element = nest_load_at(l, nest, lower_buffer(l, x), part->offset, part->stride);
+    Operand scale = parameter(l, nest, node_in(node, 1), part->scale_offset, stride);
+    Operand zero = parameter(l, nest, node_in(node, 2), part->scale_offset, stride);
+    nest_store_at(l, nest, lower_buffer(l, y), part->offset, part->stride,
+                  rule(l, node, nest, element, scale, zero));
+  }
+  return true;
 }
 
 static bool infer_quantize(Compilation *c, Node *node) {
@@ -114,7 +168,7 @@ static bool infer_quantize(Compilation *c, Node *node) {
   Grid grid;
   DType to = zero ? zero->dtype : dtype_from_onnx((int)node_int(node, "output_dtype", 0));
   if (to == DT_NONE) to = DT_U8;
-  if (!quantized_dtype(to) || x->dtype == DT_F64)
+  if (!kernel_find_typed("quantize_f32", to) || x->dtype == DT_F64)
     return node_error(c, node, "quantising %s to %s is not supported", dtype_info(x->dtype)->name,
                       dtype_info(to)->name);
   if (!make_grid(c, node, &grid)) return false;
@@ -122,46 +176,36 @@ static bool infer_quantize(Compilation *c, Node *node) {
   return true;
 }
 
+/* The type in which x is divided by its scale: f32, or, from opset 23 on, that of attribute
+ * `precision` or of the scale, if it has fewer bits. */
+static DType quotient_dtype(const Node *node) {
+  DType named = dtype_from_onnx((int)node_int(node, "precision", 0));
+  if (named == DT_NONE && node->version >= 23) named = node_in(node, 1)->dtype;
+  return named == DT_F16 || named == DT_BF16 ? named : DT_F32;
+}
+
+static Operand quantize_element(Lower *l, const Node *node, LoopNest *nest, Operand x,
+                                Operand scale, Operand zero) {
+  DType to = node_out(node, 0)->dtype, precision = quotient_dtype(node);
+  bool open = !node_int(node, "saturate", 1) && kernel_find_typed("quantizeopen_f32", to);
+  Operand args[] = {x, scale, zero};
+  if (precision != DT_F32) {
+    args[0] = nest_apply(l, nest, "div", precision, args, 2);
+    args[1] = operand_real(DT_F32, 1);
+  }
+  return nest_apply(l, nest, open ? "quantizeopen_f32" : "quantize_f32", to, args, 3);
+}
+
 static bool lower_quantize(Lower *l, const Node *node) {
-  const Value *x = node_in(node, 0), *y = node_out(node, 0);
-  Grid grid;
-  Dim stride[MAX_RANK];
-  if (!make_grid(l->c, node, &grid)) return false;
-  nest_strides(l->c, grid.rank, grid.extent, stride);
-  LoopNest *nest = lower_nest(l, grid.rank, grid.extent);
-  Operand real = nest_load_at(l, nest, lower_buffer(l, x), NULL, stride);
-  Operand level = nest_quantize(l, nest, real, node_in(node, 1), node_in(node, 2),
-                                grid.single ? NULL : grid.scale_stride, y->dtype);
-  nest_store_at(l, nest, lower_buffer(l, y), NULL, stride, level);
-  return true;
-}
-
-/* The type in which constants of 4 and 2 bits are stored, one element a byte; others are as they
- * are. */
-static DType stored_dtype(DType dtype) {
-  if (dtype == DT_I4 || dtype == DT_I2) return DT_I8;
-  return dtype == DT_U4 || dtype == DT_U2 ? DT_U8 : dtype;
-}
-
-/* A constant of 4 or 2 bits as one of bytes; other values are as they are. */
-static const Value *as_stored(Compilation *c, const Value *value) {
-  if (!value || stored_dtype(value->dtype) == value->dtype) return value;
-  Tensor *bytes = arena_copy(c->arena, value->constant, sizeof *bytes);
-  bytes->dtype = stored_dtype(value->dtype);
-  return value_constant(c, value->name, bytes);
+  return lower_grid(l, node, quantize_element);
 }
 
 static bool infer_dequantize(Compilation *c, Node *node) {
-  const Value *x = node_in(node, 0), *zero = node_in(node, 2);
+  const Value *x = node_in(node, 0);
   Grid grid;
   DType to = dtype_from_onnx((int)node_int(node, "output_dtype", 0));
   if (to == DT_NONE) to = node_in(node, 1)->dtype;
-  bool narrow = stored_dtype(x->dtype) != x->dtype;
-  bool known = quantized_dtype(stored_dtype(x->dtype)) || x->dtype == DT_I32;
-  if (narrow && known && (!x->constant || (zero && !zero->constant)))
-    return node_error(c, node, "%s tensors that are not constant are not supported",
-                      dtype_info(x->dtype)->name);
-  if (!known || !dtype_is_float(to) || to == DT_F64)
+  if (!kernel_find_typed(dequantize_stem(c->arena, x->dtype), DT_F32) || !dtype_is_float(to))
     return node_error(c, node, "dequantising %s to %s is not supported", dtype_info(x->dtype)->name,
                       dtype_info(to)->name);
   if (!make_grid(c, node, &grid)) return false;
@@ -169,19 +213,15 @@ static bool infer_dequantize(Compilation *c, Node *node) {
   return true;
 }
 
+static Operand dequantize_element(Lower *l, const Node *node, LoopNest *nest, Operand level,
+                                  Operand scale, Operand zero) {
+  Operand args[] = {level, scale, zero};
+  const char *stem = dequantize_stem(l->c->arena, level.dtype);
+  return nest_cast(l, nest, nest_apply(l, nest, stem, DT_F32, args, 3), node_out(node, 0)->dtype);
+}
+
 static bool lower_dequantize(Lower *l, const Node *node) {
-  const Value *x = as_stored(l->c, node_in(node, 0)), *y = node_out(node, 0);
-  const Value *zero = as_stored(l->c, node_in(node, 2));
-  Grid grid;
-  Dim stride[MAX_RANK];
-  if (!make_grid(l->c, node, &grid)) return false;
-  nest_strides(l->c, grid.rank, grid.extent, stride);
-  LoopNest *nest = lower_nest(l, grid.rank, grid.extent);
-  Operand level = nest_load_at(l, nest, lower_buffer(l, x), NULL, stride);
-  Operand real = nest_dequantize(l, nest, level, node_in(node, 1), zero,
-                                 grid.single ? NULL : grid.scale_stride, y->dtype);
-  nest_store_at(l, nest, lower_buffer(l, y), NULL, stride, real);
-  return true;
+  return lower_grid(l, node, dequantize_element);
 }
 
 DEFINE_OP(QuantizeLinear) = {

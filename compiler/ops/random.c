@@ -1,20 +1,21 @@
-/* random.c: RandomNormal, RandomUniform (and …Like), Bernoulli, Multinomial.
+/* random.c: RandomNormal, RandomUniform (and …Like), Bernoulli, Multinomial, Dropout.
  *
  * The numbers are a function of the seed (the attribute, or the node's position in the model) and
  * of the position in the output: each run of the emitted program gives the same ones, and so does
  * each iteration of a loop. */
 #include "ops/axis.h"
 #include "ops/elementwise.h"
-#include "ops/op.h"
+#include "ops/movement.h"
 
 #include <string.h>
 
-/* The seed of a node: the bits of the attribute, or a number of its own. */
+/* The seed of a node: the bits of the attribute (of Dropout an integer), or a number of its own. */
 static int64_t seed_of(const Node *node) {
   float given = node_float(node, "seed", 0);
   int32_t bits;
   memcpy(&bits, &given, sizeof bits);
-  return node_attr(node, "seed") ? bits : ((int64_t)node->index + 1) << 32;
+  if (!node_attr(node, "seed")) return ((int64_t)node->index + 1) << 32;
+  return node_int(node, "seed", bits);
 }
 
 /* The dtype of attribute `dtype`, else `missing`. */
@@ -163,3 +164,84 @@ DEFINE_OP(Multinomial) = {.name = "Multinomial",
                           .flags = OP_RANDOM,
                           .infer = infer_multinomial,
                           .lower = lower_multinomial};
+
+/* --- Dropout --- */
+
+/* Whether the node may drop something: it never does in inference, nor with a ratio of 0. Before
+ * opset 12 nothing but training programs asked for more. */
+static bool may_drop(const Node *node) {
+  const Value *ratio = node_in(node, 1), *training = node_in(node, 2);
+  if (!training || (training->constant && !tensor_int(training->constant, 0))) return false;
+  return !(ratio && ratio->constant && tensor_real(ratio->constant, 0) == 0);
+}
+
+static bool infer_dropout(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  infer_same(c, node, 0, 0);
+  Value *mask = node_out(node, 1);
+  if (mask) value_set_type(c, mask, node->version < 7 ? x->dtype : DT_BOOL, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_dropout(Lower *l, const Node *node) {
+  const Value *y = node_out(node, 0), *mask = node_out(node, 1);
+  if (y && !y->constant) lower_alias(l, y, node_in(node, 0));
+  if (mask) lower_fill(l, mask, 1);
+  return true;
+}
+
+/* The same node as one of the internal operator. */
+static Graph *select_dropping(Compilation *c, const Node *node) {
+  if (!may_drop(node)) return NULL;
+  Graph *graph = graph_create(c, "dropping", node->graph);
+  Node *drops = graph_append(c, graph, INTERNAL_DOMAIN, "Dropout", 1, node->input_count, 2);
+  drops->op = op_internal("Dropout");
+  drops->name = node->name;
+  drops->index = node->index;
+  drops->attrs = node->attrs;
+  drops->attr_count = node->attr_count;
+  memcpy(drops->inputs, node->inputs, (size_t)node->input_count * sizeof(Value *));
+  for (int i = 0; i < node->output_count; i++) {
+    if (!node->outputs[i]) continue;
+    drops->outputs[i] = value_create(c, node->outputs[i]->name);
+    drops->outputs[i]->producer = drops;
+    drops->outputs[i]->producer_output = i;
+  }
+  for (int i = 0; i < 2; i++) vec_push(c->arena, &graph->outputs, drops->outputs[i]);
+  return graph;
+}
+
+static bool infer_dropping(Compilation *c, Node *node) {
+  const Value *x = node_in(node, 0);
+  if (node_out(node, 0)) infer_same(c, node, 0, 0);
+  if (node_out(node, 1)) value_set_type(c, node_out(node, 1), DT_BOOL, x->rank, x->shape);
+  return true;
+}
+
+static bool lower_dropping(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  DType dtype = elementwise_dtype("random_dropout", x->dtype);
+  Buffer *from = compute_input(l, x, dtype), *ratio = compute_input(l, node_in(node, 1), DT_F64);
+  Buffer *to = compute_output(l, y, dtype);
+  Step *step = lower_kernel(l, "random_dropout", dtype);
+  arg_buffer(l, step, from);
+  arg_buffer(l, step, ratio);
+  arg_in(l, step, node_in(node, 2));
+  arg_buffer(l, step, to);
+  arg_out(l, step, node_out(node, 1));
+  arg_dim(l, step, value_count(l->c, x));
+  arg_int(l, step, seed_of(node));
+  if (y) compute_done(l, y, to);
+  return true;
+}
+
+DEFINE_OP(Dropout) = {.name = "Dropout",
+                      .flags = OP_KEEPS,
+                      .infer = infer_dropout,
+                      .lower = lower_dropout,
+                      .select = select_dropping};
+DEFINE_OP(Dropping) = {.domain = INTERNAL_DOMAIN,
+                       .name = "Dropout",
+                       .flags = OP_RANDOM,
+                       .infer = infer_dropping,
+                       .lower = lower_dropping};

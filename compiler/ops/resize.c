@@ -3,6 +3,7 @@
  * Resizing is separable: each axis that changes is resized by itself, the last one first, with a
  * table of inputs and weights (runtime/resize.c). Sizes may be symbolic: a scale is taken as a
  * fraction p / q, so that the size is floordiv(in * p, q). */
+#include "ops/movement.h"
 #include "ops/spatial.h"
 
 #include <math.h>
@@ -261,7 +262,7 @@ static bool infer_resize(Compilation *c, Node *node) {
   Resize r;
   Dim shape[MAX_RANK];
   const Value *x = node_in(node, 0);
-  if (!read_resize(c, node, &r)) return false;
+  if (!require_movable(c, node) || !read_resize(c, node, &r)) return false;
   for (int i = 0; i < x->rank; i++) shape[i] = r.axis[i].out;
   value_set_type(c, node_out(node, 0), x->dtype, x->rank, shape);
   return true;

@@ -20,7 +20,7 @@ static bool lower_sized_view(Lower *l, const Node *node) {
   return lower_view(l, node);
 }
 
-/* --- Identity, Dropout --- */
+/* --- Identity --- */
 
 static bool infer_identity(Compilation *c, Node *node) {
   infer_same(c, node, 0, 0);
@@ -29,47 +29,6 @@ static bool infer_identity(Compilation *c, Node *node) {
 
 DEFINE_OP(Identity) = {
     .name = "Identity", .flags = OP_KEEPS, .infer = infer_identity, .lower = lower_view};
-
-/* Dropout drops nothing in inference, nor with a ratio of 0. */
-static bool infer_dropout(Compilation *c, Node *node) {
-  const Value *x = node_in(node, 0), *ratio = node_in(node, 1), *training = node_in(node, 2);
-  bool drops_nothing = ratio && ratio->constant && tensor_real(ratio->constant, 0) == 0;
-  if (training && training->constant && tensor_int(training->constant, 0) && !drops_nothing)
-    return node_error(c, node, "training_mode is true; only inference is supported");
-  infer_same(c, node, 0, 0);
-  Value *mask = node_out(node, 1);
-  if (mask) value_set_type(c, mask, node->version < 7 ? x->dtype : DT_BOOL, x->rank, x->shape);
-  return true;
-}
-
-/* Element 0 of `value` as truth while the program runs. */
-static Dim read_flag(Lower *l, const Value *value, const char *name) {
-  Dim flag = dim_data(l->c->dims, name, 0, 1, NULL);
-  lower_define_element(l, dim_symbol(flag), lower_converted(l, value, DT_BOOL),
-                       dim_const(l->c->dims, 0));
-  return flag;
-}
-
-/* A training_mode that is given at run time must be false, or the ratio 0. The default ratio is
- * not. */
-static void check_training(Lower *l, const Node *node) {
-  const Value *ratio = node_in(node, 1), *training = node_in(node, 2);
-  if (!training || training->constant) return;
-  Dim drops = read_flag(l, training, "training_mode");
-  if (ratio) drops = dim_mul(l->c->dims, drops, read_flag(l, ratio, "ratio"));
-  lower_check(l, dim_not(l->c->dims, drops), "training_mode is true; only inference is supported");
-}
-
-static bool lower_dropout(Lower *l, const Node *node) {
-  const Value *y = node_out(node, 0), *mask = node_out(node, 1);
-  check_training(l, node);
-  if (y && !y->constant) lower_view(l, node);
-  if (mask) lower_fill(l, mask, 1);
-  return true;
-}
-
-DEFINE_OP(Dropout) = {
-    .name = "Dropout", .flags = OP_KEEPS, .infer = infer_dropout, .lower = lower_dropout};
 
 /* --- Shape, Size --- */
 

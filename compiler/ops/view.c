@@ -191,8 +191,7 @@ static bool only_moves(const Node *node) {
     for (int d = 0; d < y->rank; d++)
       if (dim_has_data(y->shape[d])) return false;
   }
-  bool dropout = strcmp(node->op_type, "Dropout") == 0;
-  return y && x && !(dropout && node_in(node, 2) && !node_in(node, 2)->constant);
+  return y && x;
 }
 
 bool view_moves(const Node *node) {

@@ -550,7 +550,7 @@ static bool is_last_axis(const Node *softmax) {
 /* What surrounds the softmax, if it is an attention. */
 static bool match(Fuser *f, Node *softmax, Match *m) {
   *m = (Match){.softmax = softmax, .scale = 1};
-  const Value *s = softmax->inputs[0];
+  const Value *s = node_in(softmax, 0);
   if (!is_op(softmax, "Softmax") || s->dtype != DT_F32 || s->rank < 2 || !is_last_axis(softmax))
     return false;
   if (!take(&m->taken, softmax) || !match_scores(f, m) || !match_values(f, m)) return false;

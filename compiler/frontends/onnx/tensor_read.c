@@ -1,8 +1,8 @@
 /* tensor_read.c: TensorProto and SparseTensorProto to Tensor.
  *
  * raw_data and files beside the model become slices of the mapping; lists of exactly the right C
- * type are used where they were unpacked; everything else is converted. Packed elements (four or
- * two bits) get a byte each. */
+ * type are used where they were unpacked; everything else is converted. Packed elements (six,
+ * four or two bits) get a byte each. */
 #include "reader.h"
 #include "wire.h"
 
@@ -29,6 +29,7 @@ static const Storage storages[DT_COUNT] = {
     [DT_F8E8M0] = {IN_INT32, 1, 8},   [DT_U4] = {IN_INT32, 1, 4},
     [DT_I4] = {IN_INT32, 1, 4},       [DT_F4E2M1] = {IN_INT32, 1, 4},
     [DT_U2] = {IN_INT32, 1, 2},       [DT_I2] = {IN_INT32, 1, 2},
+    [DT_F6E2M3] = {IN_INT32, 1, 6},   [DT_F6E3M2] = {IN_INT32, 1, 6},
 };
 
 static const struct {
@@ -89,10 +90,12 @@ static bool read_type(Reading *in) {
 
 /* Elements of less than a byte, the first in the lowest bits, to one a byte. */
 static void unpack_bits(const Reading *in, const uint8_t *packed, size_t stride, uint8_t *out) {
-  unsigned bits = in->storage.bits, per_byte = 8 / bits, mask = (1u << bits) - 1;
+  unsigned bits = in->storage.bits, mask = (1u << bits) - 1;
   bool is_signed = in->tensor->dtype == DT_I4 || in->tensor->dtype == DT_I2;
   for (int64_t i = 0; i < in->tensor->count; i++) {
-    unsigned value = packed[(size_t)(i / per_byte) * stride] >> (bits * (unsigned)(i % per_byte));
+    size_t byte = (size_t)i * bits / 8;
+    unsigned shift = (unsigned)((size_t)i * bits % 8), value = packed[byte * stride] >> shift;
+    if (shift + bits > 8) value |= (unsigned)packed[(byte + 1) * stride] << (8 - shift);
     value &= mask;
     if (is_signed && value >> (bits - 1)) value |= 0xffu & ~mask;
     out[i] = (uint8_t)value;
