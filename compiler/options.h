@@ -66,8 +66,9 @@ typedef struct Options {
   WeightsMode weights;
   OptimizeMode optimize;
   int64_t max_workspace, max_weights; /* bytes; 0: no limit */
-  const char *blas;                   /* a CBLAS library for large products; NULL: none */
-  bool strict;                        /* results that do not change with the C compiler's level */
+  int64_t max_string; /* bytes that a string of an input takes, its end included; 0: 256 */
+  const char *blas;   /* a CBLAS library for large products; NULL: none */
+  bool strict;        /* results that do not change with the C compiler's level */
   bool static_workspace;
   bool line_directives; /* C compilers' messages about plugins point at their kernel.c */
   int threads;  /* the most that the program is planned for; up to 1: it has nothing of threads */

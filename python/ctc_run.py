@@ -422,7 +422,8 @@ class Model:
         if size < 0:
             raise ModelError(f"{self.name}: a workspace of {size} bytes")
         final = c_dims(dims)
-        status = self._call(arrays, outputs, final, self._memory(size), pool)
+        workspace = self._memory(size)  # strings of the outputs may lie in it
+        status = self._call(arrays, outputs, final, workspace, pool)
         if status:
             raise ModelError(f"{self.name}: {self.status_text(status)}", status)
         shapes = self.shapes(list(final)[: len(dims)])[1]

@@ -304,10 +304,15 @@ static inline ctc_bool ctc_ml_same_$t($T a, $T b) {
 }
 //$ end
 
+/* Likewise. */
+static inline ctc_bool ctc_ml_same_string(ctc_text a, ctc_text b) {
+  return strcmp(a, b) == 0;
+}
+
 /* LabelEncoder: y[i] is the value at the first key that equals x[i] (NaN equals NaN), or
  * `missing`[0]. */
-//$ for t in i64 f32 f64
-//$ for u in i64 f32 f64
+//$ for t in i64 f32 f64 string
+//$ for u in i64 f32 f64 string
 static void ctc_label_encode_$t_$u(const $T *x, const $T *keys, const $U *values, const $U *missing,
                                    $U *y, ctc_dim n, ctc_dim count) {
   for (ctc_dim i = 0; i < n; i++) {
@@ -321,17 +326,25 @@ static void ctc_label_encode_$t_$u(const $T *x, const $T *keys, const $U *values
 
 /* OneHotEncoder: y[i * count + k] is 1 where x[i] is category k. Without `zeros` every element must
  * be in a category. */
-static int ctc_ml_one_hot(const int64_t *x, const int64_t *categories, float *y, ctc_dim n,
-                          ctc_dim count, ctc_dim zeros) {
+//$ for t in i64 string
+static int ctc_ml_one_hot_$t(const $T *x, const $T *categories, float *y, ctc_dim n, ctc_dim count,
+                             ctc_dim zeros) {
   for (ctc_dim i = 0; i < n; i++) {
     int found = 0;
     for (ctc_dim k = 0; k < count; k++) {
-      y[i * count + k] = x[i] == categories[k] ? 1.0f : 0.0f;
-      found |= x[i] == categories[k];
+      const int same = ctc_ml_same_$t(x[i], categories[k]);
+      y[i * count + k] = same ? 1.0f : 0.0f;
+      found |= same;
     }
     if (!found && !zeros) return CTC_BAD_INDEX;
   }
   return CTC_OK;
+}
+//$ end
+
+/* y[i] = the name at position positions[i]. */
+static void ctc_ml_names(const int64_t *positions, const ctc_text *names, ctc_text *y, ctc_dim n) {
+  for (ctc_dim i = 0; i < n; i++) y[i] = names[positions[i]];
 }
 
 /* ArrayFeatureExtractor: y[i * count + k] = x[i * n + pick[k]], elements of `bytes` bytes. */

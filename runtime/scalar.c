@@ -156,7 +156,7 @@ static inline ctc_bool ctc_equal_$t($T a, $T b) { return a == b; }
 static inline $T ctc_where_$t(ctc_bool condition, $T a, $T b) { return condition ? a : b; }
 
 //$ end
-//$ for t in f16 bf16
+//$ for t in f16 bf16 string
 static inline $T ctc_where_$t(ctc_bool condition, $T a, $T b) { return condition ? a : b; }
 //$ end
 

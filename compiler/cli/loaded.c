@@ -69,6 +69,7 @@ typedef struct {
   int64_t *shapes;
   Shared *shared;
   void *outputs[MOST_PORTS];
+  void *workspace; /* shared, where strings of outputs may lie in it; else NULL */
   const void *weights;
   int32_t (*start_pool)(LoadedPool *pool, int32_t threads); /* NULL: it has no pool */
   int trace[2];                                             /* a pipe; -1: not tracing */
@@ -149,7 +150,9 @@ static void run_in_child(Session *s, void *library, void (*body)(LoadedRun *run,
   if (s->trace[0] >= 0) close(s->trace[0]);
   for (int i = 0; i < s->model->input_count; i++) run.inputs[i] = s->loaded->inputs[i]->data;
   int64_t bytes = run.workspace_bytes = s->model->workspace_bytes(s->shared->dims);
-  unsigned char *workspace = run.workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
+  unsigned char *workspace = s->workspace;
+  if (!workspace) workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
+  run.workspace = workspace;
   if (!workspace) _exit(3);
   /* What the workspace holds must not matter: not zero, and not the same everywhere. */
   for (int64_t i = 0; i < bytes; i++) workspace[i] = (unsigned char)(0xA5 + i);
@@ -180,11 +183,16 @@ static void take_output(Session *s, int index, const Tensor **outputs) {
   outputs[index] =
       tensor_create(s->cli->arena, port->dtype, port->rank, output_shape(s, index), &data);
   memcpy(data, s->outputs[index], (size_t)tensor_bytes(outputs[index]));
-  /* Texts lie in the library, which is mapped at the same place in the child, and is about to be
-   * closed. */
-  const char **texts = data;
-  for (int64_t i = 0; port->dtype == DT_STRING && i < outputs[index]->count; i++)
-    if (texts[i]) texts[i] = arena_strdup(s->cli->arena, texts[i]);
+  /* Texts lie in the library or the workspace, which are at the same places in the child, and are
+   * about to go. */
+  if (port->dtype == DT_STRING) tensor_keep_texts(s->cli->arena, data, outputs[index]->count);
+}
+
+static bool gives_texts(const Session *s) {
+  const Program *program = s->loaded->program;
+  for (size_t i = 0; i < program->outputs.count; i++)
+    if (program->outputs.items[i].dtype == DT_STRING) return true;
+  return false;
 }
 
 static bool prepare(Session *s) {
@@ -201,6 +209,9 @@ static bool prepare(Session *s) {
   for (int i = 0; i < model->output_count; i++)
     if (!(s->outputs[i] = loaded_shared(output_bytes(s, i))))
       return diag_error(&s->cli->diag, "ctc", "no memory for output %d", i);
+  if (gives_texts(s) &&
+      !(s->workspace = loaded_shared(model->workspace_bytes(s->shared->dims) + 64)))
+    return diag_error(&s->cli->diag, "ctc", "no memory for the workspace");
   return true;
 }
 

@@ -142,6 +142,10 @@ static bool parse_bytes(Cli *cli, const char *option, const char *text, int64_t 
   return true;
 }
 
+static bool handle_max_string(Cli *cli, const char *text) {
+  return parse_bytes(cli, "--max-string", text, &cli->options.max_string);
+}
+
 static bool handle_max_workspace(Cli *cli, const char *text) {
   return parse_bytes(cli, "--max-workspace", text, &cli->options.max_workspace);
 }
@@ -184,6 +188,8 @@ const OptionRow cli_model_options[] = {
      "fix a symbolic dim ('batch=1') or bound it ('seq<=512'); repeatable"},
     {"--shape", NULL, "INPUT=AxBxC", CALL(handle_shape), "give the shape of an input; repeatable"},
     {"--set", NULL, "INPUT=VALUE", CALL(handle_set), "make an input a constant; repeatable"},
+    {"--max-string", NULL, "BYTES", CALL(handle_max_string),
+     "what a string of an input takes at most, its end included (256)"},
     {"--threads", NULL, "N", CALL(handle_threads),
      "plan for up to N threads (4); 1: a program without anything of threads"},
     {0},

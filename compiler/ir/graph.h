@@ -64,6 +64,7 @@ typedef struct Value {
   const BlockedLayout *blocked;    /* NULL: row-major. Set by pass layout */
   const char *note;                /* e.g. class labels of a ZipMap, for model.h; may be NULL */
   const struct Sequence *sequence; /* of the data of a sequence: what is known of its elements */
+  int64_t text_bytes;              /* of a string tensor: see ops/text.h; 0: not yet known */
 } Value;
 
 typedef enum {

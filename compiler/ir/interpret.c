@@ -483,6 +483,7 @@ static void take_outputs(Machine *m, const Tensor **outputs) {
     outputs[i] = tensor_create(m->arena, port->dtype, port->rank, dims, &data);
     int64_t bytes = tensor_bytes(outputs[i]);
     if (bytes) memcpy(data, readable(m, port->buffer), (size_t)bytes);
+    if (port->dtype == DT_STRING) tensor_keep_texts(m->arena, data, outputs[i]->count);
   }
 }
 

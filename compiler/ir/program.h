@@ -35,6 +35,7 @@ typedef struct Buffer {
   const Tensor *constant;
   const char *name;        /* of the value it was made for, for comments */
   const struct Halo *halo; /* that has to be zero once something was written; NULL: none */
+  bool lasting;            /* in use until the run ends: strings of other buffers point into it */
   /* Filled in by the memory planner. `first`/`last`: positions of the first and last use in the
    * numbered program. */
   int first, last;

@@ -165,6 +165,10 @@ double tensor_real(const Tensor *tensor, int64_t i) {
   return (double)tensor_int(tensor, i);
 }
 
+void tensor_keep_texts(Arena *arena, const char **texts, int64_t count) {
+  for (int64_t i = 0; i < count; i++) texts[i] = arena_strdup(arena, texts[i]);
+}
+
 const Tensor *tensor_align(Arena *arena, const Tensor *tensor) {
   if ((uintptr_t)tensor->data % DATA_ALIGN == 0) return tensor;
   void *data;

@@ -37,6 +37,8 @@ int64_t tensor_bytes(const Tensor *tensor);
 /* Element i as an integer or a double, from any numeric dtype. */
 int64_t tensor_int(const Tensor *tensor, int64_t i);
 double tensor_real(const Tensor *tensor, int64_t i);
+/* Copies strings into the arena, as the memory in which they lie is about to be freed. */
+void tensor_keep_texts(Arena *arena, const char **texts, int64_t count);
 /* The tensor with its data aligned to 64, copied if it was not. */
 const Tensor *tensor_align(Arena *arena, const Tensor *tensor);
 /* Storage of f16 and bf16 as numbers. */

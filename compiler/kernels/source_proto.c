@@ -17,17 +17,18 @@ static bool is_word(const Token *token, const char *word) {
 
 /* --- dtypes of C types --- */
 
-/* Whether C computes with the dtype's numbers as they are: uint16_t is that of u16, and only
+/* Whether C computes with the dtype's elements as they are: uint16_t is that of u16, and only
  * storage of f16. */
 static bool is_native(DType dtype) {
   const DTypeInfo *info = dtype_info(dtype);
-  return dtype_is_integer(dtype) ||
+  return dtype_is_integer(dtype) || dtype == DT_STRING ||
          (info->kind == KIND_FLOAT && strncmp(info->c_type, "uint", 4) != 0);
 }
 
 static bool has_c_type(DType dtype, const char *type) {
   const DTypeInfo *info = dtype_info(dtype);
-  return (info->kind != KIND_OTHER || dtype_is_narrow(dtype)) && strcmp(info->c_type, type) == 0;
+  bool known = info->kind != KIND_OTHER || dtype == DT_STRING || dtype_is_narrow(dtype);
+  return known && strcmp(info->c_type, type) == 0;
 }
 
 static DType native_dtype(const char *type) {

@@ -2,7 +2,7 @@
  *
  * A loop nest of ctc_cast_A_B; the integers of shapes keep their content. */
 #include "ops/content.h"
-#include "ops/op.h"
+#include "ops/text.h"
 
 #include <string.h>
 
@@ -11,9 +11,10 @@ static DType named_target(const char *name) {
   static const struct {
     const char *name;
     DType dtype;
-  } names[] = {{"FLOAT", DT_F32},  {"DOUBLE", DT_F64}, {"FLOAT16", DT_F16}, {"INT8", DT_I8},
-               {"INT16", DT_I16},  {"INT32", DT_I32},  {"INT64", DT_I64},   {"UINT8", DT_U8},
-               {"UINT16", DT_U16}, {"UINT32", DT_U32}, {"UINT64", DT_U64},  {"BOOL", DT_BOOL}};
+  } names[] = {{"FLOAT", DT_F32},    {"DOUBLE", DT_F64}, {"FLOAT16", DT_F16}, {"INT8", DT_I8},
+               {"INT16", DT_I16},    {"INT32", DT_I32},  {"INT64", DT_I64},   {"UINT8", DT_U8},
+               {"UINT16", DT_U16},   {"UINT32", DT_U32}, {"UINT64", DT_U64},  {"BOOL", DT_BOOL},
+               {"STRING", DT_STRING}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(names[i].name, name) == 0) return names[i].dtype;
   return DT_NONE;
@@ -33,15 +34,29 @@ static bool has_cast(const char *stem, DType from, DType to) {
   return from == to || kernel_find(name) != NULL;
 }
 
+/* The dtype in which numbers of this one are written as text and read from it; DT_NONE: none. */
+static DType text_dtype(DType dtype) {
+  if (kernel_find_typed("text_from", dtype)) return dtype;
+  DType wide = dtype_is_integer(dtype) || dtype == DT_BOOL ? DT_I64 : DT_F32;
+  return has_cast("cast", dtype, wide) && has_cast("cast", wide, dtype) ? wide : DT_NONE;
+}
+
+static bool can_cast(DType from, DType to) {
+  if (from == to) return true;
+  if (to == DT_STRING) return text_dtype(from) != DT_NONE;
+  return (from == DT_STRING ? text_dtype(to) : cast_between(from, to)) != DT_NONE;
+}
+
 static bool infer_cast(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
   DType to = target_dtype(node);
   if (to == DT_NONE) return node_error(c, node, "the type to cast to is unknown");
-  if (cast_between(x->dtype, to) == DT_NONE)
+  if (!can_cast(x->dtype, to))
     return node_error(c, node, "casting %s to %s is not supported", dtype_info(x->dtype)->name,
                       dtype_info(to)->name);
   value_set_type(c, node_out(node, 0), to, x->rank, x->shape);
-  content_apply(c, node, content_cast, node->inputs, 1);
+  if (x->dtype != DT_STRING && to != DT_STRING)
+    content_apply(c, node, content_cast, node->inputs, 1);
   return true;
 }
 
@@ -63,12 +78,53 @@ static Operand cast_operand(Lower *l, const Node *node, LoopNest *nest, Operand 
   return nest_cast(l, nest, x, to);
 }
 
+static int64_t cast_bytes(Compilation *c, const Node *node) {
+  enum { NUMBER_BYTES = 32 };
+  return node_in(node, 0)->dtype == DT_STRING ? text_bytes_around(c, node) : NUMBER_BYTES;
+}
+
+static bool lower_cast_to_text(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0);
+  Value *y = node_out(node, 0);
+  DType dtype = text_dtype(x->dtype);
+  Dim count = value_count(l->c, x);
+  Buffer *texts = lower_texts(l, node, count, text_bytes(l->c, y));
+  if (!texts) return false;
+  Buffer *numbers = lower_converted(l, x, dtype);
+  Step *step = lower_kernel(l, "text_from", dtype);
+  arg_buffer(l, step, numbers);
+  arg_out(l, step, y);
+  arg_buffer(l, step, texts);
+  arg_dim(l, step, count);
+  return true;
+}
+
+static bool lower_cast_from_text(Lower *l, const Node *node) {
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  DType dtype = text_dtype(y->dtype);
+  Dim count = value_count(l->c, x), stride[MAX_RANK];
+  bool direct = dtype == y->dtype;
+  Buffer *numbers = direct ? lower_buffer(l, y) : lower_scratch(l, dtype, count, "numbers");
+  Step *step = lower_kernel(l, "text_to", dtype);
+  arg_in(l, step, x);
+  arg_buffer(l, step, numbers);
+  arg_dim(l, step, count);
+  if (direct) return true;
+  LoopNest *nest = lower_nest(l, y->rank, y->shape);
+  nest_strides(l->c, y->rank, y->shape, stride);
+  Operand value = nest_load_at(l, nest, numbers, NULL, stride);
+  nest_store(l, nest, y, cast_operand(l, node, nest, value, y->dtype));
+  return true;
+}
+
 static bool lower_cast(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   if (x->dtype == y->dtype) {
     lower_alias(l, y, x);
     return true;
   }
+  if (y->dtype == DT_STRING) return lower_cast_to_text(l, node);
+  if (x->dtype == DT_STRING) return lower_cast_from_text(l, node);
   LoopNest *nest = lower_nest(l, y->rank, y->shape);
   DType between = cast_between(x->dtype, y->dtype);
   Operand value = nest_load(l, nest, x);
@@ -77,10 +133,16 @@ static bool lower_cast(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(Cast) = {
-    .name = "Cast", .flags = OP_KEEPS | OP_ELEMENTWISE, .infer = infer_cast, .lower = lower_cast};
-DEFINE_OP(CastLike) = {
-    .name = "CastLike", .flags = OP_KEEPS, .infer = infer_cast, .lower = lower_cast};
+DEFINE_OP(Cast) = {.name = "Cast",
+                   .flags = OP_KEEPS | OP_ELEMENTWISE,
+                   .infer = infer_cast,
+                   .lower = lower_cast,
+                   .text_bytes = cast_bytes};
+DEFINE_OP(CastLike) = {.name = "CastLike",
+                       .flags = OP_KEEPS,
+                       .infer = infer_cast,
+                       .lower = lower_cast,
+                       .text_bytes = cast_bytes};
 
 /* --- BitCast --- */
 

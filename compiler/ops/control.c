@@ -723,6 +723,8 @@ static bool lower_any_loop(Lower *l, const Node *node) {
   lower_initial(l, plan);
   Buffer *condition = lower_condition(l, plan);
   Block *body = ARENA_NEW(l->c->arena, Block), *outer = l->block;
+  const Dim repeats = l->repeats;
+  l->repeats = repeats ? dim_mul(l->c->dims, repeats, plan->trips) : plan->trips;
   l->block = body;
   if (plan->iteration_in) {
     LoopNest *nest = lower_nest(l, 0, NULL);
@@ -734,6 +736,7 @@ static bool lower_any_loop(Lower *l, const Node *node) {
   if (!lower_graph(l, plan->body, body)) return false;
   lower_updates(l, plan, condition);
   l->block = outer;
+  l->repeats = repeats;
   Step *step = lower_step(l, STEP_LOOP);
   step->symbol = dim_symbol(plan->iteration);
   step->value = plan->exact ? plan->trips : plan->limit;

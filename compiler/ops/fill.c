@@ -8,39 +8,9 @@
 
 /* --- Constant --- */
 
-static const Tensor *string_tensor(Arena *arena, const char *const *texts, int64_t count,
-                                   int rank) {
-  void *data;
-  Tensor *tensor = tensor_create(arena, DT_STRING, rank, &count, &data);
-  if (count) memcpy(data, texts, (size_t)count * sizeof *texts);
-  return tensor;
-}
-
-/* The tensor that an attribute of a Constant stands for. */
-static const Tensor *constant_tensor(Arena *arena, const Attr *attr) {
-  int64_t count = (int64_t)attr->count;
-  Tensor *tensor;
-  void *data;
-  switch (attr->kind) {
-  case ATTR_INT:
-    tensor = tensor_create(arena, DT_I64, 0, NULL, &data);
-    memcpy(data, &attr->i, sizeof attr->i);
-    return tensor;
-  case ATTR_FLOAT: return tensor_scalar_f32(arena, attr->f);
-  case ATTR_INTS: return tensor_i64(arena, attr->ints, count);
-  case ATTR_FLOATS:
-    tensor = tensor_create(arena, DT_F32, 1, &count, &data);
-    if (count) memcpy(data, attr->floats, attr->count * sizeof *attr->floats);
-    return tensor;
-  case ATTR_STRING: return string_tensor(arena, &attr->s, 1, 0);
-  case ATTR_STRINGS: return string_tensor(arena, attr->strings, count, 1);
-  default: return attr->tensor; /* ATTR_TENSOR, or a sparse one made dense */
-  }
-}
-
 /* Its result is a constant at once: no node is left to lower. */
 static bool infer_constant(Compilation *c, Node *node) {
-  const Tensor *tensor = node->attr_count == 1 ? constant_tensor(c->arena, &node->attrs[0]) : NULL;
+  const Tensor *tensor = node->attr_count == 1 ? attr_tensor(c->arena, &node->attrs[0]) : NULL;
   if (!tensor)
     return node_error(c, node, "it needs exactly one attribute that holds its value, not %d",
                       node->attr_count);

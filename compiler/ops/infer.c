@@ -1,5 +1,5 @@
 /* infer.c: what the inference functions of operators share. */
-#include "ops/op.h"
+#include "ops/text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -165,4 +165,25 @@ void infer_content(Compilation *c, Value *value, const Dim *content, int64_t cou
   value->content_count = count;
   const Tensor *tensor = content_tensor(c, value, content, count);
   if (tensor) value_set_constant(c, value, tensor);
+}
+
+const Tensor *attr_tensor(Arena *arena, const Attr *attr) {
+  int64_t count = (int64_t)attr->count;
+  Tensor *tensor;
+  void *data;
+  switch (attr->kind) {
+  case ATTR_INT:
+    tensor = tensor_create(arena, DT_I64, 0, NULL, &data);
+    memcpy(data, &attr->i, sizeof attr->i);
+    return tensor;
+  case ATTR_FLOAT: return tensor_scalar_f32(arena, attr->f);
+  case ATTR_INTS: return tensor_i64(arena, attr->ints, count);
+  case ATTR_FLOATS:
+    tensor = tensor_create(arena, DT_F32, 1, &count, &data);
+    if (count) memcpy(data, attr->floats, attr->count * sizeof *attr->floats);
+    return tensor;
+  case ATTR_STRING: return text_tensor(arena, 0, &attr->s, 1);
+  case ATTR_STRINGS: return text_tensor(arena, 1, attr->strings, count);
+  default: return attr->tensor; /* ATTR_TENSOR, or a sparse one made dense */
+  }
 }

@@ -64,6 +64,7 @@ static void take_constants(Compilation *c, const Node *node, const Tensor *const
     void *data;
     Tensor *copy = tensor_create(c->arena, result->dtype, result->rank, result->dims, &data);
     memcpy(data, result->data, (size_t)tensor_bytes(result));
+    if (result->dtype == DT_STRING) tensor_keep_texts(c->arena, data, result->count);
     value_set_constant(c, node->outputs[i], copy);
   }
 }

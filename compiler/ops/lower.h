@@ -29,6 +29,9 @@ typedef struct Lower {
   Buffer **buffers; /* of each value, by value id; grown on demand */
   int buffer_capacity;
   Vec(PackedConstant) packed;
+  Buffer *texts;     /* where new strings go (ops/text.h); NULL: there are none yet */
+  Step *texts_start; /* what makes it ready */
+  Dim repeats;       /* how often the steps at hand run at most; NULL: once */
 } Lower;
 
 /* The buffer of a value: an input, a constant, a buffer made before, or a new workspace buffer

@@ -1,11 +1,9 @@
-/* ml.c: the operators of ai.onnx.ml apart from trees: linear models, and what prepares features and
- * scores.
- *
- * Emitted programs know no strings: classes that are named by texts are numbered, and the texts are
- * told in model.h. */
+/* ml.c: the operators of ai.onnx.ml apart from trees and support vectors: linear models, and what
+ * prepares features and scores. */
 #include "ops/ml.h"
 
 #include "ops/matmul.h"
+#include "ops/text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -63,6 +61,31 @@ const int64_t *ml_labels(Compilation *c, const Node *node, const char *ints, con
   for (int i = 0; i < 2; i++)
     if (node_out(node, i)) node_out(node, i)->note = str_text(&note);
   return labels;
+}
+
+void ml_label_type(Compilation *c, const Node *node, const char *strings, Dim rows) {
+  const Attr *texts = node_attr(node, strings);
+  if (node_out(node, 0))
+    value_set_type(c, node_out(node, 0), texts && texts->count ? DT_STRING : DT_I64, 1, &rows);
+}
+
+Buffer *ml_label_numbers(Lower *l, const Node *node) {
+  const Value *labels = node_out(node, 0);
+  if (!labels || labels->dtype == DT_I64) return labels ? lower_buffer(l, labels) : NULL;
+  return lower_scratch(l, DT_I64, value_count(l->c, labels), "positions");
+}
+
+void ml_label_done(Lower *l, const Node *node, const char *strings, Buffer *numbers) {
+  const Value *labels = node_out(node, 0);
+  const Attr *texts = node_attr(node, strings);
+  if (!labels || labels->dtype == DT_I64) return;
+  Step *step = lower_kernel(l, "ml_names", DT_NONE);
+  arg_buffer(l, step, numbers);
+  arg_buffer(l, step,
+             lower_constant(l, text_tensor(l->c->arena, 1, texts->strings, (int64_t)texts->count),
+                            strings));
+  arg_out(l, step, labels);
+  arg_dim(l, step, value_count(l->c, labels));
 }
 
 /* --- Scaler, Binarizer, Imputer: each element by a scalar function --- */
@@ -323,7 +346,7 @@ static bool infer_linear_classifier(Compilation *c, Node *node) {
   Classifier r;
   if (!read_classifier(c, node, &r)) return false;
   Dim shape[] = {r.linear.rows, dim_const(c->dims, r.width)};
-  if (node_out(node, 0)) value_set_type(c, node_out(node, 0), DT_I64, 1, shape);
+  ml_label_type(c, node, "classlabels_strings", r.linear.rows);
   if (node_out(node, 1)) value_set_type(c, node_out(node, 1), DT_F32, 2, shape);
   return true;
 }
@@ -331,7 +354,8 @@ static bool infer_linear_classifier(Compilation *c, Node *node) {
 static bool lower_linear_classifier(Lower *l, const Node *node) {
   Classifier r;
   if (!read_classifier(l->c, node, &r)) return false;
-  const Value *label = node_out(node, 0), *scores = node_out(node, 1);
+  const Value *scores = node_out(node, 1);
+  Buffer *label = ml_label_numbers(l, node);
   Dim count = dim_muli(l->c->dims, r.linear.rows, r.width);
   Buffer *y = scores ? lower_buffer(l, scores) : lower_scratch(l, DT_F32, count, "scores");
   lower_scores(l, node, &r.linear, y, r.width);
@@ -339,10 +363,11 @@ static bool lower_linear_classifier(Lower *l, const Node *node) {
     Step *step = lower_kernel(l, "ml_labels", DT_NONE);
     arg_buffer(l, step, y);
     arg_buffer(l, step, lower_constant(l, tensor_i64(l->c->arena, r.labels, r.classes), "labels"));
-    arg_out(l, step, label);
+    arg_buffer(l, step, label);
     arg_dim(l, step, r.linear.rows);
     arg_int(l, step, r.linear.targets);
     arg_int(l, step, r.width);
+    ml_label_done(l, node, "classlabels_strings", label);
   }
   if (scores) lower_finish(l, &r.linear, y, r.width, r.width != r.linear.targets, r.function);
   return true;
@@ -436,115 +461,152 @@ static bool lower_zip_map(Lower *l, const Node *node) {
 
 DEFINE_OP(ZipMap) = ML_OPERATOR("ZipMap", infer_zip_map, lower_zip_map);
 
-/* --- LabelEncoder, OneHotEncoder --- */
+/* --- LabelEncoder, CategoryMapper, OneHotEncoder --- */
 
-/* One of the lists keys_… or values_… that is there. */
+/* What becomes of labels: keys[i] becomes values[i], others missing[0]. */
 typedef struct {
-  DType dtype; /* i64, f32 or f64; DT_STRING for texts; DT_NONE if there is none */
-  const Attr *attr;
-} LabelList;
+  const Tensor *keys, *values, *missing;
+} LabelMap;
 
-static LabelList find_labels(Compilation *c, const Node *node, const char *stem) {
-  static const struct {
-    const char *suffix;
-    DType dtype;
-  } kinds[] = {{"int64s", DT_I64}, {"floats", DT_F32}, {"strings", DT_STRING}};
-  for (int i = 0; i < 3; i++) {
-    const Attr *attr = node_attr(node, arena_printf(c->arena, "%s_%s", stem, kinds[i].suffix));
-    if (attr && attr->count) return (LabelList){kinds[i].dtype, attr};
+/* The list keys_… or values_… that is there, or NULL. */
+static const Tensor *find_labels(Compilation *c, const Node *node, const char *stem) {
+  static const char *const suffixes[] = {"int64s", "floats", "strings", "tensor"};
+  for (int i = 0; i < 4; i++) {
+    const Attr *attr = node_attr(node, arena_printf(c->arena, "%s_%s", stem, suffixes[i]));
+    if (attr && (attr->count || attr->tensor)) return attr_tensor(c->arena, attr);
   }
-  const Attr *attr = node_attr(node, arena_printf(c->arena, "%s_tensor", stem));
-  if (attr) return (LabelList){attr->tensor->dtype, attr};
-  return (LabelList){DT_NONE, NULL};
+  return NULL;
 }
 
-static int64_t label_count(LabelList list) {
-  return list.attr->tensor ? list.attr->tensor->count : (int64_t)list.attr->count;
+/* The value for labels that are no key: of the attribute for that dtype, or default_tensor. */
+static const Tensor *find_missing(Compilation *c, const Node *node, DType dtype) {
+  const Attr *given = node_attr(node, "default_tensor");
+  const char *text = node_string(node, "default_string", "_Unused");
+  const int64_t whole = node_int(node, "default_int64", -1);
+  double real = (double)node_float(node, "default_float", -0.0f);
+  if (given && given->tensor->dtype == dtype) return given->tensor;
+  if (dtype == DT_STRING) return text_tensor(c->arena, 1, &text, 1);
+  if (dtype == DT_I64) return tensor_i64(c->arena, &whole, 1);
+  const int64_t one = 1;
+  return tensor_from_reals(c->arena, dtype, 1, &one, &real);
+}
+
+/* Strings, and the integers that stand for them: by default their positions. */
+static void pair_strings(Compilation *c, const Node *node, const char *strings, const char *ints,
+                         LabelMap *map) {
+  const Attr *texts = node_attr(node, strings), *given = node_attr(node, ints);
+  const int64_t count = texts ? (int64_t)texts->count : 0;
+  int64_t *positions = ARENA_ARRAY(c->arena, int64_t, count + 1);
+  for (int64_t i = 0; i < count; i++) positions[i] = i;
+  bool from_strings = node_in(node, 0)->dtype == DT_STRING;
+  const Tensor *names = texts ? attr_tensor(c->arena, texts) : NULL;
+  const Tensor *numbers =
+      given ? attr_tensor(c->arena, given) : tensor_i64(c->arena, positions, count);
+  map->keys = from_strings ? names : numbers;
+  map->values = from_strings ? numbers : names;
+}
+
+static bool read_label_map(Compilation *c, const Node *node, LabelMap *map) {
+  const Value *x = node_in(node, 0);
+  if (strcmp(node->op_type, "CategoryMapper") == 0 || node->version == 1)
+    pair_strings(c, node, node->op->row, "cats_int64s", map);
+  else
+    *map = (LabelMap){find_labels(c, node, "keys"), find_labels(c, node, "values"), NULL};
+  if (!map->keys || !map->values) return node_error(c, node, "keys and values are missing");
+  if (map->keys->count != map->values->count)
+    return node_error(c, node, "there are more keys than values, or fewer");
+  if (x->dtype != map->keys->dtype)
+    return node_error(c, node, "the keys are %s, the input is %s",
+                      dtype_info(map->keys->dtype)->name, dtype_info(x->dtype)->name);
+  map->missing = find_missing(c, node, map->values->dtype);
+  return true;
+}
+
+/* The dtype in which kernels compare labels, or move them. */
+static DType label_dtype(DType dtype) {
+  return dtype_is_integer(dtype) ? DT_I64 : dtype;
+}
+
+/* Labels as a constant of that dtype. */
+static Buffer *label_constant(Lower *l, const Tensor *labels, const char *name) {
+  if (labels->dtype == label_dtype(labels->dtype)) return lower_constant(l, labels, name);
+  int64_t *wide = ARENA_ARRAY(l->c->arena, int64_t, labels->count + 1);
+  for (int64_t i = 0; i < labels->count; i++) wide[i] = tensor_int(labels, i);
+  return lower_constant(l, tensor_i64(l->c->arena, wide, labels->count), name);
+}
+
+static const char *label_stem(Lower *l, const LabelMap *map) {
+  return arena_printf(l->c->arena, "label_encode_%s",
+                      dtype_info(label_dtype(map->keys->dtype))->short_name);
 }
 
 static bool infer_label_encoder(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  LabelList keys = find_labels(c, node, "keys"), values = find_labels(c, node, "values");
-  if (keys.dtype == DT_NONE || values.dtype == DT_NONE)
-    return node_error(c, node, "keys and values are missing");
-  if (label_count(keys) != label_count(values))
-    return node_error(c, node, "there are more keys than values, or fewer");
-  const char *stem = arena_printf(c->arena, "label_encode_%s", dtype_info(keys.dtype)->short_name);
-  if (x->dtype != keys.dtype || !kernel_find_typed(stem, values.dtype))
-    return node_error(c, node, "labels of type %s for %s are not supported",
-                      dtype_info(keys.dtype)->name, dtype_info(values.dtype)->name);
-  value_set_type(c, node_out(node, 0), values.dtype, x->rank, x->shape);
+  LabelMap map = {0};
+  if (!read_label_map(c, node, &map)) return false;
+  value_set_type(c, node_out(node, 0), map.values->dtype, x->rank, x->shape);
   return true;
-}
-
-/* The labels as a constant. */
-static Buffer *label_constant(Lower *l, LabelList list, const char *name) {
-  const Attr *attr = list.attr;
-  int64_t count = label_count(list);
-  if (attr->tensor) return lower_constant(l, attr->tensor, name);
-  if (attr->ints) return lower_constant(l, tensor_i64(l->c->arena, attr->ints, count), name);
-  void *data;
-  Tensor *tensor = tensor_create(l->c->arena, DT_F32, 1, &count, &data);
-  memcpy(data, attr->floats, (size_t)count * sizeof(float));
-  return lower_constant(l, tensor, name);
-}
-
-/* The value for labels that are no key. */
-static Buffer *missing_label(Lower *l, const Node *node, DType dtype) {
-  const Attr *tensor = node_attr(node, "default_tensor");
-  int64_t whole = node_int(node, "default_int64", -1);
-  double real = node_float(node, "default_float", -0.0f);
-  if (tensor && tensor->tensor->dtype == dtype) return lower_constant(l, tensor->tensor, "default");
-  if (dtype == DT_I64) return lower_constant(l, tensor_i64(l->c->arena, &whole, 1), "default");
-  return ml_constant(l, dtype, &real, 1, "default");
 }
 
 static bool lower_label_encoder(Lower *l, const Node *node) {
-  const Value *x = node_in(node, 0);
-  LabelList keys = find_labels(l->c, node, "keys"), values = find_labels(l->c, node, "values");
-  Step *step = lower_kernel(
-      l, arena_printf(l->c->arena, "label_encode_%s", dtype_info(keys.dtype)->short_name),
-      values.dtype);
-  arg_in(l, step, x);
-  arg_buffer(l, step, label_constant(l, keys, "keys"));
-  arg_buffer(l, step, label_constant(l, values, "values"));
-  arg_buffer(l, step, missing_label(l, node, values.dtype));
-  arg_out(l, step, node_out(node, 0));
+  const Value *x = node_in(node, 0), *out = node_out(node, 0);
+  LabelMap map = {0};
+  if (!read_label_map(l->c, node, &map)) return false;
+  DType dtype = label_dtype(map.values->dtype);
+  Buffer *labels = compute_input(l, x, label_dtype(x->dtype)), *y = compute_output(l, out, dtype);
+  Step *step = lower_kernel(l, label_stem(l, &map), dtype);
+  arg_buffer(l, step, labels);
+  arg_buffer(l, step, label_constant(l, map.keys, "keys"));
+  arg_buffer(l, step, label_constant(l, map.values, "values"));
+  arg_buffer(l, step, label_constant(l, map.missing, "default"));
+  arg_buffer(l, step, y);
   arg_dim(l, step, value_count(l->c, x));
-  arg_int(l, step, label_count(keys));
+  arg_int(l, step, map.keys->count);
+  compute_done(l, out, y);
   return true;
 }
 
-DEFINE_OP(LabelEncoder) = ML_OPERATOR("LabelEncoder", infer_label_encoder, lower_label_encoder);
+/* `row`: the attribute with the strings. */
+DEFINE_OP(LabelEncoder) = {.domain = "ai.onnx.ml",
+                           .name = "LabelEncoder",
+                           .infer = infer_label_encoder,
+                           .lower = lower_label_encoder,
+                           .row = "classes_strings"};
+DEFINE_OP(CategoryMapper) = {.domain = "ai.onnx.ml",
+                             .name = "CategoryMapper",
+                             .infer = infer_label_encoder,
+                             .lower = lower_label_encoder,
+                             .row = "cats_strings"};
+
+/* The categories: strings where the input has strings. */
+static const Tensor *find_categories(Compilation *c, const Node *node) {
+  bool texts = node_in(node, 0)->dtype == DT_STRING;
+  const Attr *attr = node_attr(node, texts ? "cats_strings" : "cats_int64s");
+  return attr && attr->count ? attr_tensor(c->arena, attr) : NULL;
+}
 
 static bool infer_one_hot(Compilation *c, Node *node) {
   const Value *x = node_in(node, 0);
-  size_t count;
-  node_ints(node, "cats_int64s", &count);
-  if (count == 0) {
-    node_error(c, node, "categories that are texts are not supported");
-    return diag_hint(c->diag, "number the categories, and give cats_int64s");
-  }
+  const Tensor *categories = find_categories(c, node);
+  if (!categories) return node_error(c, node, "it has no categories of the input's type");
   if (x->rank == MAX_RANK) return node_error(c, node, "the input has too many dims");
   Dim shape[MAX_RANK];
-  memcpy(shape, x->shape, (size_t)x->rank * sizeof(Dim));
-  shape[x->rank] = dim_const(c->dims, (int64_t)count);
+  if (x->rank) memcpy(shape, x->shape, (size_t)x->rank * sizeof(Dim));
+  shape[x->rank] = dim_const(c->dims, categories->count);
   value_set_type(c, node_out(node, 0), DT_F32, x->rank + 1, shape);
   return true;
 }
 
 static bool lower_one_hot(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0);
-  size_t count;
-  const int64_t *categories = node_ints(node, "cats_int64s", &count);
-  Buffer *in = lower_converted(l, x, DT_I64);
-  Step *step = lower_kernel(l, "ml_one_hot", DT_NONE);
+  const Tensor *categories = find_categories(l->c, node);
+  Buffer *in = lower_converted(l, x, categories->dtype);
+  Step *step = lower_kernel(l, "ml_one_hot", categories->dtype);
   arg_buffer(l, step, in);
-  arg_buffer(l, step,
-             lower_constant(l, tensor_i64(l->c->arena, categories, (int64_t)count), "categories"));
+  arg_buffer(l, step, lower_constant(l, categories, "categories"));
   arg_out(l, step, node_out(node, 0));
   arg_dim(l, step, value_count(l->c, x));
-  arg_int(l, step, (int64_t)count);
+  arg_int(l, step, categories->count);
   arg_int(l, step, node_int(node, "zeros", 1) != 0);
   return true;
 }

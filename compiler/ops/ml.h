@@ -14,9 +14,16 @@ MUST_CHECK bool ml_post_transform(Compilation *c, const Node *node, int64_t *cod
 Buffer *ml_constant(Lower *l, DType dtype, const double *values, int64_t count, const char *name);
 /* The features as [rows, columns]: a tensor of rank 1 is one row. */
 MUST_CHECK bool ml_features(Compilation *c, const Node *node, Dim *rows, Dim *columns);
-/* The labels of a classifier, for `count` classes: attributes `ints` or `strings` (then 0, 1, 2 …
- * stand for them). Sets the note of the node's outputs to their text. */
+/* The labels of a classifier, for `count` classes: attributes `ints` or `strings` (then their
+ * positions). Sets the note of the node's outputs to their text. */
 const int64_t *ml_labels(Compilation *c, const Node *node, const char *ints, const char *strings,
                          int64_t *count);
+/* Output 0 of a classifier has the labels of `rows` rows; attribute `strings` says whether these
+ * are strings. */
+void ml_label_type(Compilation *c, const Node *node, const char *strings, Dim rows);
+/* Where a kernel writes the labels as ml_labels gives them; NULL: nobody wants them. */
+Buffer *ml_label_numbers(Lower *l, const Node *node);
+/* Makes strings of positions, behind that kernel. */
+void ml_label_done(Lower *l, const Node *node, const char *strings, Buffer *numbers);
 
 #endif

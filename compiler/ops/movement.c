@@ -11,8 +11,6 @@ bool require_movable(Compilation *c, const Node *node) {
   for (int i = 0; i < node->input_count; i++) {
     if (!node->inputs[i]) continue;
     DType dtype = node->inputs[i]->dtype;
-    if (dtype == DT_STRING)
-      return node_error(c, node, "string tensors are not supported by %s yet", node->op_type);
     if (dtype == DT_C64 || dtype == DT_C128)
       return node_error(c, node, "complex tensors are not supported by %s yet", node->op_type);
   }

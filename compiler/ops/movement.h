@@ -5,7 +5,7 @@
 
 #include "ops/op.h"
 
-/* Demands that the elements of all inputs can be moved: not strings, not complex numbers. */
+/* Demands that the elements of all inputs can be moved: not complex numbers. */
 MUST_CHECK bool require_movable(Compilation *c, const Node *node);
 /* Bytes in which one element is stored (1 for packed types, which are unpacked when read). */
 int64_t element_bytes(DType dtype);

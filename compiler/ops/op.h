@@ -53,6 +53,9 @@ struct OpDef {
   /* Appends the steps if one of the node's values is blocked; NULL: `lower` knows both layouts. */
   bool (*lower_blocked)(Lower *lower, const Node *node);
   const void *row; /* data of operators that share their functions */
+  /* Of operators that make strings: the most bytes of one, its end included; NULL: all are among
+   * the node's string inputs and attributes (ops/text.h). */
+  int64_t (*text_bytes)(Compilation *c, const Node *node);
   /* Of plugins: what the operator table says of others; and, NULL: never, whether a node of another
    * operator, with nodes before it, can be computed by this one: then it becomes one of this
    * operator, and the others lose their inputs. `uses` is by value id. */
@@ -121,6 +124,8 @@ MUST_CHECK bool infer_elements(Compilation *c, const Node *node, int input, int6
  * check at this node. */
 MUST_CHECK bool infer_require_equal(Compilation *c, const Node *node, Dim a, Dim b,
                                     const char *what);
+/* The number, list or tensor of an attribute as a tensor; NULL: it is none of these. */
+const Tensor *attr_tensor(Arena *arena, const Attr *attr);
 /* Sets the content of an output (count = number of elements of its constant shape); if all are
  * constants it becomes a constant. */
 void infer_content(Compilation *c, Value *value, const Dim *content, int64_t count);

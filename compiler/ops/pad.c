@@ -8,6 +8,7 @@
 
 #include "ops/content.h"
 #include "ops/movement.h"
+#include "ops/text.h"
 
 #include <string.h>
 
@@ -125,10 +126,11 @@ static bool infer_pad(Compilation *c, Node *node) {
 
 /* --- lowering --- */
 
-/* The number around the input. */
+/* The number, or string, around the input. */
 static Operand fill_value(Lower *l, LoopNest *nest, const Node *node) {
   const Value *x = node_in(node, 0), *fill = node_in(node, 2);
   if (fill) return nest_load_number(l, nest, fill);
+  if (x->dtype == DT_STRING) return nest_load_text(l, nest, "");
   return operand_real(x->dtype == DT_F64 ? DT_F64 : DT_F32, (double)node_float(node, "value", 0));
 }
 
@@ -140,7 +142,7 @@ static bool is_zero_fill(const Node *node) {
 /* Fills `y`. Types without arithmetic have no literals but 0, whose bits are 0 in all of them. */
 static void lower_border(Lower *l, const Node *node) {
   const Value *y = node_out(node, 0);
-  if (is_zero_fill(node) && dtype_info(y->dtype)->kind == KIND_OTHER) {
+  if (is_zero_fill(node) && dtype_info(y->dtype)->kind == KIND_OTHER && y->dtype != DT_STRING) {
     Step *step = lower_kernel(l, "clear", DT_NONE);
     arg_out(l, step, y);
     arg_dim(l, step, dim_muli(l->c->dims, value_count(l->c, y), element_bytes(y->dtype)));

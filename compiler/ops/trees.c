@@ -441,7 +441,7 @@ static bool infer_classifier(Compilation *c, Node *node) {
   if (bases != 0 && bases != classes && !(bases == 1 && classes == 2))
     return node_error(c, node, "base_values must have a number for each class");
   Dim shape[] = {rows, dim_const(c->dims, classes)};
-  if (node_out(node, 0)) value_set_type(c, node_out(node, 0), DT_I64, 1, shape);
+  ml_label_type(c, node, "classlabels_strings", rows);
   if (node_out(node, 1)) value_set_type(c, node_out(node, 1), DT_F32, 2, shape);
   return check_forest(c, node, &forest, columns, classes);
 }
@@ -468,7 +468,8 @@ static bool lower_classifier(Lower *l, const Node *node) {
       ml_labels(l->c, node, "classlabels_int64s", "classlabels_strings", &classes);
   double *base = base_values(l->c, node, &bases);
   look_at_votes(&forest, &single, &positive);
-  const Value *label = node_out(node, 0), *scores = node_out(node, 1);
+  const Value *scores = node_out(node, 1);
+  Buffer *label = ml_label_numbers(l, node);
   Buffer *x = compute_input(l, node_in(node, 0), forest.dtype);
   Buffer *y = scores ? compute_output(l, scores, forest.dtype) : NULL;
   Dim width = dim_const(l->c->dims, classes);
@@ -477,7 +478,7 @@ static bool lower_classifier(Lower *l, const Node *node) {
   arg_forest(l, step, &forest);
   arg_buffer(l, step, base ? ml_constant(l, forest.dtype, base, bases, "base values") : NULL);
   arg_buffer(l, step, lower_constant(l, tensor_i64(l->c->arena, labels, classes), "labels"));
-  arg_out(l, step, label);
+  arg_buffer(l, step, label);
   arg_buffer(l, step, y);
   arg_buffer(l, step, lower_scratch(l, forest.dtype, width, "scores"));
   arg_buffer(l, step, lower_scratch(l, DT_U8, width, "voted"));
@@ -490,6 +491,7 @@ static bool lower_classifier(Lower *l, const Node *node) {
   arg_int(l, step, positive);
   arg_int(l, step, code);
   if (scores) compute_done(l, scores, y);
+  ml_label_done(l, node, "classlabels_strings", label);
   return true;
 }
 

@@ -136,6 +136,10 @@ int compute_liveness(Program *program) {
     Buffer *buffer = program->outputs.items[i].buffer;
     if (buffer->kind == BUFFER_WORKSPACE && buffer->first >= 0) buffer->last = walk.position;
   }
+  for (size_t i = 0; i < count; i++) {
+    Buffer *buffer = program->buffers.items[i];
+    if (buffer->lasting && buffer->first >= 0) buffer->last = walk.position;
+  }
   int positions = walk.position + 1;
   arena_destroy(arena);
   return positions;

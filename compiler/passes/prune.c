@@ -59,8 +59,8 @@ static void mark_step(Step *step, void *context) {
 static void mark_writes(BufferUse use, void *context) {
   const Live *live = ((void **)context)[0];
   bool *needed = ((void **)context)[1];
-  if (use.writes && (live->read[use.buffer->id] || use.buffer->kind == BUFFER_OUTPUT))
-    *needed = true;
+  bool outside = use.buffer->kind == BUFFER_OUTPUT || use.buffer->lasting;
+  if (use.writes && (live->read[use.buffer->id] || outside)) *needed = true;
 }
 
 static bool is_needed(const Live *live, const Step *step) {

@@ -83,6 +83,8 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
 static void need_basics(Emitter *e) {
   static const char *const names[] = {"CTC_ALIGNED", "CTC_OK", "CTC_RESTRICT", "ctc_dim"};
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) emit_need_name(e, names[k]);
+  for (size_t i = 0; i < e->program->buffers.count; i++)
+    if (e->program->buffers.items[i]->dtype == DT_STRING) emit_need_name(e, "ctc_text");
 }
 
 /* A definition of the runtime; with --line-directives, where a plugin's was written. */

@@ -9,21 +9,27 @@ static void add_parameter(Str *out, const char *text) {
   str_add(out, text);
 }
 
+/* The C type of a pointer to the elements, as headers can say it. */
+static const char *pointer_type(Emitter *e, DType dtype, bool writable) {
+  if (dtype == DT_STRING) return writable ? "const char **" : "const char *const *";
+  return arena_printf(e->arena, writable ? "%s *" : "const %s *", dtype_info(dtype)->c_type);
+}
+
 /* Parameters of the run function, and what its callers in the templates pass. */
 void emit_bind_signatures(Emitter *e, Scope *scope) {
   const Program *p = e->program;
   Str full = str_in(e->arena), any = str_in(e->arena), fixed = str_in(e->arena),
       call = str_in(e->arena);
   for (size_t i = 0; i < p->inputs.count; i++) {
-    const char *type = dtype_info(p->inputs.items[i].dtype)->c_type;
-    add_parameter(&full, arena_printf(e->arena, "const %s *%s", type, e->input_names[i]));
-    add_parameter(&any, arena_printf(e->arena, "(const %s *)inputs[%zu]", type, i));
+    const char *type = pointer_type(e, p->inputs.items[i].dtype, false);
+    add_parameter(&full, arena_printf(e->arena, "%s%s", type, e->input_names[i]));
+    add_parameter(&any, arena_printf(e->arena, "(%s)inputs[%zu]", type, i));
     add_parameter(&call, e->input_names[i]);
   }
   for (size_t i = 0; i < p->outputs.count; i++) {
-    const char *type = dtype_info(p->outputs.items[i].dtype)->c_type;
-    add_parameter(&full, arena_printf(e->arena, "%s *%s", type, e->output_names[i]));
-    add_parameter(&any, arena_printf(e->arena, "(%s *)outputs[%zu]", type, i));
+    const char *type = pointer_type(e, p->outputs.items[i].dtype, true);
+    add_parameter(&full, arena_printf(e->arena, "%s%s", type, e->output_names[i]));
+    add_parameter(&any, arena_printf(e->arena, "(%s)outputs[%zu]", type, i));
     add_parameter(&call, e->output_names[i]);
   }
   if (e->dims.count) {

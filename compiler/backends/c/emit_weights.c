@@ -36,7 +36,7 @@ static Weight *add_weight(Emitter *e, const Tensor *tensor, const char *label) {
   weight->label = label ? label : "";
   weight->name = emit_name(e, arena_printf(e->arena, "w_%s", weight->label));
   weight->offset = weight->device_at = -1;
-  if (in_file(e) && tensor_bytes(tensor) > 0) {
+  if (in_file(e) && tensor_bytes(tensor) > 0 && tensor->dtype != DT_STRING) {
     weight->offset = e->weights_bytes;
     e->weights_bytes += (tensor_bytes(tensor) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
@@ -115,8 +115,9 @@ static bool all_finite(const Tensor *tensor) {
   return true;
 }
 
-/* Whether the tensor is written as numbers. */
+/* Whether the tensor is written as numbers, or strings, one by one. */
 static bool is_readable(const Emitter *e, const Tensor *tensor) {
+  if (tensor->dtype == DT_STRING) return true;
   bool number = tensor->dtype == DT_F32 || tensor->dtype == DT_F64 ||
                 dtype_is_integer(tensor->dtype) || tensor->dtype == DT_BOOL;
   if (!number || e->options->weights == WEIGHTS_STRING) return false;
@@ -124,17 +125,23 @@ static bool is_readable(const Emitter *e, const Tensor *tensor) {
   return !dtype_is_float(tensor->dtype) || all_finite(tensor);
 }
 
-static void write_numbers(FILE *out, const Weight *weight) {
+static void print_element(Emitter *e, FILE *out, const Tensor *tensor, int64_t i) {
+  if (tensor->dtype == DT_STRING)
+    fputs(emit_quoted(e, ((const char *const *)tensor->data)[i]), out);
+  else if (dtype_is_float(tensor->dtype))
+    print_real(out, tensor_real(tensor, i), tensor->dtype == DT_F32);
+  else
+    print_int(out, tensor, i);
+}
+
+static void write_elements(Emitter *e, FILE *out, const Weight *weight) {
   const Tensor *tensor = weight->tensor;
   fprintf(out, "static const CTC_ALIGNED %s %s[%" PRId64 "] = {", dtype_info(tensor->dtype)->c_type,
           weight->name, tensor->count);
   for (int64_t i = 0; i < tensor->count; i++) {
     fputs(i == 0 ? "" : ",", out);
     fputs(i % 8 == 0 ? "\n    " : " ", out);
-    if (dtype_is_float(tensor->dtype))
-      print_real(out, tensor_real(tensor, i), tensor->dtype == DT_F32);
-    else
-      print_int(out, tensor, i);
+    print_element(e, out, tensor, i);
   }
   fputs("};\n\n", out);
 }
@@ -206,7 +213,7 @@ void emit_weights(Emitter *e, FILE *out) {
     if (weight->offset >= 0 || weight->tensor->count == 0) continue;
     write_comment(out, weight);
     if (is_readable(e, weight->tensor))
-      write_numbers(out, weight);
+      write_elements(e, out, weight);
     else
       write_union(out, weight);
   }
