@@ -8,9 +8,19 @@ from .draw import Undrawable, draws
 
 @draws("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Exp", "Log", "Sqrt", "Reciprocal")
 @draws("Erf", "Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish")
-@draws("Gelu", domain="com.microsoft")
 def function(d):
     return d.node([d.data(d.shape(), d.type(d.row.inputs[0]), special=True)])
+
+
+def largest(x):
+    """x * (1 + erf(x)) and the like lose what x is larger than the result, also where no float64 run says so."""
+    return float(np.max(np.abs(x.array.astype(np.float64)), initial=0, where=np.isfinite(x.array.astype(np.float64))))
+
+
+@draws("Gelu", domain="com.microsoft")
+def microsoft_gelu(d):
+    x = d.data(d.shape(), d.type("X"))
+    return d.node([x], magnitude=largest(x))
 
 
 @draws("Relu", "Abs", "Neg", "Sign", "Ceil", "Floor", "Round", "Not", "BitwiseNot", "Identity", "IsNaN", exact=True)
@@ -215,11 +225,14 @@ def bias_gelu(d):
     shape = d.shape(1, empty=False)
     dtype = d.type("T", [np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.float64)])
     bias = d.data(shape[-1:], dtype)
-    return d.node([d.data(shape, dtype), bias if d.row.name == "BiasGelu" else d.maybe(bias)])
+    x = d.data(shape, dtype)
+    return d.node([x, bias if d.row.name == "BiasGelu" else d.maybe(bias)], magnitude=largest(x) + largest(bias))
 
 
 @draws("ScaledSiLU", domain="com.microsoft")
 def scaled_silu(d):
+    """Without its optional scale, which ctc does not take."""
     shape = d.shape(1)
     dtype = d.type("T")
-    return d.node([d.data(shape, dtype), d.maybe(d.data((), d.type("M")))], d.some(alpha=d.uniform(0.5, 2)))
+    x = d.data(shape, dtype)
+    return d.node([x], d.some(alpha=d.uniform(0.5, 2)), magnitude=largest(x))

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Single nodes that tests/differential.py has found to go wrong, as small as they get: each compiled without a warning and under
+sanitizers, its results those of onnxruntime.
+
+    regressions.py [NAME...]
+"""
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from common import STRICT, library, onnxruntime_outputs, run_named, same
+from drawn.table import is_float
+
+FLAGS = [*STRICT, "-O1"]
+
+
+def node_model(op, arrays, attributes, opset=17, domain="", dims=None, outputs=1):
+    """A node on fed arrays; `dims` {input: names or sizes} leaves some open."""
+    names = [f"x{i}" for i in range(len(arrays))]
+    code = helper.np_dtype_to_tensor_dtype
+    ports = [helper.make_tensor_value_info(n, code(a.dtype), (dims or {}).get(n, a.shape)) for n, a in zip(names, arrays)]
+    results = [onnx.ValueInfoProto(name=f"y{i}") for i in range(outputs)]
+    node = helper.make_node(op, names, [r.name for r in results], name="n", domain=domain, **attributes)
+    opsets = [helper.make_opsetid("", opset)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    return helper.make_model(helper.make_graph([node], "test", ports, results), opset_imports=opsets, ir_version=10)
+
+
+def compare(folder, op, arrays, attributes=None, **more):
+    arrays = [np.asarray(array) for array in arrays]
+    made = node_model(op, arrays, attributes or {}, **more)
+    expected = onnxruntime_outputs(made, {f"x{i}": array for i, array in enumerate(arrays)})
+    actual = library(made, folder, flags=FLAGS).run(arrays)
+    exact = not any(is_float(result.dtype) for result in expected)
+    same(actual, expected, **({"rtol": 0, "atol": 0} if exact else {"rtol": 1e-5, "atol": 1e-6}))
+
+
+def floats(*shape, seed=1):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def check_bias_gelu(folder):
+    """It loaded x twice, and used it once."""
+    compare(folder, "BiasGelu", [floats(8, 3), floats(3)], domain="com.microsoft")
+
+
+if __name__ == "__main__":
+    run_named({name[6:]: check for name, check in globals().items() if name.startswith("check_")})
