@@ -111,7 +111,7 @@ def run_batch(args):
     folder = BUILD / f"batch_{args.first}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    mode = MODES[args.first // BATCH % len(MODES)]
+    mode = MODES[(args.first // BATCH if args.mode is None else args.mode) % len(MODES)]
     suite = node_suite.Suite(argparse.Namespace(ctc=args.ctc, build=folder, cc=args.cc, cuda=False, jobs=1, settings={}, **mode))
     suite.run(cases)
     for case in cases:
@@ -139,7 +139,7 @@ class Total:
 
 def batch_process(args, first, count):
     command = [sys.executable, __file__, "--first", first, "--count", count, "--seed", args.seed, "--ctc", args.ctc, "--cc", args.cc, "--only", args.only]
-    command += ["--keep"] * args.keep
+    command += ["--keep"] * args.keep + (["--mode", args.mode] if args.mode is not None else [])
     # What onnxruntime and numpy would do on threads of their own is small; batches share the cores.
     environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     try:
@@ -197,6 +197,7 @@ def parse_arguments():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--ctc", type=pathlib.Path, default=CTC)
     parser.add_argument("--cc", default="gcc")
+    parser.add_argument("--mode", type=int, help="all batches in this one of the MODES, from 0")
     parser.add_argument("--keep", action="store_true", help="leave the emitted files")
     parser.add_argument("--verbose", action="store_true", help="also why a reference does not have a node")
     parser.add_argument("--first", type=int, help=argparse.SUPPRESS)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from common import STRICT, library, onnxruntime_outputs, run_named, same
+from common import STRICT, library, model, onnxruntime_outputs, run_named, same, value
 from drawn.table import is_float
 
 FLAGS = [*STRICT, "-O1"]
@@ -42,6 +42,28 @@ def floats(*shape, seed=1):
 def check_bias_gelu(folder):
     """It loaded x twice, and used it once."""
     compare(folder, "BiasGelu", [floats(8, 3), floats(3)], domain="com.microsoft")
+
+
+def check_depth_of_constant_factor(folder):
+    """The depth of a product is open on the left, and known by the constant on the right."""
+    x, weights = floats(5, 33), floats(33, 2)
+    for op, opset in (("MatMul", 17), ("Gemm", 17)):
+        made = model([(op, ["x", "w"], ["y"])], [value("x", ["M", "K"])], [value("y", None)], {"w": weights}, opset=opset)
+        same(library(made, folder, op.lower(), flags=FLAGS).run([x]), onnxruntime_outputs(made, {"x": x}))
+
+
+def check_half_max_unpool(folder):
+    """Planes are computed in float and were stored as if they were half: against what float gives, and that 0 stays 0."""
+    x, places = floats(1, 1, 2, 2).astype(np.float16), np.array([5, 0, 10, 15]).reshape(1, 1, 2, 2)
+    made = node_model("MaxUnpool", [x, places], {"kernel_shape": [2, 2], "strides": [2, 2]}, opset=11)
+    expected = np.zeros(16, np.float16)
+    expected[places.ravel()] = x.ravel()
+    same(library(made, folder, flags=FLAGS).run([x, places]), [expected.reshape(1, 1, 4, 4)], rtol=0, atol=0)
+
+
+def check_lstm_clip(folder):
+    """What goes into the gates is limited, the state of the cell is not."""
+    compare(folder, "LSTM", [8 * floats(5, 3, 8), floats(1, 4, 8), floats(1, 4, 1)], {"hidden_size": 1, "clip": 0.7}, outputs=3)
 
 
 if __name__ == "__main__":

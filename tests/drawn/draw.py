@@ -132,6 +132,8 @@ class Draw:
         numbers = self.rng.standard_normal(shape) * self.pick([1, 1, 1, 10, 0.1])
         if self.chance(0.15):  # many equal ones, and halves
             numbers = np.round(numbers * 4) / 2
+        if self.exact:  # no more digits than a float: references without double go through it
+            numbers = numbers.astype(np.float32)
         numbers = numbers.astype(dtype)
         if special and self.chance(0.35):
             chosen = self.rng.random(shape) < self.pick([0.1, 0.5])
@@ -190,6 +192,13 @@ class Draw:
             given.pop()
         exact = self.exact if exact is None else exact
         return Drawn(self.row, self.opset, given, attributes or {}, asked, exact, values, magnitude)
+
+
+def largest(drawn):
+    """Of an input, for `magnitude`: what x is larger than f(x) is lost in x * (1 + erf(x)), in sums that cancel, and the like, also where no
+    float64 run says so."""
+    numbers = np.abs(drawn.array.astype(np.float64))
+    return float(np.max(numbers, initial=0, where=np.isfinite(numbers)))
 
 
 class Undrawable(Exception):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import table
-from .draw import Undrawable, draws
+from .draw import Undrawable, draws, largest
 
 
 @draws("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Exp", "Log", "Sqrt", "Reciprocal")
@@ -12,14 +12,10 @@ def function(d):
     return d.node([d.data(d.shape(), d.type(d.row.inputs[0]), special=True)])
 
 
-def largest(x):
-    """x * (1 + erf(x)) and the like lose what x is larger than the result, also where no float64 run says so."""
-    return float(np.max(np.abs(x.array.astype(np.float64)), initial=0, where=np.isfinite(x.array.astype(np.float64))))
-
-
 @draws("Gelu", domain="com.microsoft")
 def microsoft_gelu(d):
-    x = d.data(d.shape(), d.type("X"))
+    """Without infinities, of which onnxruntime's formula makes NaN and ctc the limit."""
+    x = d.data(d.shape(), d.type("X", [np.dtype(np.float32), np.dtype(np.float16)]))
     return d.node([x], magnitude=largest(x))
 
 
@@ -48,8 +44,13 @@ def shrink(d):
     return d.node([x], d.some(lambd=d.uniform(0, 1), bias=d.uniform(-1, 1)))
 
 
+# References compute it in double with constants of float.
+GELU_TYPES = [table.DTYPES[name] for name in ("float", "float16", "bfloat16")]
+
+
 @draws("Gelu")
 def gelu(d):
+    d.type("T", GELU_TYPES)
     return d.node([d.data(d.shape(), d.type("X"), special=True)], d.some(approximate=d.pick(["none", "tanh"])))
 
 
@@ -212,7 +213,7 @@ def dropout(d):
     inputs = [x, ratio] if ratio else [x]
     if ratio and d.takes("training_mode") and d.chance(0.5):
         inputs.append(d.constant(np.array(False)))
-    mask = d.opset >= 10 and d.chance(0.5)
+    mask = d.opset >= 12 and d.chance(0.5)  # before, it has no defined value outside of training
     return d.node(inputs, d.some(ratio=0.25), [True, True] if mask else 1)
 
 
@@ -223,7 +224,7 @@ def dropout(d):
 @draws("FastGelu", domain="com.microsoft")
 def bias_gelu(d):
     shape = d.shape(1, empty=False)
-    dtype = d.type("T", [np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.float64)])
+    dtype = d.type("T", [np.dtype(np.float32), np.dtype(np.float16)])
     bias = d.data(shape[-1:], dtype)
     x = d.data(shape, dtype)
     return d.node([x, bias if d.row.name == "BiasGelu" else d.maybe(bias)], magnitude=largest(x) + largest(bias))

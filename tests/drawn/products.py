@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .draw import draws
+from .draw import draws, largest
 
 F16, F32, F64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
 
@@ -45,7 +45,7 @@ def gemm(d):
     attributes = d.some(alpha=number(), beta=number()) | d.having(transA=flips[0], transB=flips[1])
     attributes |= d.some(activation=d.pick(["Relu", "Sigmoid", "Tanh"]))
     shapes = [(m, k)[:: -1 if flips[0] else 1], (k, n)[:: -1 if flips[1] else 1]]
-    return d.node([d.data(shapes[0], dtype), d.data(shapes[1], dtype), *inputs], attributes)
+    return d.node([d.data(shapes[0], dtype), d.data(shapes[1], dtype), *inputs], attributes, magnitude="activation" in attributes)
 
 
 @draws("FusedMatMul", "TransposeMatMul", domain="com.microsoft")
@@ -67,7 +67,7 @@ def einsum(d):
     equation = d.pick(EQUATIONS)
     sizes = {letter: d.pick([1, 2, 3, 4, 7]) for letter in "abcdhijkl"}
     many = d.shape(0, 2, sizes=[1, 2, 3], empty=False)
-    dtype = d.type("T")
+    dtype = d.type("T", [F32, F64, F16, np.dtype(np.int32), np.dtype(np.int64)])  # ctc has no smaller integers
     inputs = []
     for term in equation.split("->")[0].replace(" ", "").split(","):
         before, dots, behind = term.partition("...")
@@ -131,10 +131,11 @@ def recurrent(d):
     steps, batch, width, hidden = d.pick([1, 2, 5]), d.pick([1, 2, 3]), d.pick([1, 3, 8]), d.pick([1, 2, 5, 16])
     direction = d.pick(["forward", "reverse", "bidirectional"])
     ways, gates, dtype = 1 + (direction == "bidirectional"), GATES[name] * hidden, d.type("X", [F32])  # doubles only onnx.reference has, which does not look at sequence_lens
-    by_batch = d.has("layout") and d.chance(0.2)
+    lengths = d.ints(d.array((batch,), np.dtype(np.int32), low=1, high=steps), np.int32) if d.chance(0.3) else None
+    # layout 1 only onnx.reference has, which looks at neither lengths nor direction.
+    by_batch = d.has("layout") and lengths is None and ways == 1 and direction == "forward" and d.chance(0.4)
     order = (lambda a, b: (b, a)) if by_batch else (lambda a, b: (a, b))
     tensor = lambda *shape: d.data(shape, dtype)  # noqa: E731
-    lengths = d.maybe(d.ints(d.array((batch,), np.dtype(np.int32), low=1, high=steps), np.int32)) if d.chance(0.5) else None
     state = lambda: d.maybe(tensor(*order(ways, batch), hidden))  # noqa: E731
     inputs = [tensor(*order(steps, batch), width), tensor(ways, gates, width), tensor(ways, gates, hidden),
               d.maybe(tensor(ways, 2 * gates)), lengths, *[state() for _ in range(STATES[name])]]
@@ -145,7 +146,7 @@ def recurrent(d):
     attributes |= d.some(clip=d.uniform(0.5, 3)) if d.chance(0.2) else {}
     attributes |= d.some(linear_before_reset=d.below(2))
     asked = [d.chance(0.7) for _ in range(1 + STATES[name])]
-    return d.node(inputs, attributes, asked if any(asked) else 1)
+    return d.node(inputs, attributes, asked if any(asked) else 1, magnitude=1)
 
 
 @draws("CausalConvWithState")
@@ -171,8 +172,8 @@ def dft(d):
     attributes = d.having(inverse=int(inverse), onesided=int(onesided))
     inputs = [x, d.ints(length) if length else None]
     if d.takes("axis"):
-        return d.node([*inputs, d.ints(axis - rank * d.below(2))], attributes)
-    return d.node(inputs, attributes | {"axis": axis})
+        return d.node([*inputs, d.ints(axis - rank * d.below(2))], attributes, magnitude=largest(x))
+    return d.node(inputs, attributes | {"axis": axis}, magnitude=largest(x))
 
 
 @draws("STFT")
@@ -182,7 +183,8 @@ def stft(d):
     window = d.maybe(d.data((frame,), dtype))
     given = d.ints(frame, d.type("T2")) if window is None or d.chance(0.5) else None
     onesided = d.below(2)
-    return d.node([d.data((batch, length, 1), dtype), d.ints(step, d.type("T2")), window, given], {"onesided": onesided})
+    x = d.data((batch, length, 1), dtype)
+    return d.node([x, d.ints(step, d.type("T2")), window, given], {"onesided": onesided}, magnitude=largest(x) * max(1, largest(window) if window else 1))
 
 
 @draws("BlackmanWindow", "HammingWindow", "HannWindow")

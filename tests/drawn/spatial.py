@@ -57,7 +57,7 @@ def conv(d):
     dtype = d.type("X", [F32] if d.row.domain else None)
     attributes = window.attributes(False) | ({"group": group} if group > 1 else {})
     attributes |= d.some(activation=d.pick(["Relu", "Sigmoid", "Tanh"]))
-    return d.node([d.data(x, dtype), d.data(w, dtype), d.maybe(d.data(w[:1], dtype))], attributes)
+    return d.node([d.data(x, dtype), d.data(w, dtype), d.maybe(d.data(w[:1], dtype))], attributes, magnitude="activation" in attributes)
 
 
 @draws("ConvTranspose")
