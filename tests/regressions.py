@@ -61,6 +61,16 @@ def check_half_max_unpool(folder):
     same(library(made, folder, flags=FLAGS).run([x, places]), [expected.reshape(1, 1, 4, 4)], rtol=0, atol=0)
 
 
+def check_output_of_known_branch(folder):
+    """A branch that takes the place of its If leaves the model's output its name."""
+    one = helper.make_graph([helper.make_node("Neg", ["x"], ["inner"])], "one", [], [value("inner", None)])
+    other = helper.make_graph([helper.make_node("Abs", ["x"], ["inner2"])], "other", [], [value("inner2", None)])
+    branch = helper.make_node("If", ["flag"], ["y"], then_branch=one, else_branch=other)
+    net = library(model([branch], [value("x", [3])], [value("y", None)], {"flag": np.array(True)}), folder, flags=FLAGS)
+    assert [port.name for port in net.outputs] == ["y"], net.outputs
+    same(net.run([floats(3)]), [-floats(3)])
+
+
 def check_lstm_clip(folder):
     """What goes into the gates is limited, the state of the cell is not."""
     compare(folder, "LSTM", [8 * floats(5, 3, 8), floats(1, 4, 8), floats(1, 4, 1)], {"hidden_size": 1, "clip": 0.7}, outputs=3)

@@ -19,8 +19,8 @@ GENERATORS = {}  # full name: (function, whether results are exact)
 
 SIZES = [1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 13, 16, 17]
 MOST_ELEMENTS = 3000
-# `kind`: "data" may be anything, so that nodes may stand in front of it; "bounded" must stay near its value; "fixed" must stay as it is; so must
-# "shape", of which the length must be known, too: a rank depends on it.
+# `kind`: "data" may be anything, so that nodes may stand in front of it; "bounded" must stay near its value, and so must "sized", of which the
+# sizes must be known; "fixed" must stay as it is, and so must "shape", of which the length must be known: a rank depends on it.
 Input = collections.namedtuple("Input", "array kind must_be_constant")
 # A node whose `values` are not compared draws random numbers.
 # Results come out of numbers as large as `magnitude`, where the inputs do not tell.

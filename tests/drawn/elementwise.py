@@ -7,7 +7,7 @@ from .draw import Undrawable, draws, largest
 
 
 @draws("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Exp", "Log", "Sqrt", "Reciprocal")
-@draws("Erf", "Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish")
+@draws("Erf", "Sigmoid", "Tanh", "Softplus", "Softsign", "Mish")
 def function(d):
     return d.node([d.data(d.shape(), d.type(d.row.inputs[0]), special=True)])
 
@@ -44,13 +44,18 @@ def shrink(d):
     return d.node([x], d.some(lambd=d.uniform(0, 1), bias=d.uniform(-1, 1)))
 
 
-# References compute it in double with constants of float.
-GELU_TYPES = [table.DTYPES[name] for name in ("float", "float16", "bfloat16")]
+# References compute these in double with constants of float.
+SHORT = [table.DTYPES[name] for name in ("float", "float16", "bfloat16")]
+
+
+@draws("HardSwish")
+def hard_swish(d):
+    return d.node([d.data(d.shape(), d.type("X", SHORT), special=True)])
 
 
 @draws("Gelu")
 def gelu(d):
-    d.type("T", GELU_TYPES)
+    d.type("T", SHORT)
     return d.node([d.data(d.shape(), d.type("X"), special=True)], d.some(approximate=d.pick(["none", "tanh"])))
 
 

@@ -99,7 +99,7 @@ class Builder:
         for name, given in self.inputs:
             if name not in constant:
                 # Equal sizes share a name: what has to agree agrees, what is broadcast from 1 stays known.
-                shape = [f"n{size}" if is_open and given.kind != "shape" and size > 1 and self.chance(0.6) else size for size in given.array.shape]
+                shape = [f"n{size}" if is_open and given.kind not in ("shape", "sized") and size > 1 and self.chance(0.6) else size for size in given.array.shape]
                 ports.append(self.port(name, given.array, shape))
                 arrays.append(given.array)
         return self.model(constant, ports, result_types), arrays

@@ -128,6 +128,8 @@ def cut(d):
     steps = [d.pick([1, 1, 2, 3, -1, -2]) for _ in axes] if d.takes("steps") else [1] * count
     ends = lambda axis: d.pick(far) if d.chance(0.3) else d.between(-shape[axis] - 1, shape[axis] + 1)  # noqa: E731
     starts, stops = [ends(axis) for axis in axes], [ends(axis) for axis in axes]
+    # INT_MAX as the end of a slice backwards means to onnxruntime what INT_MIN means to the standard.
+    stops = [-abs(stop) if abs(stop) > 500 and step < 0 else stop for stop, step in zip(stops, steps)]
     if not d.takes("starts"):
         return d.node([moved(d, shape)], {"starts": starts, "ends": stops, "axes": axes})
     named = axes != list(range(count)) or any(step != 1 for step in steps) or d.chance(0.5)
@@ -263,7 +265,8 @@ def gather_nd(d):
     batch = d.below(min(len(shape), 3)) if d.has("batch_dims") and d.chance(0.4) else 0
     width = d.between(1, len(shape) - batch)
     rows = shape[:batch] + d.shape(0, 2, empty=False, most=12)
-    return d.node([moved(d, shape), d.ints(index_rows(d, shape[batch:], rows, width))], d.some(batch_dims=batch) if not batch else {"batch_dims": batch})
+    index = index_rows(d, shape[batch:], rows, width).tolist()  # a list: the result's rank depends on its last dim
+    return d.node([moved(d, shape), d.ints(index)], d.some(batch_dims=batch) if not batch else {"batch_dims": batch})
 
 
 def reduction(d):
@@ -311,7 +314,7 @@ def scatter_nd(d):
     if how != "none" and x.array.dtype == np.bool_:
         raise Undrawable
     updates = d.data(rows + shape[width:], x.array.dtype)
-    return d.node([x, d.ints(index), updates], {"reduction": how} if how != "none" else {}, exact=how in ("none", "max", "min"))
+    return d.node([x, d.ints(index.tolist()), updates], {"reduction": how} if how != "none" else {}, exact=how in ("none", "max", "min"))
 
 
 @draws("OneHot", exact=True)

@@ -167,7 +167,7 @@ def dft(d):
     rank, real, inverse = len(shape) + 1, d.chance(0.5), d.chance(0.4)
     axis = d.below(rank - 1)
     onesided = not inverse and real and d.chance(0.5)
-    x = d.data((*shape, 1 if real else 2), d.type(d.row.inputs[0], [F32, F64]))
+    x = d.data((*shape, 1 if real else 2), d.type(d.row.inputs[0], [F32, F64]))._replace(kind="sized")
     length = d.between(1, 12) if d.chance(0.3) else None
     attributes = d.having(inverse=int(inverse), onesided=int(onesided))
     inputs = [x, d.ints(length) if length else None]

@@ -117,7 +117,7 @@ def as_array(result):
 def moved(rng, drawn_input):
     """The array with each float a few units in the last place off."""
     array = drawn_input.array
-    if drawn_input.kind not in ("data", "bounded") or not table.is_float(array.dtype) or drawn_input.must_be_constant:
+    if drawn_input.kind not in ("data", "bounded", "sized") or not table.is_float(array.dtype) or drawn_input.must_be_constant:
         return array
     unit = ml_dtypes.finfo(F64 if array.dtype == F64 else F32).eps
     with np.errstate(all="ignore"):
