@@ -83,7 +83,7 @@ VECTOR_avx512 := -mavx512f -mavx512dq -mfma
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda conformance zoo demo bench bench-accuracy bench-kernels gpu-folder test-gpu bench-gpu lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
+.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda conformance differential zoo demo bench bench-accuracy bench-kernels gpu-folder test-gpu bench-gpu lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -119,6 +119,13 @@ zoo: deps ## compile and verify real models
 conformance: deps ## every case of the ONNX suite, through gcc as strict C99 and under ASan and UBSan
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	$(PYTHON) tests/run.py --conformance
+
+# A case is a function of SEED and its number: CASE=n runs one again. ONLY is a regular expression over names of operators.
+SEED  ?= 1
+COUNT ?= 1000
+differential: deps ## COUNT random nodes and graphs, drawn by SEED, against onnxruntime, half of them under sanitizers; one again: CASE=n
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	$(PYTHON) tests/differential.py --seed $(SEED) --count $(COUNT) $(if $(CASE),--case $(CASE)) $(if $(ONLY),--only '$(ONLY)')
 
 demo: ## from nothing to a real model that runs as C on files of this folder; says what it does
 	@MAKE="$(MAKE)" examples/demo.sh

@@ -233,7 +233,8 @@ static inline void ctc_lstm_cell_$t($T *gates, $T *c, $T *h, ctc_dim hidden, con
   }
   for (ctc_dim j = 0; peephole && j < hidden; j++) out[j] += peephole[hidden + j] * c[j];
   ctc_rnn_activate_$t(out, hidden, clip, functions, tuning, 0);
-  ctc_rnn_activate_$t(h, hidden, clip, functions, tuning, 2);
+  /* Not limited: onnxruntime limits what goes into the gates only. */
+  ctc_rnn_activate_$t(h, hidden, 0, functions, tuning, 2);
   for (ctc_dim j = 0; j < hidden; j++) h[j] *= out[j];
 }
 //$ end

@@ -258,9 +258,9 @@ static Operand load_as(Lower *l, LoopNest *nest, const Value *value, DType dtype
   return nest_cast(l, nest, nest_load(l, nest, value), dtype);
 }
 
-/* a + b */
-static Operand load_sum(Lower *l, LoopNest *nest, Value *const *operands, DType dtype) {
-  Operand pair[] = {load_as(l, nest, operands[0], dtype), load_as(l, nest, operands[1], dtype)};
+/* x + the bias */
+static Operand plus_bias(Lower *l, LoopNest *nest, Operand x, const Value *bias, DType dtype) {
+  Operand pair[] = {x, load_as(l, nest, bias, dtype)};
   return nest_apply(l, nest, "add", dtype, pair, 2);
 }
 
@@ -274,7 +274,7 @@ static int load_arguments(Lower *l, const Node *node, LoopNest *nest, Value *con
     args[count++] =
         condition ? nest_load(l, nest, operands[i]) : load_as(l, nest, operands[i], dtype);
   }
-  if (row->biased && node_in(node, 1)) args[0] = load_sum(l, nest, operands, dtype);
+  if (row->biased && node_in(node, 1)) args[0] = plus_bias(l, nest, args[0], operands[1], dtype);
   for (int i = 0; i < MOST_ATTRS && row->attrs[i].name; i++) {
     const RowAttr *attr = &row->attrs[i];
     float missing = node->version < attr->since ? attr->missing_before : attr->missing;

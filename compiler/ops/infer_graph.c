@@ -204,12 +204,19 @@ static void go_on_with_declared_types(Compilation *c, const Node *node) {
 
 /* --- the whole graph --- */
 
+/* `inner`, of a body, takes the place of `outer`, and its name, too, which an output of the model
+ * keeps; a value from outside of the body has its own. */
+static void take_place(Graph *graph, Value *outer, Value *inner, const Graph *body) {
+  if (inner->producer && inner->producer->graph == body) inner->name = outer->name;
+  graph_replace_uses(graph, outer, inner);
+}
+
 /* Puts the nodes of `body` at position `at` in place of the node there, whose outputs become the
  * body's. */
 static void splice_body(Compilation *c, Graph *graph, size_t at, Graph *body) {
   Node *node = graph->nodes.items[at];
   for (int i = 0; i < node->output_count && (size_t)i < body->outputs.count; i++)
-    if (node->outputs[i]) graph_replace_uses(graph, node->outputs[i], body->outputs.items[i]);
+    if (node->outputs[i]) take_place(graph, node->outputs[i], body->outputs.items[i], body);
   size_t tail = graph->nodes.count - at - 1, extra = body->nodes.count;
   Node **items = ARENA_ARRAY(c->arena, Node *, at + extra + tail + 1);
   memcpy(items, graph->nodes.items, at * sizeof(Node *));

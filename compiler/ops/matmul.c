@@ -85,6 +85,11 @@ static bool check_dtypes(Compilation *c, const Node *node) {
 
 /* --- MatMul and FusedMatMul --- */
 
+/* Of two sizes that will be equal the one that says more while compiling. */
+static Dim known_size(Dim a, Dim b) {
+  return dim_is_const(b) ? b : a;
+}
+
 /* The matrix part of the two operands. */
 static void read_matrices(Compilation *c, const Node *node, const Value *a, const Value *b,
                           Product *product) {
@@ -98,9 +103,10 @@ static void read_matrices(Compilation *c, const Node *node, const Value *a, cons
   Dim b_cols = b->rank > 1 ? b->shape[b->rank - 1] : one;
   Dim b_rows = b->shape[b->rank > 1 ? b->rank - 2 : 0];
   product->m = product->turn_a ? a_cols : a_rows;
-  product->k = product->turn_a ? a_rows : a_cols;
+  product->k_of_a = product->turn_a ? a_rows : a_cols;
   product->n = product->turn_b ? b_rows : b_cols;
   product->k_of_b = product->turn_b ? b_cols : b_rows;
+  product->k = known_size(product->k_of_a, product->k_of_b);
 }
 
 bool product_read(Compilation *c, const Node *node, const Value *a, const Value *b,
@@ -120,7 +126,7 @@ bool product_infer(Compilation *c, const Node *node, const Value *a, const Value
                    DType dtype) {
   Product product;
   if (!product_read(c, node, a, b, &product)) return false;
-  if (!infer_require_equal(c, node, product.k, product.k_of_b,
+  if (!infer_require_equal(c, node, product.k_of_a, product.k_of_b,
                            "the columns of the left and the rows of the right matrix"))
     return false;
   Dim shape[MAX_RANK];
@@ -443,7 +449,8 @@ static bool lower_gemm_by_panels(Lower *l, const Node *node, const Value *addend
   Matrices a = {.buffer = strided_input(l, left, a_stride), .outer = zero, .inner = zero};
   Matrices b = {.buffer = strided_input(l, right, b_stride), .outer = zero, .inner = zero};
   Matrices to = {.buffer = y, .row = out->shape[1], .col = one, .outer = zero, .inner = zero};
-  ProductSizes sizes = {out->shape[0], out->shape[1], left->shape[!turn_a], one, one};
+  Dim depth = known_size(left->shape[!turn_a], right->shape[turn_b]);
+  ProductSizes sizes = {out->shape[0], out->shape[1], depth, one, one};
   matrix_strides(left, a_stride, turn_a, false, &a);
   matrix_strides(right, b_stride, turn_b, true, &b);
   if (!product_is_fast(l, &sizes, &b)) return false;

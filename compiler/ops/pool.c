@@ -3,6 +3,8 @@
  * x [n, channels, spatial…] is seen as n * channels planes. */
 #include "ops/pool.h"
 
+#include "ops/movement.h"
+
 #include <string.h>
 
 static Dim plane_count(Compilation *c, const Value *x) {
@@ -157,10 +159,10 @@ static void lower_corner(Lower *l, const Value *y, Buffer *planes, const Dim *sh
   Dim from[MAX_RANK], to[MAX_RANK];
   nest_strides(l->c, y->rank, shape, from);
   nest_strides(l->c, y->rank, y->shape, to);
-  LoopNest *fill = lower_nest(l, y->rank, y->shape);
-  nest_store(l, fill, y, operand_real(y->dtype, 0));
+  lower_fill(l, y, 0);
   LoopNest *copy = lower_nest(l, y->rank, shape);
-  nest_store_at(l, copy, lower_buffer(l, y), NULL, to, nest_load_at(l, copy, planes, NULL, from));
+  Operand element = nest_cast(l, copy, nest_load_at(l, copy, planes, NULL, from), y->dtype);
+  nest_store_at(l, copy, lower_buffer(l, y), NULL, to, element);
 }
 
 /* The indices are offsets in the unpooled planes, whatever output_shape says. */

@@ -1,0 +1,24 @@
+"""All generators, by operator, and what is left out with its reason."""
+
+from . import elementwise, movement, others, products, quantized, reductions, spatial, table  # noqa: F401 (they register themselves)
+from .draw import GENERATORS  # noqa: F401
+
+ROWS = table.read()
+
+# Operators that nothing draws, and why. This list may only shrink.
+LEFT_OUT = {
+    "SimplifiedLayerNormalization": "onnxruntime's own name for RMSNormalization; in no table",
+    "ai.onnx.ml.ZipMap": "its result is a sequence of maps",
+    "com.microsoft.QLinearReduceMean": "onnxruntime describes it and has no kernel",
+}
+OTHER_TESTS = {  # script or module of tests/ that compares these: names of operators
+    "random_sequences.py": """ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt SequenceConstruct SequenceEmpty SequenceErase
+        SequenceInsert SequenceLength SequenceMap SplitToSequence ai.onnx.ml.CastMap ai.onnx.ml.DictVectorizer""",
+    "node_suite.py": """AffineGrid LinearAttention NegativeLogLikelihoodLoss RotaryEmbedding SoftmaxCrossEntropyLoss SwiGLU TensorScatter
+        ai.onnx.preview.FlexAttention ai.onnx.preview.training.Adagrad ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum""",
+    "microsoft.py": " ".join("com.microsoft." + name for name in """Attention BiasAdd BiasSoftmax BiasSplitGelu ConvTransposeWithDynamicPads CropAndResize
+        ExpandDims FusedMatMulActivation GatherBlockQuantized GatherND GemmFastGelu GroupNorm GroupQueryAttention Irfft LinearAttention MatMulBnb4
+        MatMulInteger16 MultiHeadAttention NhwcFusedConv Pad QAttention QLinearWhere Range ReduceSumInteger Rfft RotaryEmbedding SkipGroupNorm
+        TorchEmbedding Trilu Unique""".split()),
+}
+LEFT_OUT |= {name: f"not drawn yet; tests/{script}" for script, names in OTHER_TESTS.items() for name in names.split()}
