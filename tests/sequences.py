@@ -248,6 +248,41 @@ def check_two_versions_of_a_growing_sequence(folder):
         same_values(net.run(inputs), onnxruntime_outputs(made, inputs))
 
 
+def check_filter(folder):
+    """A loop that keeps some of the rows: all of them are the bound, which the program knows."""
+    yes = [helper.make_node("SequenceInsert", ["before", "row"], ["longer"])]
+    no = [helper.make_node("Identity", ["before"], ["same"])]
+    branches = {
+        "then_branch": helper.make_graph(yes, "yes", [], [sequence("longer")]),
+        "else_branch": helper.make_graph(no, "no", [], [sequence("same")]),
+    }
+    body = helper.make_graph(
+        [
+            helper.make_node("Gather", ["x", "i"], ["row"]),
+            helper.make_node("ReduceMax", ["row"], ["most"], keepdims=0),
+            helper.make_node("Greater", ["most", "limit"], ["keep"]),
+            helper.make_node("If", ["keep"], ["after"], name="if", **branches),
+        ],
+        "body",
+        [value("i", [], np.int64), value("go", [], bool), sequence("before")],
+        [value("go", [], bool), sequence("after")],
+    )
+    made = model(
+        [
+            ("SequenceEmpty", [], ["empty"]),
+            helper.make_node("Loop", ["n", "", "empty"], ["kept"], name="loop", body=body),
+        ],
+        [value("x", [20, 3]), value("limit", [])],
+        [sequence("kept")],
+        {"n": np.array(20)},
+    )
+    net = library(made, folder)
+    for limit in (-9, 0.5, 9):
+        inputs = {"x": array(20, 3), "limit": np.float32(limit)}
+        same_values(net.run(inputs), onnxruntime_outputs(made, inputs))
+    assert not any(dim.is_capacity for dim in net.dims), "the caller has to give a capacity"
+
+
 def check_while_loop(folder):
     """A loop whose end only the run shows: how long the sequence may become is the caller's."""
     body = helper.make_graph(

@@ -35,8 +35,21 @@ static int64_t *typical_sizes(Cli *cli, const DimPool *pool) {
   return values;
 }
 
+/* The rows of a sequence and its data depend on each other, and on what the model declares. */
+static bool are_tensors(Cli *cli, const Compilation *c) {
+  for (size_t i = 0; i < c->compounds.count; i++)
+    if (!c->compounds.items[i].is_output) {
+      diag_error(&cli->diag, cli->options.model, "input '%s' is no tensor: it cannot be drawn",
+                 c->compounds.items[i].name);
+      return diag_hint(&cli->diag, "give inputs in an archive; docs/generated-code.md tells their "
+                                   "form");
+    }
+  return true;
+}
+
 bool cli_random_inputs(Cli *cli, const Program *program, const Tensor ***inputs) {
   uint64_t state = 88172645463325252u;
+  if (!are_tensors(cli, program->compilation)) return false;
   const int64_t *values = typical_sizes(cli, program->compilation->dims);
   *inputs = ARENA_ARRAY(cli->arena, const Tensor *, program->inputs.count + 1);
   for (size_t i = 0; i < program->inputs.count; i++) {

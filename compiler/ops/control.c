@@ -437,6 +437,15 @@ static void bound_counter(Compilation *c, const Carried *carried, Dim trips_boun
   symbol->bound = dim_upper(c->dims, dim_add(c->dims, start, dim_mul(c->dims, trips_bound, step)));
 }
 
+/* What `s`, which is `after` behind an iteration, grows by at most, if that is the same in each: an
+ * If may leave it as it is, and the amount may differ. */
+static bool growth_of(Compilation *c, const LoopPlan *plan, Dim s, Dim after, Dim *step) {
+  if (!is_induction(c, s, after, step) && !is_induction(c, s, dim_upper(c->dims, after), step))
+    return false;
+  if (varies(plan, *step)) *step = dim_upper(c->dims, *step);
+  return !varies(plan, *step);
+}
+
 /* Bounds of the symbols that grow by the same amount in each iteration. */
 static void bound_changes(Compilation *c, LoopPlan *plan, Dim trips_bound) {
   for (int i = 0; i < plan->carried_count; i++) {
@@ -445,9 +454,7 @@ static void bound_changes(Compilation *c, LoopPlan *plan, Dim trips_bound) {
     if (trips_bound != plan->trips || plan->exact) bound_counter(c, carried, trips_bound);
     for (int d = 0; d < carried->in->rank; d++) {
       Dim s = carried->changing[d], step;
-      if (!s || !is_induction(c, s, carried->out->shape[d], &step)) continue;
-      if (varies(plan, step)) step = dim_upper(c->dims, step);
-      if (varies(plan, step)) continue;
+      if (!s || !growth_of(c, plan, s, carried->out->shape[d], &step)) continue;
       Dim growth = dim_mul(c->dims, trips_bound, dim_max(c->dims, step, dim_const(c->dims, 0)));
       DimSymbol *symbol = dim_find_symbol(c->dims, dim_symbol(s)->name);
       symbol->bound = dim_upper(c->dims, dim_add(c->dims, carried->initial->shape[d], growth));

@@ -86,7 +86,7 @@ static bool element_rank(Compilation *c, const Node *node, const Sequence *seque
   const DeclaredType *declared = node_out(node, 0)->declared;
   *rank = sequence->rank;
   if (*rank >= 0) return true;
-  if (sequence->rank == RANK_UNKNOWN && declared && declared->rank >= extra) {
+  if (declared && declared->rank >= extra) {
     *rank = declared->rank - extra;
     return true;
   }

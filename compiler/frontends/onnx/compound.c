@@ -205,7 +205,7 @@ static const Onnx__AttributeProto *find_attribute(const Site *site, const char *
 static bool make_absent(const Site *site, const char *name) {
   const Onnx__AttributeProto *type = find_attribute(site, "type");
   DeclaredCompound declared;
-  if (!type || !compound_declared(type->tp, &declared))
+  if (!type || !compound_declared(type->tp, &declared) || declared.kind > COMPOUND_SEQUENCE)
     return site_error(site, "an empty optional needs the attribute 'type', a tensor or a sequence");
   Node *node = empty_sequence(site, name, declared.dtype);
   Value *parts[] = {node->outputs[0], node->outputs[1], constant(site, "present", DT_BOOL, 0)};
