@@ -16,7 +16,7 @@ OTHER_TESTS = {  # script or module of tests/ that compares these: names of oper
         SequenceInsert SequenceLength SequenceMap SplitToSequence ai.onnx.ml.CastMap ai.onnx.ml.DictVectorizer""",
     "node_suite.py": """AffineGrid LinearAttention NegativeLogLikelihoodLoss RotaryEmbedding SoftmaxCrossEntropyLoss SwiGLU TensorScatter
         ai.onnx.preview.FlexAttention ai.onnx.preview.training.Adagrad ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum""",
-    "microsoft.py": " ".join("com.microsoft." + name for name in """Attention BiasAdd BiasSoftmax BiasSplitGelu ConvTransposeWithDynamicPads CropAndResize
+    "microsoft.py": " ".join("com.microsoft." + name for name in """Attention BiasAdd CausalConvWithState BiasSoftmax BiasSplitGelu ConvTransposeWithDynamicPads CropAndResize
         ExpandDims FusedMatMulActivation GatherBlockQuantized GatherND GemmFastGelu GroupNorm GroupQueryAttention Irfft LinearAttention MatMulBnb4
         MatMulInteger16 MultiHeadAttention NhwcFusedConv Pad QAttention QLinearWhere Range ReduceSumInteger Rfft RotaryEmbedding SkipGroupNorm
         TorchEmbedding Trilu Unique""".split()),
