@@ -17,7 +17,7 @@ void lower_matmul(Lower *l, Buffer *a, Buffer *b, Buffer *y, Dim m, Dim n, Dim k
 /* Y[batch…, m, n] = alpha * A[a_batch…, m, k] * B[b_batch…, k, n]; an operand of rank 1 has no m or
  * n of its own. */
 typedef struct {
-  Dim m, n, k_of_a, k_of_b, k; /* k: of the two, which must be equal, the one that is known */
+  Dim m, n, k_of_a, k_of_b, k;      /* k: of the two, which must be equal, the one that is known */
   int a_batch, b_batch, batch_rank; /* numbers of batch dims */
   Dim batch[MAX_RANK];
   bool turn_a, turn_b;
