@@ -10,12 +10,13 @@ Graph *graph_create(Compilation *c, const char *name, Graph *parent) {
   return graph;
 }
 
-/* A node with room for its inputs and outputs, in no graph's list yet. */
+/* A node with room for its inputs and outputs, in no graph's list yet. inputs[0] may be looked at
+ * also where there is none. */
 static Node *create_node(Compilation *c, Graph *graph, int input_count, int output_count) {
   Node *node = ARENA_NEW(c->arena, Node);
   node->input_count = input_count;
   node->output_count = output_count;
-  node->inputs = ARENA_ARRAY(c->arena, Value *, input_count);
+  node->inputs = ARENA_ARRAY(c->arena, Value *, input_count + 1);
   node->outputs = ARENA_ARRAY(c->arena, Value *, output_count);
   node->graph = graph;
   return node;

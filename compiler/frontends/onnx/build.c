@@ -140,7 +140,8 @@ static bool add_node(const Site *site, const char *domain, int version, Attr *at
   for (size_t i = 0; i < proto->n_output; i++) outputs += compound_parts(results[i].slots);
   Node *node = graph_append(r->c, site->scope->graph, domain, proto->op_type, version,
                             (int)operands.count, outputs);
-  what.inputs = operands.items;
+  what.inputs = node->inputs;
+  for (size_t i = 0; i < operands.count; i++) what.inputs[i] = operands.items[i];
   what.input_count = node->input_count;
   what.outputs = node->outputs;
   what.output_count = node->output_count;
