@@ -29,9 +29,9 @@ OPSET, IR_VERSION = 28, 14
 RUNTIME_OPSET = 24  # that onnxruntime knows
 # Operators whose reference is less than exact: its Erf is that of float32, its MaxPool has other indices.
 RUNTIME_FIRST = {"Erf", "Gelu", "MaxPool"}
-# A unit in the last place, and what remains of differences near 0.
 # Their definition has float32 constants, or computes in float32.
 FLOAT_CONSTANTS = {"HardSwish", "LRN", "GroupNormalization"}
+# A unit in the last place, and what remains of differences near 0.
 PRECISION = {"double": 1e-11, "float": 2e-6, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 Row = collections.namedtuple("Row", "op inputs outputs attributes opset types")
@@ -107,7 +107,7 @@ ROWS = [
     row("RNN", numbers(3, 1, 2), numbers(1, 4, 2), numbers(1, 4, 4, low=-0.5, high=0.5), outputs=2, hidden_size=4), row("GRU", numbers(3, 1, 2), numbers(1, 12, 2), numbers(1, 12, 4, low=-0.5, high=0.5), outputs=2, hidden_size=4),
     row("LSTM", numbers(3, 1, 2), numbers(1, 16, 2), numbers(1, 16, 4, low=-0.5, high=0.5), outputs=3, hidden_size=4),
     row("DFT", numbers(1, 8, 1), axis=1, opset=17), row("HannWindow", np.array(8)), row("MelWeightMatrix", np.array(4), np.array(16), np.array(8000), np.array(0.0), np.array(4000.0)),
-    row("Attention", numbers(1, 2, 3, 4), numbers(1, 2, 5, 4), numbers(1, 2, 5, 4)), row("RotaryEmbedding", numbers(1, 2, 3, 4), numbers(3, 2), numbers(3, 2)),
+    row("Attention", numbers(1, 2, 3, 4), numbers(1, 2, 5, 4), numbers(1, 2, 5, 4)), row("RotaryEmbedding", numbers(1, 2, 3, 4), numbers(1, 3, 2), numbers(1, 3, 2)),
     # integers that stand for numbers
     row("QuantizeLinear", numbers(3, 4) * 8, np.array(2.0), np.zeros((), np.uint8)), row("QuantizeLinear", numbers(2, 8), numbers(2, 2, low=0.25, high=2), np.zeros((2, 2), np.int8), block_size=4, axis=1), row("QuantizeLinear", numbers(2, 7), numbers(2, 2, low=0.25, high=2), block_size=4, axis=1),
     row("QuantizeLinear", X, Y, ints(1, 2, 0, 1, dtype=np.uint8), axis=1), row("QuantizeLinear", X, np.array(2.0), output_dtype=3), row("QuantizeLinear", X * 100, np.array(2.0), np.zeros((), np.int8), saturate=0),
