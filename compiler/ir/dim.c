@@ -279,6 +279,10 @@ int64_t dim_value(Dim dim) {
   return dim->term_count ? dim->terms[0].coefficient : 0;
 }
 
+Dim dim_known(Dim a, Dim b) {
+  return dim_is_const(b) ? b : a;
+}
+
 const DimSymbol *dim_symbol(Dim dim) {
   Atom *atom = dim_atom_of_kind(dim, ATOM_SYMBOL);
   return atom ? atom->symbol : NULL;

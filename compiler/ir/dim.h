@@ -72,6 +72,8 @@ Dim dim_product(DimPool *pool, const Dim *dims, size_t count);
 bool dim_is_const(Dim dim);          /* a constant, and not the overflow mark */
 bool dim_is(Dim dim, int64_t value); /* the constant `value` */
 int64_t dim_value(Dim dim);          /* asserts dim_is_const */
+/* Of two sizes that will be equal the one that says more while compiling. */
+Dim dim_known(Dim a, Dim b);
 bool dim_is_overflow(Dim dim);       /* holds the overflow mark */
 int dim_terms(Dim dim);              /* of the sum that it is; of a product at most
                                       * those of one factor times those of the other */

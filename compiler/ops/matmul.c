@@ -85,11 +85,6 @@ static bool check_dtypes(Compilation *c, const Node *node) {
 
 /* --- MatMul and FusedMatMul --- */
 
-/* Of two sizes that will be equal the one that says more while compiling. */
-static Dim known_size(Dim a, Dim b) {
-  return dim_is_const(b) ? b : a;
-}
-
 /* The matrix part of the two operands. */
 static void read_matrices(Compilation *c, const Node *node, const Value *a, const Value *b,
                           Product *product) {
@@ -106,7 +101,7 @@ static void read_matrices(Compilation *c, const Node *node, const Value *a, cons
   product->k_of_a = product->turn_a ? a_rows : a_cols;
   product->n = product->turn_b ? b_rows : b_cols;
   product->k_of_b = product->turn_b ? b_cols : b_rows;
-  product->k = known_size(product->k_of_a, product->k_of_b);
+  product->k = dim_known(product->k_of_a, product->k_of_b);
 }
 
 bool product_read(Compilation *c, const Node *node, const Value *a, const Value *b,
@@ -449,7 +444,7 @@ static bool lower_gemm_by_panels(Lower *l, const Node *node, const Value *addend
   Matrices a = {.buffer = strided_input(l, left, a_stride), .outer = zero, .inner = zero};
   Matrices b = {.buffer = strided_input(l, right, b_stride), .outer = zero, .inner = zero};
   Matrices to = {.buffer = y, .row = out->shape[1], .col = one, .outer = zero, .inner = zero};
-  Dim depth = known_size(left->shape[!turn_a], right->shape[turn_b]);
+  Dim depth = dim_known(left->shape[!turn_a], right->shape[turn_b]);
   ProductSizes sizes = {out->shape[0], out->shape[1], depth, one, one};
   matrix_strides(left, a_stride, turn_a, false, &a);
   matrix_strides(right, b_stride, turn_b, true, &b);

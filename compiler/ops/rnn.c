@@ -125,14 +125,14 @@ static bool read_functions(Compilation *c, const Node *node, Recurrence *r) {
 
 static bool read_recurrence(Compilation *c, const Node *node, Recurrence *r) {
   *r = (Recurrence){.layer = node->op->row, .batch_first = node_int(node, "layout", 0) != 0};
-  const Value *x = node_in(node, IN_X), *recurrent = node_in(node, IN_R);
-  if (x->rank != 3 || recurrent->rank != 3 || node_in(node, IN_W)->rank != 3)
+  const Value *x = node_in(node, IN_X), *w = node_in(node, IN_W), *recurrent = node_in(node, IN_R);
+  if (x->rank != 3 || recurrent->rank != 3 || w->rank != 3)
     return node_error(c, node, "X, W and R must have three dims");
   bool turned =
       node_in(node, IN_W_SCALE) != NULL; /* quantised: R is [directions, hidden, gates * hidden] */
   r->steps = x->shape[r->batch_first];
   r->batch = x->shape[!r->batch_first];
-  r->input = x->shape[2];
+  r->input = dim_known(x->shape[2], w->shape[turned ? 1 : 2]);
   r->hidden = recurrent->shape[turned ? 1 : 2];
   return read_direction(c, node, r) && read_functions(c, node, r);
 }
@@ -153,7 +153,7 @@ static bool check_weights(Compilation *c, const Node *node, const Recurrence *r)
                              "the rows of W and the size of all gates") &&
          infer_require_equal(c, node, recurrent->shape[rows], gates,
                              "the rows of R and the size of all gates") &&
-         infer_require_equal(c, node, w->shape[cols], r->input,
+         infer_require_equal(c, node, w->shape[cols], node_in(node, IN_X)->shape[2],
                              "the columns of W and the last dim of X");
 }
 

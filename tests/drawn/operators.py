@@ -9,14 +9,13 @@ ROWS = table.read()
 LEFT_OUT = {
     "SimplifiedLayerNormalization": "onnxruntime's own name for RMSNormalization; in no table",
     "ai.onnx.ml.ZipMap": "its result is a sequence of maps",
-    "ai.onnx.ml.SVMClassifier": "not drawn yet, and compared nowhere else",
-    "ai.onnx.ml.SVMRegressor": "not drawn yet, and compared nowhere else",
     "com.microsoft.QLinearReduceMean": "onnxruntime describes it and has no kernel",
 }
 OTHER_TESTS = {  # script or module of tests/ that compares these: names of operators
     "random_sequences.py": """ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt SequenceConstruct SequenceEmpty SequenceErase
         SequenceInsert SequenceLength SequenceMap SplitToSequence ai.onnx.ml.CastMap ai.onnx.ml.DictVectorizer""",
-    "strings.py": "RegexFullMatch StringConcat StringNormalizer StringSplit",
+    "strings.py": "RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer ai.onnx.ml.CategoryMapper",
+    "svm.py": "ai.onnx.ml.SVMClassifier ai.onnx.ml.SVMRegressor",
     "node_suite.py": """AffineGrid LinearAttention NegativeLogLikelihoodLoss RotaryEmbedding SoftmaxCrossEntropyLoss SwiGLU TensorScatter
         ai.onnx.preview.FlexAttention ai.onnx.preview.training.Adagrad ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum""",
     "microsoft.py": " ".join("com.microsoft." + name for name in """Attention BiasAdd CausalConvWithState BiasSoftmax BiasSplitGelu ConvTransposeWithDynamicPads CropAndResize
