@@ -167,22 +167,28 @@ static bool infer_roi_align(Compilation *c, Node *node) {
   return true;
 }
 
+/* The kernel with what all have that sample boxes of images: tensors, and their shapes. */
+static Step *lower_boxes(Lower *l, const Node *node, const char *stem, DType dtype, Buffer *out) {
+  const Value *x = node_in(node, 0), *boxes = node_in(node, 1), *y = node_out(node, 0);
+  Buffer *in[] = {compute_input(l, x, dtype), compute_input(l, boxes, dtype),
+                  compute_input(l, node_in(node, 2), DT_I64)};
+  Step *step = lower_kernel(l, stem, dtype);
+  for (size_t i = 0; i < sizeof in / sizeof *in; i++) arg_buffer(l, step, in[i]);
+  arg_buffer(l, step, out);
+  for (int i = 0; i < 4; i++) arg_dim(l, step, x->shape[i]);
+  arg_dim(l, step, boxes->shape[0]);
+  arg_dim(l, step, y->shape[2]);
+  arg_dim(l, step, y->shape[3]);
+  return step;
+}
+
 static bool lower_roi_align(Lower *l, const Node *node) {
-  const Value *x = node_in(node, 0), *rois = node_in(node, 1), *y = node_out(node, 0);
+  const Value *x = node_in(node, 0), *y = node_out(node, 0);
   DType dtype = compute_dtype(x->dtype);
   int mode, coordinate;
   if (!read_roi_modes(l->c, node, &mode, &coordinate)) return false;
-  Buffer *data = compute_input(l, x, dtype), *boxes = compute_input(l, rois, dtype);
-  Buffer *images = compute_input(l, node_in(node, 2), DT_I64), *out = compute_output(l, y, dtype);
-  Step *step = lower_kernel(l, "roi_align", dtype);
-  arg_buffer(l, step, data);
-  arg_buffer(l, step, boxes);
-  arg_buffer(l, step, images);
-  arg_buffer(l, step, out);
-  for (int i = 0; i < 4; i++) arg_dim(l, step, x->shape[i]);
-  arg_dim(l, step, rois->shape[0]);
-  arg_dim(l, step, y->shape[2]);
-  arg_dim(l, step, y->shape[3]);
+  Buffer *out = compute_output(l, y, dtype);
+  Step *step = lower_boxes(l, node, "roi_align", dtype, out);
   arg_int(l, step, node_int(node, "sampling_ratio", 0));
   arg_int(l, step, mode);
   arg_int(l, step, coordinate);
@@ -260,17 +266,8 @@ static bool lower_crop(Lower *l, const Node *node) {
   DType dtype = compute_dtype(x->dtype);
   int mode;
   if (!read_name(l->c, node, "mode", "bilinear", crop_modes, &mode)) return false;
-  Buffer *data = compute_input(l, x, dtype), *boxes = compute_input(l, node_in(node, 1), dtype);
-  Buffer *images = compute_input(l, node_in(node, 2), DT_I64), *out = compute_output(l, y, dtype);
-  Step *step = lower_kernel(l, "crop_and_resize", dtype);
-  arg_buffer(l, step, data);
-  arg_buffer(l, step, boxes);
-  arg_buffer(l, step, images);
-  arg_buffer(l, step, out);
-  for (int i = 0; i < 4; i++) arg_dim(l, step, x->shape[i]);
-  arg_dim(l, step, y->shape[0]);
-  arg_dim(l, step, y->shape[2]);
-  arg_dim(l, step, y->shape[3]);
+  Buffer *out = compute_output(l, y, dtype);
+  Step *step = lower_boxes(l, node, "crop_and_resize", dtype, out);
   arg_int(l, step, mode);
   arg_real(l, step, (double)node_float(node, "extrapolation_value", 0));
   compute_done(l, y, out);
