@@ -83,6 +83,10 @@ static void bind_head(Emitter *e, Scope *scope, const char *header_name, const c
 static void need_basics(Emitter *e) {
   static const char *const names[] = {"CTC_ALIGNED", "CTC_OK", "CTC_RESTRICT", "ctc_dim"};
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) emit_need_name(e, names[k]);
+}
+
+/* What stands for an element of the program's tensors of strings. */
+static void need_texts(Emitter *e) {
   for (size_t i = 0; i < e->program->buffers.count; i++)
     if (e->program->buffers.items[i]->dtype == DT_STRING) emit_need_name(e, "ctc_text");
 }
@@ -198,6 +202,7 @@ static Scope *bind_everything(Emitter *e, const char *header_name, const char *w
   bind_head(e, scope, header_name, weights_name); /* all constants are known */
   scope_text(scope, "tasks", str_text(&e->task_text));
   scope_text(scope, "weights", WEIGHTS_MARK);
+  need_texts(e);
   bind_runtime(e, scope);
   scope_bool(scope, "threads", e->backend->wants_threads && e->options->threads > 1);
   return scope;
