@@ -1,5 +1,6 @@
 """What the Python checks share: running ctc, small models, compiled libraries, onnxruntime, and counting."""
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -25,8 +26,8 @@ class Result:
         self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
 
 
-def ctc(*arguments, cwd=None, seconds=300):
-    """Runs ctc; a crash (a signal, or exit status 70) raises."""
+def ctc(*arguments, cwd=None, seconds=300, environment=None):
+    """Runs ctc, with these variables set besides; a crash (a signal, or exit status 70) raises."""
     done = subprocess.run(
         [CTC, *map(str, arguments)],
         capture_output=True,
@@ -34,6 +35,7 @@ def ctc(*arguments, cwd=None, seconds=300):
         errors="replace",
         cwd=cwd,
         timeout=seconds,
+        env=os.environ | (environment or {}),
     )
     if done.returncode < 0 or done.returncode == 70 or "Sanitizer" in done.stderr:
         raise AssertionError(
@@ -42,8 +44,8 @@ def ctc(*arguments, cwd=None, seconds=300):
     return Result(done)
 
 
-def ctc_ok(*arguments, cwd=None):
-    result = ctc(*arguments, cwd=cwd)
+def ctc_ok(*arguments, cwd=None, environment=None):
+    result = ctc(*arguments, cwd=cwd, environment=environment)
     assert (
         result.status == 0
     ), f"ctc {' '.join(map(str, arguments))}: exit {result.status}: {result.err[:500]}"
@@ -224,20 +226,25 @@ class Count:
         return Count(*map(int, found[-1])) if found else Count(0, 1, 0)
 
 
+def failure_of(name, check):
+    """What is wrong, as a line; None if nothing is."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            check(pathlib.Path(folder))
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            return f"FAIL {name}: {type(error).__name__}: {str(error)[:600]} ({where.name}:{where.lineno})"
+    return None
+
+
 def run_checks(checks):
-    """Runs {name: function(folder)}; prints what fails."""
+    """Runs {name: function(folder)}, as many at a time as there are cores; prints what fails."""
     count = Count()
-    for name, check in checks.items():
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                check(pathlib.Path(folder))
-                count.passed += 1
-            except Exception as error:
-                count.failed += 1
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                print(
-                    f"FAIL {name}: {type(error).__name__}: {str(error)[:600]} ({where.name}:{where.lineno})"
-                )
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for failure in pool.map(failure_of, checks, checks.values()):
+            count.add(Count(passed=not failure, failed=bool(failure)))
+            if failure:
+                print(failure)
     return count
 
 

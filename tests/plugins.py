@@ -4,10 +4,8 @@
     plugins.py NAME…         only these checks
 """
 
-import contextlib
 import copy
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -566,33 +564,23 @@ def check_pattern_outputs(folder):
         assert ("both(" in (here / "net.c").read_text()) == fits, nodes
 
 
-@contextlib.contextmanager
-def plugin_path(text):
-    os.environ["CTC_PLUGIN_PATH"] = text
-    try:
-        yield
-    finally:
-        del os.environ["CTC_PLUGIN_PATH"]
-
-
 def check_search(folder):
     """Beside the model; in the folders of CTC_PLUGIN_PATH; what is found first counts."""
     save(swish_model(), folder)
     compile_it = ["compile", folder / "m.onnx", "-o", folder / "out.c"]
     assert ctc(*compile_it).status == 1
     write(folder / "path", SWISH, SWISH_KERNEL.replace("alpha * x", "x * alpha"))
-    with plugin_path(f"{folder}/path"):
-        ctc_ok(*compile_it)
-        assert "x * alpha" in (folder / "out.c").read_text()
-        write(folder / "ctc.plugins", SWISH, SWISH_KERNEL)
-        ctc_ok(*compile_it)
-        assert "alpha * x" in (folder / "out.c").read_text()
+    in_path = {"CTC_PLUGIN_PATH": f"{folder}/path"}
+    ctc_ok(*compile_it, environment=in_path)
+    assert "x * alpha" in (folder / "out.c").read_text()
+    write(folder / "ctc.plugins", SWISH, SWISH_KERNEL)
+    ctc_ok(*compile_it, environment=in_path)
+    assert "alpha * x" in (folder / "out.c").read_text()
     ctc_ok(*compile_it)
     given = write(folder, SWISH, SWISH_KERNEL.replace("alpha * x", "(alpha * x)"))
     ctc_ok(*compile_it, "--plugin", f"{given}/")
     assert "(alpha * x)" in (folder / "out.c").read_text()
-    with plugin_path(f"{folder}/nowhere"):
-        assert ctc(*compile_it).status == 1
+    assert ctc(*compile_it, environment={"CTC_PLUGIN_PATH": f"{folder}/nowhere"}).status == 1
 
 
 def check_line_directives(folder):
