@@ -74,9 +74,9 @@ bool dim_is(Dim dim, int64_t value); /* the constant `value` */
 int64_t dim_value(Dim dim);          /* asserts dim_is_const */
 /* Of two sizes that will be equal the one that says more while compiling. */
 Dim dim_known(Dim a, Dim b);
-bool dim_is_overflow(Dim dim);       /* holds the overflow mark */
-int dim_terms(Dim dim);              /* of the sum that it is; of a product at most
-                                      * those of one factor times those of the other */
+bool dim_is_overflow(Dim dim); /* holds the overflow mark */
+int dim_terms(Dim dim);        /* of the sum that it is; of a product at most
+                                * those of one factor times those of the other */
 /* Terms when it is written out, with those of everything in it: what is shared counts wherever it
  * occurs. At most DIM_SIZE_MOST. */
 int dim_size(Dim dim);
