@@ -215,6 +215,55 @@ def check_device_memory(folder):
     child("t.run_on_device(folder)", folder)
 
 
+def string_model():
+    """Strings that are only moved (on the device), compared, made and chosen (on the host), in a row."""
+    from strings import BOOL, INT64, STRING, made
+
+    labels = {"keys_strings": ["ab", "b", "é"], "values_int64s": [1, 2, 3], "default_int64": -1}
+    return made(
+        [
+            ("StringConcat", ["x", "z"], [("joined", STRING)], {}),
+            ("Transpose", ["joined"], [("turned", STRING)], {}),
+            ("Gather", ["turned", "at"], [("taken", STRING)], {}),
+            ("StringConcat", ["taken", "taken"], [("twice", STRING)], {}),
+            ("Equal", ["x", "z"], [("equal", BOOL)], {}),
+            ("Where", ["equal", "joined", "x"], [("chosen", STRING)], {}),
+            ("LabelEncoder", ["x"], [("number", INT64)], labels, "ai.onnx.ml"),
+            ("Concat", ["chosen", "z"], [("beside", STRING)], {"axis": 1}),
+        ],
+        {"x": (STRING, ["n", 2]), "z": (STRING, ["n", 2]), "at": (INT64, [2])},
+    )
+
+
+def string_results(x, z):
+    joined, equal = x + z, (x == z).astype(bool)
+    taken, chosen = joined.T[[1, 0]], np.where(equal, joined, x)
+    number = np.vectorize({"ab": 1, "b": 2, "é": 3}.get, otypes=[np.int64])(x, -1)
+    return [joined, joined.T, taken, taken + taken, equal, chosen, number, np.concatenate([chosen, z], 1)]
+
+
+def run_strings(folder):
+    """At several sizes: the mirror of the device's memory, where new strings are, moves."""
+    from strings import expect_equal
+
+    net = ctc_model.load_cuda(folder / "net.so", "net")
+    words = np.array(["ab", "", "é", "b", "long " * 20, "ab"], object)
+    for rows in (2, 50, 1):
+        x, z = np.resize(words, (rows, 2)), np.resize(words[::-1], (rows, 2))
+        expect_equal(net.run([x, z, np.array([1, -2])]), string_results(x, z))
+    net.close()
+
+
+def check_strings(folder):
+    """What looks at the bytes of strings, which are the host's, is not in the text for the device."""
+    emitted(string_model(), folder)
+    library(folder)
+    child("t.run_strings(folder)", folder)
+    kernels = re.search(r"net_kernel_text\[\] = \{\n(.*?)\n\};", (folder / "net.cu").read_text(), re.S)[1]
+    functions = re.findall(r"__global__ [^\n]*?(\w+)\(", kernels)
+    assert "ctc_equal" not in kernels and len(functions) >= 3, functions
+
+
 def all_checks():
     missing = cuda_stand_in_missing()
     if missing:

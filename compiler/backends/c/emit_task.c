@@ -14,6 +14,7 @@ const char *task_pointer(Task *task, DType dtype, bool writable, const char *exp
   Arena *arena = task->e->arena;
   const char *type = dtype_info(dtype)->c_type;
   vec_push(arena, &task->pointers, expression);
+  if (dtype == DT_STRING) emit_need_name(task->e, type);
   if (task->device) {
     vec_push(arena, &task->types, arena_printf(arena, writable ? "%s *" : "const %s *", type));
     return arena_printf(arena, "p%zu", task->pointers.count - 1);

@@ -22,11 +22,11 @@ typedef struct CudaEmitter {
   Map by_text; /* what follows the name → the name */
   int count;
   Vec(DeviceFunction) functions;
-  bool *used, *host_used;           /* definitions in the kernel text; in the host's part */
-  int64_t constant_bytes;           /* of all constants on the device */
-  Vec(const Buffer *) uploads;      /* a buffer for each constant on the device */
-  Vec(const Kernel *) host_kernels; /* each once */
-  size_t most_parameters;           /* of any kernel */
+  bool *used, *host_used;       /* definitions in the kernel text; in the host's part */
+  int64_t constant_bytes;       /* of all constants on the device */
+  Vec(const Buffer *) uploads;  /* a buffer for each constant on the device */
+  Vec(const char *) host_names; /* of what runs on the host, each once */
+  size_t most_parameters;       /* of any kernel */
   bool fetches, statuses;
   Vec(CudaLibrary) libraries;
   Vec(int) library_steps; /* of each step that a library may do: which one of `libraries` */

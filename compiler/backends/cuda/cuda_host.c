@@ -3,6 +3,7 @@
 #include "backends/cuda/cuda.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 typedef struct {
   Emitter *e;
@@ -49,20 +50,22 @@ static const char *mirror_pointer(Emitter *e, const Buffer *buffer, DType dtype,
 
 static const StepPrinter mirror_printer = {.pointer = mirror_pointer};
 
-static void note_kernel(Emitter *e, const Step *step) {
+static void note_step(Emitter *e, const Step *step) {
   CudaEmitter *cuda = e->cuda;
-  for (size_t i = 0; i < cuda->host_kernels.count; i++)
-    if (cuda->host_kernels.items[i] == step->kernel) return;
-  vec_push(e->arena, &cuda->host_kernels, step->kernel);
+  const char *name =
+      step->kind == STEP_NEST ? emit_nest_stem(e, step->nest) : kernel_short_name(step->kernel);
+  for (size_t i = 0; i < cuda->host_names.count; i++)
+    if (strcmp(cuda->host_names.items[i], name) == 0) return;
+  vec_push(e->arena, &cuda->host_names, name);
 }
 
 void cuda_print_host_step(Emitter *e, Str *out, const Step *step, int depth) {
-  note_kernel(e, step);
+  note_step(e, step);
   add_copies(e, out, step, false, depth);
   emit_indent(out, depth);
   str_add(out, "CTC_TRY(ctc_wait(gpu));\n");
   e->printer = &mirror_printer;
-  c_printer.kernel(e, out, step, depth);
+  (step->kind == STEP_NEST ? c_printer.nest : c_printer.kernel)(e, out, step, depth);
   e->printer = &cuda_printer;
   add_copies(e, out, step, true, depth);
 }

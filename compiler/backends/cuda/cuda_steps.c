@@ -17,9 +17,25 @@ enum {
 const char *const cuda_place_names[PLACE_COUNT] = {
     [PLACE_KERNEL] = "device", [PLACE_UNITS] = "units", [PLACE_HOST] = "host"};
 
+/* Whether a function takes strings, whose bytes are on the host: what it is called with are the
+ * host's pointers. */
+static bool reads_strings(const Kernel *function) {
+  for (int i = 0; i < function->param_count; i++)
+    if (function->params[i].dtype == DT_STRING) return true;
+  return false;
+}
+
+/* Copies of strings are copies of their pointers, and run anywhere. */
+static Place nest_place(const LoopNest *nest) {
+  for (size_t i = 0; i < nest->ops.count; i++)
+    if (reads_strings(nest->ops.items[i].function)) return PLACE_HOST;
+  return PLACE_KERNEL;
+}
+
 Place cuda_place(const Step *step) {
   const Kernel *kernel = step->kernel;
-  if (step->kind == STEP_NEST) return PLACE_KERNEL;
+  if (step->kind == STEP_NEST) return nest_place(step->nest);
+  if (reads_strings(kernel)) return PLACE_HOST;
   if (kernel->device) return PLACE_KERNEL;
   bool units = kernel_takes(kernel, PARAM_LAST) && !kernel_takes(kernel, PARAM_PART);
   return units && !kernel->returns_status ? PLACE_UNITS : PLACE_HOST;
@@ -296,6 +312,13 @@ static void print_kernel(Emitter *e, Str *out, const Step *step, int depth) {
   }
 }
 
+static void print_nest(Emitter *e, Str *out, const Step *step, int depth) {
+  if (cuda_place(step) == PLACE_HOST)
+    cuda_print_host_step(e, out, step, depth);
+  else
+    cuda_print_nest(e, out, step, depth);
+}
+
 /* --- what the host reads --- */
 
 static const char *fetch(Emitter *e, Str *out, const Buffer *buffer, Dim element, int depth) {
@@ -311,4 +334,4 @@ static const char *fetch(Emitter *e, Str *out, const Buffer *buffer, Dim element
 }
 
 const StepPrinter cuda_printer = {
-    .pointer = device_address, .kernel = print_kernel, .nest = cuda_print_nest, .fetch = fetch};
+    .pointer = device_address, .kernel = print_kernel, .nest = print_nest, .fetch = fetch};

@@ -171,9 +171,9 @@ static void bind_addresses(Emitter *e, Scope *scope) {
 static void report_host_steps(Emitter *e) {
   const CudaEmitter *cuda = e->cuda;
   Str names = str_in(e->arena);
-  for (size_t i = 0; i < cuda->host_kernels.count; i++)
-    str_addf(&names, "%s%s", i ? ", " : "", kernel_short_name(cuda->host_kernels.items[i]));
-  if (cuda->host_kernels.count)
+  for (size_t i = 0; i < cuda->host_names.count; i++)
+    str_addf(&names, "%s%s", i ? ", " : "", cuda->host_names.items[i]);
+  if (cuda->host_names.count)
     diag_warning(e->c->diag, e->options->model ? e->options->model : e->options->output,
                  "without a form for the GPU, on the CPU between copies: %s", str_text(&names));
 }
@@ -187,10 +187,10 @@ static bool finish(Emitter *e, Scope *scope) {
   bind_addresses(e, scope);
   scope_textf(scope, "most_parameters", "%zu", cuda->most_parameters + 1);
   scope_bool(scope, "functions", cuda->functions.count > 0);
-  scope_bool(scope, "host_steps", cuda->host_kernels.count > 0);
+  scope_bool(scope, "host_steps", cuda->host_names.count > 0);
   scope_bool(scope, "statuses", cuda->statuses);
   scope_bool(scope, "fetches", cuda->fetches);
-  scope_bool(scope, "capture", !cuda->host_kernels.count && !cuda->fetches);
+  scope_bool(scope, "capture", !cuda->host_names.count && !cuda->fetches);
   report_host_steps(e);
   return true;
 }
