@@ -200,17 +200,23 @@ def rates(found, result):
 
 
 def row_of(args, title, made, op, folder):
+    """The builds take turns; of each the round counts that took the least time, which leaves out what else the machine does."""
     path = folder / "case.onnx"
     path.write_bytes(made.SerializeToString())
     row = {"case": title, "builds": {}}
-    for cc, flags in args.builds:
+    for cc, flags in args.builds * args.rounds:
         try:
             result = measure(args, path, cc, flags)
             found = heaviest(result, op)
         except (RuntimeError, ValueError) as error:
             print(f"{title}: {cc} {flags}: {error}", flush=True)
             continue
-        row["builds"][f"{cc} {BUILD_TITLES[flags]}"] = {**found, "rates": rates(found, result), "peak": result["peak"]}
+        name = f"{cc} {BUILD_TITLES[flags]}"
+        best = row["builds"].get(name)
+        result["peak"] = max(result["peak"], best["peak"] if best else 0)
+        if not best or found["ns"] < best["ns"]:
+            best = found
+        row["builds"][name] = {**best, "rates": rates(best, result), "peak": result["peak"]}
     return row
 
 
@@ -232,7 +238,7 @@ def document(rows):
     names = list(dict.fromkeys(name for row in rows for name in row["builds"]))
     peaks = ", ".join(f"{name} {max(row['builds'][name]['peak'] for row in rows if name in row['builds']):.0f}" for name in names)
     first = names[0]
-    lines = ["One operator each with bias and activation where there is one, one thread, by `ctc bench`; `make bench-kernels` does it again. "
+    lines = ["One operator each with bias and activation where there is one, one thread, by `ctc bench`, the least of several rounds in turns; `make bench-kernels` does it again. "
              f"*GFLOP/s*: in brackets percent of the measured peak of multiply-adds of that build ({peaks} GFLOP/s); operations of the direct "
              "method are counted for Winograd's too, so more than 100 % is possible. *GB/s*: of tensors and weights, in brackets percent of the roof: "
              "of the peak or of the bandwidth of the cache that the data fits into, whichever is nearer.", "",
@@ -249,7 +255,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ctc", type=pathlib.Path, default=ROOT / "build" / "ctc")
     parser.add_argument("--only", nargs="*", default=[], help="cases whose title holds all of these words")
-    parser.add_argument("--seconds", type=float, default=0.3)
+    parser.add_argument("--seconds", type=float, default=0.15, help="of a round")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cpu-time", action="store_true", help="for a busy machine")
     parser.add_argument("--native", action="store_true", help="gcc with -march=native only")
     parser.add_argument("--write", action="store_true")
