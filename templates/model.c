@@ -27,6 +27,7 @@ $options
 #include "$header_name"
 
 $runtime_head
+$strings_check
 //$ if blas
 /* Large products of matrices: link with -l$blas_library. */
 #define CTC_BLAS

@@ -18,6 +18,7 @@ $options
 #include "$header_name"
 
 $runtime_head
+$strings_check
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -54,6 +54,27 @@ def check_run(folder):
     same([np.load(folder / "out2.npz")["y"]], expected)
 
 
+def check_run_strings(folder):
+    """Arrays of numpy's type U, in and out; of objects, a hint."""
+    from strings import STRING, TEXTS, made
+
+    x = np.array(TEXTS[:12]).reshape(3, 4)
+    z = np.asfortranarray(x[::-1])
+    path = save(made([("StringConcat", ["x", "z"], [("y", STRING)], {})], {"x": (STRING, ["n", 4]), "z": (STRING, [3, 4])}), folder)
+    np.savez(folder / "in.npz", x=x, z=z)
+    ctc_ok("run", path, "--inputs", folder / "in.npz", "-o", folder / "out.npz")
+    result = np.load(folder / "out.npz")["y"]
+    assert result.dtype.kind == "U" and (result == np.char.add(x, z)).all(), result
+    np.savez(folder / "ref.npz", **{"in:x": x, "in:z": z, "out:y": np.char.add(x, z)})
+    ctc_ok("verify", path, "--reference", folder / "ref.npz")
+    np.save(folder / "objects.npy", z.astype(object))
+    refused = ctc("run", path, "--inputs", folder / "in.npz", "-i", f"z={folder / 'objects.npy'}", "-o", folder / "out2.npz")
+    assert refused.status == 1 and "numpy type '|O'" in refused.err and "x.astype(str)" in refused.err, refused.err
+    np.savez(folder / "in.npz", x=np.array(["a\0b"] * 12).reshape(3, 4), z=z)
+    refused = ctc("run", path, "--inputs", folder / "in.npz", "-o", folder / "out2.npz")
+    assert refused.status == 1 and "a 0 within a text" in refused.err and not (folder / "out2.npz").exists(), refused.err
+
+
 def reference_file(folder, error=0.0):
     x = inputs_file(folder)
     y, = onnxruntime_outputs(conv_net(), {"x": x})

@@ -5,7 +5,6 @@
 """
 
 import importlib.util
-import sys
 
 import numpy as np
 
@@ -71,6 +70,7 @@ def compare(estimator, x, folder):
 
 def all_checks():
     if MISSING:
+        print(f"skipped: {', '.join(MISSING)} not there")
         return {}
     from sklearn.datasets import load_diabetes, load_iris, load_wine
 
@@ -95,7 +95,4 @@ def all_checks():
 
 
 if __name__ == "__main__":
-    if MISSING:
-        print(f"skipped: {', '.join(MISSING)} not there\n0 passed, 0 failed, 1 skipped")
-        sys.exit(0)
     common.run_named(all_checks())

@@ -1,11 +1,13 @@
 """Operators on strings against onnxruntime (and, where it has none of a kind, Python): many nodes in a model, compiled as strict C99."""
 
+import platform
 import re
+import subprocess
 
 import numpy as np
 
 import ctc_model
-from common import STRICT, library, onnxruntime_outputs, run_named, checks_of
+from common import STRICT, ctc_ok, library, save, onnxruntime_outputs, run_named, checks_of
 from common import refused
 
 STRING, INT64, FLOAT, BOOL = 8, 7, 1, 9
@@ -118,6 +120,24 @@ def check_constants(folder):
     compare(model, folder, inputs)
     (folder / "file").mkdir()
     compare(model, folder / "file", inputs, ["--weights=string"])
+
+
+def check_pointer_size(folder):
+    """A program with strings is refused by a compiler whose pointers have 32 bits, others are not."""
+    if platform.machine() != "x86_64":
+        print("skipped: gcc has -m32 for x86-64 only")
+        return
+    (folder / "libc").mkdir()
+    for header in ("math.h", "string.h"):  # the C library for 32 bits may not be there
+        (folder / "libc" / header).write_text("")
+    for kind, name in ((STRING, "texts"), (FLOAT, "numbers")):
+        model = made([("Transpose", ["x"], [("y", kind)], {})], {"x": (kind, [2, 3])})
+        ctc_ok("compile", save(model, folder, f"{name}.onnx"), "-o", folder / f"{name}.c", "--quiet")
+        for bits in ("-m32", "-m64"):
+            command = ["gcc", bits, "-E", "-ffreestanding", "-Ilibc", f"{name}.c"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            refused = "tensors of strings need pointers of 64 bits" in done.stderr
+            assert refused == (done.returncode != 0) == (name == "texts" and bits == "-m32"), f"{command}: {done.stderr[:500]}"
 
 
 # --- making strings ---

@@ -52,13 +52,19 @@ static bool check_names(Cli *cli, const Program *program) {
   return ok;
 }
 
+/* An array of another type than the format has. */
+static bool refuse_type(Cli *cli, const char *where, const NamedTensor *named) {
+  diag_error(&cli->diag, where, "arrays of numpy type '%s' cannot be used", named->descr);
+  if (strcmp(named->descr, "|O") != 0) return false;
+  return diag_hint(&cli->diag, "an array of strings: save x.astype(str)");
+}
+
 static const Tensor *read_file(Cli *cli, const char *path) {
   const char *dot = strrchr(path, '.');
   NamedTensor named;
   if (dot && strcmp(dot, ".pb") == 0) return onnx_read_tensor(path, cli->arena, &cli->diag);
   if (!npy_read(path, cli->arena, &named, &cli->diag)) return NULL;
-  if (!named.tensor)
-    diag_error(&cli->diag, path, "arrays of numpy type '%s' cannot be used", named.descr);
+  if (!named.tensor) (void)refuse_type(cli, path, &named);
   return named.tensor;
 }
 
@@ -93,8 +99,8 @@ static bool find_input(Cli *cli, const Port *port, const TensorList *archive, Gi
   if (!named) return missing(cli, port, archive);
   *given = (Given){named->tensor, cli->inputs_file ? cli->inputs_file : cli->reference};
   if (named->tensor) return true;
-  return diag_error(&cli->diag, given->from, "'%s': arrays of numpy type '%s' cannot be used",
-                    named->name, named->descr);
+  const char *where = arena_printf(cli->arena, "%s: '%s'", given->from, named->name);
+  return refuse_type(cli, where, named);
 }
 
 static bool fits(const Port *port, const Tensor *tensor) {
@@ -116,7 +122,9 @@ static bool check_type(Cli *cli, const Port *port, const Given *given) {
   diag_error(&cli->diag, cli->options.model, "input '%s' takes %s%s, but %s has %s[%s]", port->name,
              wanted, str_text(&want_shape), given->from, got, str_text(&shape));
   if (tensor->dtype != port->dtype)
-    return diag_hint(&cli->diag, "convert the array: x.astype(numpy.%s)", wanted);
+    return diag_hint(&cli->diag, "convert the array: x.astype(%s)",
+                     port->dtype == DT_STRING ? "str"
+                                              : arena_printf(cli->arena, "numpy.%s", wanted));
   if (tensor->rank != port->rank)
     return diag_hint(&cli->diag, "the array must have %d dimensions, it has %d", port->rank,
                      tensor->rank);

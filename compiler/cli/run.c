@@ -6,10 +6,7 @@ static bool write_outputs(Cli *cli, const Program *program, const Tensor *const 
   TensorList results = {0};
   for (size_t i = 0; i < program->outputs.count; i++) {
     NamedTensor named = {.name = program->outputs.items[i].name, .tensor = outputs[i]};
-    if (outputs[i]->dtype == DT_STRING)
-      diag_warning(&cli->diag, path, "output '%s' is text, which is not written", named.name);
-    else
-      vec_push(cli->arena, &results, named);
+    vec_push(cli->arena, &results, named);
   }
   if (!npz_write(path, &results, cli->arena, &cli->diag)) return false;
   if (!cli->quiet)

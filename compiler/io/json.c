@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "base/vec.h"
 
 #include <math.h>
@@ -86,31 +87,6 @@ static bool unexpected(Reader *r, const char *expected) {
 }
 
 /* --- texts --- */
-
-/* Bytes of the character that starts at `s`, or 0: not UTF-8 (RFC 3629: no detours, no surrogates,
- * nothing beyond U+10FFFF). */
-static size_t utf8_length(const unsigned char *s, size_t left) {
-  unsigned c = s[0];
-  size_t length = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
-  if (length > left) return 0;
-  for (size_t i = 1; i < length; i++)
-    if ((s[i] & 0xC0) != 0x80) return 0;
-  bool detour = (c == 0xE0 && s[1] < 0xA0) || (c == 0xF0 && s[1] < 0x90);
-  bool beyond = (c == 0xED && s[1] > 0x9F) || (c == 0xF4 && s[1] > 0x8F);
-  return detour || beyond ? 0 : length;
-}
-
-static char *utf8_write(char *to, unsigned code) {
-  if (code < 0x80) {
-    *to++ = (char)code;
-    return to;
-  }
-  int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-  static const unsigned char first[] = {0, 0xC0, 0xE0, 0xF0};
-  *to++ = (char)(first[more] | code >> 6 * more);
-  while (more-- > 0) *to++ = (char)(0x80 | (code >> 6 * more & 0x3F));
-  return to;
-}
 
 /* The four hexadecimal digits at `text`, or -1. */
 static int hex4(const char *text, const char *end) {

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "io/npz_text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -84,6 +85,12 @@ static void turn_round(const Header *header, size_t size, const char *from, char
   }
 }
 
+/* The elements as strings; NULL if they are no texts. */
+static const void *read_texts(const void *bytes, int64_t width, int64_t count, Arena *arena) {
+  const char **texts = ARENA_ARRAY(arena, const char *, count + 1);
+  return npz_text_read(bytes, width, count, arena, texts) ? texts : NULL;
+}
+
 static bool parse_array(const char *where, const uint8_t *bytes, size_t size, Arena *arena,
                         NamedTensor *result, Diag *diag) {
   Header header;
@@ -96,17 +103,21 @@ static bool parse_array(const char *where, const uint8_t *bytes, size_t size, Ar
   result->bytes = arena_copy(arena, bytes + start, size - start);
   result->byte_count = size - start;
   result->tensor = NULL;
-  DType dtype = dtype_from_npy(header.descr);
-  if (dtype == DT_NONE || dtype_info(dtype)->kind == KIND_OTHER) return true;
-  size_t element = dtype_info(dtype)->bytes;
-  if ((uint64_t)count > (size - start) / element)
+  int64_t width = npz_text_width(header.descr);
+  DType dtype = width ? DT_STRING : dtype_from_npy(header.descr);
+  if (dtype == DT_NONE || (!width && dtype_info(dtype)->kind == KIND_OTHER)) return true;
+  size_t element = dtype_info(dtype)->bytes, stored = width ? 4 * (size_t)width : element;
+  if ((uint64_t)count > (size - start) / stored)
     return diag_error(diag, where, "the array is truncated");
+  const void *from = bytes + start;
+  if (width && !(from = read_texts(from, width, count, arena)))
+    return diag_error(diag, where, "the array holds what is no character, or a 0 within a text");
   void *data;
   result->tensor = tensor_create(arena, dtype, header.rank, header.dims, &data);
   if (header.fortran && header.rank > 1)
-    turn_round(&header, element, (const char *)bytes + start, data, count);
+    turn_round(&header, element, from, data, count);
   else if (count)
-    memcpy(data, bytes + start, (size_t)count * element);
+    memcpy(data, from, (size_t)count * element);
   return true;
 }
 
@@ -178,29 +189,34 @@ const NamedTensor *tensor_list_find(const TensorList *list, const char *name) {
   return NULL;
 }
 
-/* A whole .npy file in the arena. */
-static char *format_array(const Tensor *tensor, Arena *arena, size_t *size) {
+/* A whole .npy file in the arena. `width`: code points of an element, of tensors of strings. */
+static char *format_array(const Tensor *tensor, int64_t width, Arena *arena, size_t *size) {
   Str text = str_in(arena);
-  str_addf(&text, "{'descr': '%s', 'fortran_order': False, 'shape': (",
-           dtype_info(tensor->dtype)->npy);
+  const char *descr =
+      width ? arena_printf(arena, "<U%" PRId64, width) : dtype_info(tensor->dtype)->npy;
+  str_addf(&text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
   for (int d = 0; d < tensor->rank; d++) str_addf(&text, "%" PRId64 ", ", tensor->dims[d]);
   str_add(&text, "), }");
   while ((10 + text.length + 1) % 64 != 0) str_add(&text, " ");
   str_add(&text, "\n");
-  size_t data = (size_t)tensor_bytes(tensor);
+  size_t data = (size_t)(width ? 4 * width * tensor->count : tensor_bytes(tensor));
   *size = 10 + text.length + data;
   char *file = arena_alloc(arena, *size, 1);
   memcpy(file, "\x93NUMPY\x01\x00", 8);
   file[8] = (char)(text.length & 255);
   file[9] = (char)(text.length >> 8);
   memcpy(file + 10, text.text, text.length);
-  if (data) memcpy(file + 10 + text.length, tensor->data, data);
+  if (width)
+    npz_text_write(tensor, width, file + 10 + text.length);
+  else if (data)
+    memcpy(file + 10 + text.length, tensor->data, data);
   return file;
 }
 
 static bool add_member(zip_t *zip, const NamedTensor *named, Arena *arena) {
   size_t size;
-  char *file = format_array(named->tensor, arena, &size);
+  bool texts = named->tensor->dtype == DT_STRING;
+  char *file = format_array(named->tensor, texts ? npz_text_most(named->tensor) : 0, arena, &size);
   zip_source_t *source = zip_source_buffer(zip, file, size, 0);
   const char *name = arena_printf(arena, "%s.npy", named->name);
   zip_int64_t index = source ? zip_file_add(zip, name, source, ZIP_FL_OVERWRITE) : -1;
@@ -211,8 +227,19 @@ static bool add_member(zip_t *zip, const NamedTensor *named, Arena *arena) {
   return zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0) == 0;
 }
 
+/* Texts that have no code points cannot be written. */
+static bool check_texts(const char *path, const TensorList *list, Diag *diag) {
+  for (size_t i = 0; i < list->count; i++) {
+    const Tensor *tensor = list->items[i].tensor;
+    if (tensor && tensor->dtype == DT_STRING && !npz_text_most(tensor))
+      return diag_error(diag, path, "'%s' holds text that is not UTF-8", list->items[i].name);
+  }
+  return true;
+}
+
 bool npz_write(const char *path, const TensorList *list, Arena *arena, Diag *diag) {
   int code;
+  if (!check_texts(path, list, diag)) return false;
   zip_t *zip =
       zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code); /* libzip writes beside and renames */
   if (!zip) return diag_error(diag, path, "cannot write it");

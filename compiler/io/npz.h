@@ -8,7 +8,7 @@
 
 typedef struct {
   const char *name;     /* key in the archive, without ".npy" */
-  const Tensor *tensor; /* NULL if the array's dtype is not one of ours (objects, text) */
+  const Tensor *tensor; /* NULL if the array's dtype is not one of ours (objects) */
   const char *descr;    /* numpy's name of the dtype */
   const char *bytes;    /* what follows the .npy header (a pickle, for objects) */
   size_t byte_count;

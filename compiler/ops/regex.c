@@ -9,6 +9,7 @@
  */
 #include "ops/regex.h"
 
+#include "base/utf8.h"
 #include "ops/regex_parse.h"
 
 #include <stdlib.h>
@@ -49,24 +50,15 @@ static int add_bytes(Nfa *nfa, int first, int last, int next) {
       (NfaNode){.kind = NFA_BYTES, .first = (uint8_t)first, .last = (uint8_t)last, .next = next});
 }
 
-static int utf8_length(uint32_t code) {
-  return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-}
-
-static void utf8_bytes(uint32_t code, int length, uint8_t *bytes) {
-  static const uint8_t leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
-  for (int k = length - 1; k > 0; k--, code >>= 6) bytes[k] = (uint8_t)(0x80 | (code & 0x3F));
-  bytes[0] = (uint8_t)(leads[length] | code);
-}
-
 /* A chain of nodes, each for one byte, for a range whose first and last code points differ in a
  * way that lets their bytes vary independently. */
 static int add_sequence(Nfa *nfa, uint32_t first, uint32_t last, int next) {
-  uint8_t low[4], high[4];
-  int length = utf8_length(last);
-  utf8_bytes(first, length, low);
-  utf8_bytes(last, length, high);
-  for (int k = length - 1; k >= 0; k--) next = add_bytes(nfa, low[k], high[k], next);
+  char low[UTF8_MOST], high[UTF8_MOST];
+  int length = utf8_size(last);
+  (void)utf8_write(low, first);
+  (void)utf8_write(high, last);
+  for (int k = length - 1; k >= 0; k--)
+    next = add_bytes(nfa, (uint8_t)low[k], (uint8_t)high[k], next);
   return next;
 }
 
@@ -76,7 +68,7 @@ static uint32_t cut_range(uint32_t first, uint32_t last) {
   static const uint32_t ends[] = {0x7F, 0x7FF, 0xFFFF};
   for (int i = 0; i < 3; i++)
     if (first <= ends[i] && last > ends[i]) return ends[i];
-  for (int k = 1; k < utf8_length(last); k++) {
+  for (int k = 1; k < utf8_size(last); k++) {
     uint32_t mask = (1u << 6 * k) - 1;
     if ((first & ~mask) == (last & ~mask)) continue;
     if (first & mask) return first | mask;

@@ -147,6 +147,7 @@ static void test_npy_wrong(void **state) {
   static const float data[6];
   static const char *const headers[] = {
       "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }\n",  /* too little data */
+      "{'descr': '<U2', 'fortran_order': False, 'shape': (4,), }\n",    /* likewise */
       "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3), }\n", /* a negative size */
       "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3\n",      /* cut off */
       "{'descr': '<f4', 'fortran_order': False}\n",                     /* no shape */

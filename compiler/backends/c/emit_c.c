@@ -85,10 +85,17 @@ static void need_basics(Emitter *e) {
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) emit_need_name(e, names[k]);
 }
 
-/* What stands for an element of the program's tensors of strings. */
-static void need_texts(Emitter *e) {
-  for (size_t i = 0; i < e->program->buffers.count; i++)
-    if (e->program->buffers.items[i]->dtype == DT_STRING) emit_need_name(e, "ctc_text");
+static bool has_strings(const Program *program) {
+  for (size_t i = 0; i < program->buffers.count; i++)
+    if (program->buffers.items[i]->dtype == DT_STRING) return true;
+  return false;
+}
+
+/* What stands for an element of a tensor of strings. */
+static void bind_strings(Emitter *e, Scope *scope) {
+  bool strings = has_strings(e->program);
+  scope_bool(scope, "strings", strings);
+  if (strings) emit_need_name(e, "ctc_text");
 }
 
 /* A definition of the runtime; with --line-directives, where a plugin's was written. */
@@ -202,19 +209,24 @@ static Scope *bind_everything(Emitter *e, const char *header_name, const char *w
   bind_head(e, scope, header_name, weights_name); /* all constants are known */
   scope_text(scope, "tasks", str_text(&e->task_text));
   scope_text(scope, "weights", WEIGHTS_MARK);
-  need_texts(e);
+  bind_strings(e, scope);
   bind_runtime(e, scope);
   scope_bool(scope, "threads", e->backend->wants_threads && e->options->threads > 1);
   return scope;
 }
 
 /* Those of all programs. */
-static const TemplatePart common_parts[] = {
-    {"ports_types", "ports_types.h"},   {"ports_macros", "ports_macros.h"},
-    {"plan_function", "plan.c"},        {"ports_functions", "ports_functions.c"},
-    {"ports_tables", "ports_tables.c"}, {"ports_declarations", "ports_functions.h"},
-    {"status_codes", "status_codes.h"}, {"status_texts", "status_texts.c"},
-    {"weights_text", "weights.c"},      {0}};
+static const TemplatePart common_parts[] = {{"ports_types", "ports_types.h"},
+                                            {"ports_macros", "ports_macros.h"},
+                                            {"plan_function", "plan.c"},
+                                            {"ports_functions", "ports_functions.c"},
+                                            {"ports_tables", "ports_tables.c"},
+                                            {"ports_declarations", "ports_functions.h"},
+                                            {"status_codes", "status_codes.h"},
+                                            {"status_texts", "status_texts.c"},
+                                            {"weights_text", "weights.c"},
+                                            {"strings_check", "strings.c"},
+                                            {0}};
 
 /* The parts that templates name. */
 static bool bind_parts(Emitter *e, const TemplatePart *parts, Scope *scope) {

@@ -39,7 +39,8 @@ static bool read_file(JsonReader *r, const JsonValue *at) {
               : safetensors_read_bytes(path, view, r->arena, &list, c->diag)))
     return false;
   for (size_t i = 0; i < list.count; i++)
-    if (list.items[i].tensor) ok = add_weight(r, at, &list.items[i], at->string) && ok;
+    if (list.items[i].tensor && list.items[i].tensor->dtype != DT_STRING)
+      ok = add_weight(r, at, &list.items[i], at->string) && ok;
   return ok;
 }
 

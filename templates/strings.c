@@ -1,0 +1,7 @@
+//$ if strings
+/* In tensors of strings an element takes 8 bytes of the workspace. */
+#if UINTPTR_MAX != UINT64_MAX
+#error "tensors of strings need pointers of 64 bits"
+#endif
+
+//$ end
