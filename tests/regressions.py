@@ -76,5 +76,24 @@ def check_lstm_clip(folder):
     compare(folder, "LSTM", [8 * floats(5, 3, 8), floats(1, 4, 8), floats(1, 4, 1)], {"hidden_size": 1, "clip": 0.7}, outputs=3)
 
 
+def check_empty_scratch(folder):
+    """A workspace of 0 bytes with a buffer in it: the sizes were compared as unsigned < 0."""
+    made = node_model("Bernoulli", [np.zeros((3, 0), np.float32)], {"seed": 1.0})
+    same(library(made, folder, flags=FLAGS).run([np.zeros((3, 0), np.float32)]), [np.zeros((3, 0), np.float32)])
+
+
+def check_head_size_of_keys(folder):
+    """The size of the heads, from which the scale comes, is open in Q and known by K."""
+    q, k, v = floats(1, 2, 3, 8), floats(1, 2, 5, 8, seed=2), floats(1, 2, 5, 4, seed=3)
+    scores = q @ k.swapaxes(2, 3) / np.sqrt(np.float32(8))
+    weights = np.exp(scores) / np.exp(scores).sum(3, keepdims=True)
+    for flat in (False, True):
+        pack = lambda x: x.swapaxes(1, 2).reshape(1, x.shape[2], -1) if flat else x  # noqa: E731
+        arrays = [np.ascontiguousarray(pack(x)) for x in (q, k, v)]
+        dims = {"x0": [*arrays[0].shape[:-1], "deep"]}
+        made = node_model("Attention", arrays, {"q_num_heads": 2, "kv_num_heads": 2} if flat else {}, opset=23, dims=dims)
+        same(library(made, folder, f"flat_{flat}", flags=FLAGS).run(arrays), [pack(weights @ v)])
+
+
 if __name__ == "__main__":
     run_named({name[6:]: check for name, check in globals().items() if name.startswith("check_")})

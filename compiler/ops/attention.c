@@ -25,7 +25,7 @@ static bool read_heads(Compilation *c, const Node *node, Shapes *s) {
   if (!s->flat) {
     s->heads = q->shape[1];
     s->kv_heads = k->shape[1];
-    s->size = q->shape[3];
+    s->size = dim_known(q->shape[3], k->shape[3]);
     s->v_size = v->shape[3];
     return true;
   }
@@ -34,7 +34,8 @@ static bool read_heads(Compilation *c, const Node *node, Shapes *s) {
     return node_error(c, node, "inputs with three dims need q_num_heads and kv_num_heads");
   s->heads = dim_const(p, heads);
   s->kv_heads = dim_const(p, kv_heads);
-  s->size = dim_floordiv(p, q->shape[2], s->heads);
+  s->size =
+      dim_known(dim_floordiv(p, q->shape[2], s->heads), dim_floordiv(p, k->shape[2], s->kv_heads));
   s->v_size = dim_floordiv(p, v->shape[2], s->kv_heads);
   return true;
 }

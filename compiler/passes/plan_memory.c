@@ -335,7 +335,9 @@ static bool place_buffers(Program *program, Arena *arena) {
   int64_t total = arena_plan(plan.blocks, plan.count);
   if (constant) {
     take_offsets(&plan);
-    program->workspace_bytes = dim_const(c->dims, total);
+    /* Some where no buffer has elements, too: the program takes their addresses. */
+    bool empty = plan.count > 0 && total == 0;
+    program->workspace_bytes = dim_const(c->dims, empty ? PLAN_ALIGNMENT : total);
   } else {
     program->workspace_bytes = stack_blocks(&plan);
   }

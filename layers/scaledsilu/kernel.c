@@ -10,3 +10,7 @@ static inline uint16_t scaledsilu_f16(uint16_t x, float alpha) {
   const float share = ctc_half_to_float(ctc_float_to_half(ctc_sigmoid_f32(z)));
   return ctc_float_to_half(z * share);
 }
+
+static inline uint16_t scaledsilu_bf16(uint16_t x, float alpha) {
+  return ctc_float_to_bfloat(scaledsilu_f32(ctc_bfloat_to_float(x), alpha));
+}

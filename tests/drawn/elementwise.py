@@ -9,7 +9,8 @@ from .draw import Undrawable, draws, largest
 @draws("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Exp", "Log", "Sqrt", "Reciprocal")
 @draws("Erf", "Sigmoid", "Tanh", "Softplus", "Softsign", "Mish")
 def function(d):
-    return d.node([d.data(d.shape(), d.type(d.row.inputs[0]), special=True)])
+    """Not of integers, which Erf has: what 0.99999 becomes is left open."""
+    return d.node([d.data(d.shape(), d.type(d.row.inputs[0], table.FLOATS), special=True)])
 
 
 @draws("Gelu", domain="com.microsoft")

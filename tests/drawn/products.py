@@ -107,6 +107,9 @@ def attention(d):
         inputs.append(d.data((batch, length, count * deep) if flat else (batch, count, length, deep), kind))
     attributes = {"q_num_heads": heads, "kv_num_heads": kv_heads} if flat else {}
     attributes |= d.some(is_causal=d.below(2), scale=d.uniform(0.1, 1), softcap=d.pick([0.0, 2.0]))
+    if "scale" not in attributes:  # it comes from the size of the heads, which Q or K must tell
+        side = d.below(2)
+        inputs[side] = inputs[side]._replace(kind="sized")
     mask = None
     if d.chance(0.5):
         shape = d.pick([(rows, keys + past), (batch, 1, rows, keys + past), (1, heads, rows, keys + past)])
