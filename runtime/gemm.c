@@ -56,30 +56,34 @@ static void ctc_pack_panels_f32(const float *b, float *packed, ctc_dim k, ctc_di
   }
 }
 
-/* What the tiles of one product share. */
+/* What the tiles of one product share. `b_row`: from one row of B to the next, CTC_PANEL if it is
+ * packed. */
 typedef struct {
   ctc_epilogue epilogue;
   const float *const *operands;
-  ctc_dim k, a_row, a_col, y_row;
+  ctc_dim k, a_row, a_col, y_row, b_row;
+  int packed;
 } ctc_gemm_job;
 
 /* Where a tile works: its first row of A, its part of a panel of B, its first element of Y (element
- * `at` of the kernel's output, in column `channel`), of which `columns` columns exist, and the
- * weights to prefetch, `ahead_step` floats for each step of k. */
+ * `at` of the kernel's output, in column `channel`), of which `columns` columns exist, how many
+ * columns of the tile lie before that element, and the weights to prefetch, `ahead_step` floats for
+ * each step of k. */
 typedef struct {
   const float *a, *b, *ahead;
   float *y;
-  ctc_dim at, channel, columns, ahead_step;
+  ctc_dim at, channel, columns, before, ahead_step;
 } ctc_gemm_place;
 
-/* n rows of results, `width` numbers each, through the epilogue to Y. */
+/* n rows of results, `width` numbers each, through the epilogue to Y. Up to `before` numbers behind
+ * them are read. */
 static inline CTC_INLINE void ctc_gemm_finish(const float *results, int width, ctc_gemm_job job,
                                               ctc_gemm_place place, int n) {
   for (int i = 0; i < n; i++)
     for (int j = 0; j < width && j < place.columns; j += CTC_LANES) {
       const int count = place.columns - j < CTC_LANES ? (int)place.columns - j : CTC_LANES;
       const ctc_dim to = i * job.y_row + j;
-      ctc_v v = ctc_v_load(results + i * width + j);
+      ctc_v v = ctc_v_load(results + i * width + place.before + j);
       if (job.epilogue) v = job.epilogue(v, job.operands, place.at + to, place.channel + j, count);
       ctc_v_store_n(place.y + to, v, count);
     }
@@ -97,6 +101,16 @@ static CTC_KERNEL ctc_gemm_place ctc_gemm_below(ctc_gemm_job job, ctc_gemm_place
 /* The place `columns` columns further in the panel. */
 static CTC_KERNEL ctc_gemm_place ctc_gemm_right(ctc_gemm_place place, ctc_dim columns) {
   place.b += columns, place.y += columns, place.at += columns, place.channel += columns;
+  return place;
+}
+
+/* The place with the last `columns` columns of B, for a tile of `width`. A packed B has zeros behind
+ * them; in a B as it is the tile begins further left, with columns that another one writes. */
+static CTC_KERNEL ctc_gemm_place ctc_gemm_edge(ctc_gemm_job job, ctc_gemm_place place,
+                                               ctc_dim columns, ctc_dim width) {
+  place.columns = columns;
+  place.before = job.packed ? 0 : width - columns;
+  place.b -= place.before;
   return place;
 }
 
@@ -121,13 +135,13 @@ typedef struct {
 static inline CTC_INLINE void ctc_gemm_tile(ctc_gemm_job job, ctc_gemm_place place,
                                             ctc_gemm_part part, int wide, int n) {
   const ctc_v zero = ctc_v_set(0);
-  const float *x = place.a + part.begin * job.a_col, *b = place.b + part.begin * CTC_PANEL;
+  const float *x = place.a + part.begin * job.a_col, *b = place.b + part.begin * job.b_row;
   const float *ahead = place.ahead + part.begin * place.ahead_step;
 #define CTC_START(i) ctc_v p##i = zero, q##i = zero;
   CTC_EACH_ROW(CTC_START)
 #undef CTC_START
   for (ctc_dim l = part.begin; l < part.end;
-       l++, b += CTC_PANEL, x += job.a_col, ahead += place.ahead_step) {
+       l++, b += job.b_row, x += job.a_col, ahead += place.ahead_step) {
     const ctc_v v = ctc_v_load(b), w = wide ? ctc_v_load(b + CTC_LANES) : v;
     CTC_PREFETCH(ahead);
 #define CTC_ADD(i)                          \
@@ -203,8 +217,9 @@ static inline CTC_INLINE void ctc_gemm_panel(ctc_gemm_job job, ctc_gemm_place pl
   const ctc_dim most = ctc_gemm_most_rows(job), tiles = (rows + most - 1) / most;
   const ctc_dim high = (rows + tiles - 1) / tiles, high_tiles = tiles - (high * tiles - rows);
   const ctc_dim strip = 2 * CTC_LANES, rest = columns % strip, kept = CTC_GEMM_KEPT / high;
-  float sums[CTC_GEMM_KEPT * CTC_PANEL];
-  place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
+  const ctc_dim width = rest > CTC_LANES ? strip : CTC_LANES;
+  float sums[CTC_GEMM_KEPT * CTC_PANEL + CTC_PANEL];
+  place.ahead_step = job.packed ? (CTC_PANEL + tiles - 1) / tiles : 0;
   for (ctc_dim first = 0; first < tiles; first += kept) {
     const ctc_dim some = tiles - first < kept ? tiles - first : kept;
     ctc_gemm_part part = {0, 0, sums};
@@ -216,7 +231,7 @@ static inline CTC_INLINE void ctc_gemm_panel(ctc_gemm_job job, ctc_gemm_place pl
         ctc_gemm_strip(job, at, part, 1, first, some, high, high_tiles);
         at = ctc_gemm_right(at, strip);
       }
-      at.columns = rest;
+      at = ctc_gemm_edge(job, at, rest, width);
       if (rest > 0) ctc_gemm_strip(job, at, part, rest > CTC_LANES, first, some, high, high_tiles);
     } while (part.end < job.k);
   }
@@ -247,11 +262,13 @@ static inline void ctc_gemm_panel_any(ctc_gemm_job job, ctc_gemm_place place, ct
                                       ctc_dim rows) {
   const ctc_dim most = ctc_gemm_most_rows(job), tiles = (rows + most - 1) / most;
   const ctc_dim even = (rows / tiles + 1) / 2 * 2;
-  float sums[CTC_TILE * 2 * CTC_LANES];
+  float sums[(CTC_TILE + 1) * 2 * CTC_LANES];
   place.columns = columns;
-  place.ahead_step = (CTC_PANEL + tiles - 1) / tiles;
+  place.ahead_step = job.packed ? (CTC_PANEL + tiles - 1) / tiles : 0;
   for (; place.columns > 0; place.columns -= 2 * CTC_LANES) {
     ctc_gemm_place tile = place;
+    if (place.columns < 2 * CTC_LANES)
+      tile = ctc_gemm_edge(job, place, place.columns, 2 * CTC_LANES);
     for (ctc_dim left = rows, height; left > 0; left -= height) {
       ctc_gemm_part part = {0, 0, sums};
       height = left < even ? (left > 1 ? left / 2 * 2 : 1) : even;
@@ -347,10 +364,53 @@ static inline CTC_INLINE void ctc_gemv_columns(ctc_gemm_job job, ctc_gemm_place 
     ctc_gemv_panel(job, place, rows, ALL, ahead);
 }
 
-/* Y = A * B for each of a stack of products: matrix number s of A begins at s / inner * a_outer +
- * s % inner * a_inner and has element (r, l) at r * a_row + l * a_col; Y likewise, its rows are
- * contiguous; matrix s of panels of B is at s / inner * b_outer + s % inner * b_inner. Unit of
- * work: `rows` rows of A (fewer at the end) times a panel of B. */
+/* The sizes and steps of a stack of products: matrix number s of A begins at s / inner * a_outer +
+ * s % inner * a_inner and has element (r, l) at r * a_row + l * a_col (these two are in
+ * ctc_gemm_job); B and Y likewise. From one panel of B to the next it is `b_panel`. */
+typedef struct {
+  ctc_dim m, n, rows, inner, a_outer, a_inner, b_outer, b_inner, b_panel, y_outer, y_inner;
+} ctc_gemm_stack;
+
+/* Units of work [first, last) of a stack: `rows` rows of A (fewer at the end) times a panel of B. */
+static inline CTC_INLINE void ctc_gemm_units(const float *a, const float *b, float *y,
+                                             ctc_gemm_job job, ctc_gemm_stack s, ctc_dim first,
+                                             ctc_dim last) {
+  const ctc_dim panels = (s.n + CTC_PANEL - 1) / CTC_PANEL, chunks = (s.m + s.rows - 1) / s.rows;
+  const ctc_dim full_panels = s.n / CTC_PANEL, rest = s.n % CTC_PANEL;
+  const ctc_dim last_rows = s.m - (chunks - 1) * s.rows;
+  for (ctc_dim unit = first; unit < last; unit++) {
+    const ctc_dim panel = unit % panels, chunk = unit / panels % chunks;
+    const ctc_dim outer = unit / panels / chunks / s.inner, in = unit / panels / chunks % s.inner;
+    const ctc_dim at =
+        outer * s.y_outer + in * s.y_inner + chunk * s.rows * job.y_row + panel * CTC_PANEL;
+    const float *from = b + outer * s.b_outer + in * s.b_inner + panel * s.b_panel;
+    const ctc_dim a_from = outer * s.a_outer + in * s.a_inner + chunk * s.rows * job.a_row;
+    const ctc_gemm_place place = {a + a_from,
+                                  from,
+                                  job.packed ? from + s.b_panel : from,
+                                  y + at,
+                                  at,
+                                  panel * CTC_PANEL,
+                                  0,
+                                  0,
+                                  0};
+    const int at_end = chunk == chunks - 1;
+    if (!CTC_KNOWN(s.m) || !CTC_KNOWN(s.n))
+      ctc_gemm_panel_any(job, place, panel < full_panels ? CTC_PANEL : rest,
+                         at_end ? last_rows : s.rows);
+    else if (panel < full_panels && !at_end)
+      ctc_gemm_panel(job, place, CTC_PANEL, s.rows);
+    else if (panel < full_panels)
+      ctc_gemm_panel(job, place, CTC_PANEL, last_rows);
+    else if (!at_end)
+      ctc_gemm_panel(job, place, rest, s.rows);
+    else
+      ctc_gemm_panel(job, place, rest, last_rows);
+  }
+}
+
+/* Y = A * B for each of a stack of products, B in panels; see ctc_gemm_stack. The rows of Y are
+ * contiguous. */
 static CTC_KERNEL void ctc_gemm_stack_f32(const float *a, const float *b, float *y,
                                           ctc_epilogue epilogue, const float *const *operands,
                                           ctc_dim m, ctc_dim n, ctc_dim k, ctc_dim a_row,
@@ -358,36 +418,25 @@ static CTC_KERNEL void ctc_gemm_stack_f32(const float *a, const float *b, float 
                                           ctc_dim inner, ctc_dim a_outer, ctc_dim a_inner,
                                           ctc_dim b_outer, ctc_dim b_inner, ctc_dim y_outer,
                                           ctc_dim y_inner, ctc_dim first, ctc_dim last) {
-  const ctc_gemm_job job = {epilogue, operands, k, a_row, a_col, y_row};
-  const ctc_dim panels = (n + CTC_PANEL - 1) / CTC_PANEL, chunks = (m + rows - 1) / rows;
-  const ctc_dim full_panels = n / CTC_PANEL, rest = n % CTC_PANEL;
-  const ctc_dim last_rows = m - (chunks - 1) * rows;
-  for (ctc_dim unit = first; unit < last; unit++) {
-    const ctc_dim panel = unit % panels, chunk = unit / panels % chunks;
-    const ctc_dim outer = unit / panels / chunks / inner, in = unit / panels / chunks % inner;
-    const ctc_dim at = outer * y_outer + in * y_inner + chunk * rows * y_row + panel * CTC_PANEL;
-    const float *from = b + outer * b_outer + in * b_inner + panel * k * CTC_PANEL;
-    const ctc_gemm_place place = {a + outer * a_outer + in * a_inner + chunk * rows * a_row,
-                                  from,
-                                  from + k * CTC_PANEL,
-                                  y + at,
-                                  at,
-                                  panel * CTC_PANEL,
-                                  0,
-                                  0};
-    const int at_end = chunk == chunks - 1;
-    if (!CTC_KNOWN(m) || !CTC_KNOWN(n))
-      ctc_gemm_panel_any(job, place, panel < full_panels ? CTC_PANEL : rest,
-                         at_end ? last_rows : rows);
-    else if (panel < full_panels && !at_end)
-      ctc_gemm_panel(job, place, CTC_PANEL, rows);
-    else if (panel < full_panels)
-      ctc_gemm_panel(job, place, CTC_PANEL, last_rows);
-    else if (!at_end)
-      ctc_gemm_panel(job, place, rest, rows);
-    else
-      ctc_gemm_panel(job, place, rest, last_rows);
-  }
+  const ctc_gemm_job job = {epilogue, operands, k, a_row, a_col, y_row, CTC_PANEL, 1};
+  const ctc_gemm_stack stack = {m,       n,       rows,          inner,   a_outer, a_inner,
+                                b_outer, b_inner, k * CTC_PANEL, y_outer, y_inner};
+  ctc_gemm_units(a, b, y, job, stack, first, last);
+}
+
+/* The same with B as it is: contiguous rows of at least CTC_PANEL columns, b_row apart. */
+static CTC_KERNEL void ctc_gemm_unpacked_f32(const float *a, const float *b, float *y,
+                                             ctc_epilogue epilogue, const float *const *operands,
+                                             ctc_dim m, ctc_dim n, ctc_dim k, ctc_dim a_row,
+                                             ctc_dim a_col, ctc_dim y_row, ctc_dim rows,
+                                             ctc_dim b_row, ctc_dim inner, ctc_dim a_outer,
+                                             ctc_dim a_inner, ctc_dim b_outer, ctc_dim b_inner,
+                                             ctc_dim y_outer, ctc_dim y_inner, ctc_dim first,
+                                             ctc_dim last) {
+  const ctc_gemm_job job = {epilogue, operands, k, a_row, a_col, y_row, b_row, 0};
+  const ctc_gemm_stack stack = {m,       n,       rows,      inner,   a_outer, a_inner,
+                                b_outer, b_inner, CTC_PANEL, y_outer, y_inner};
+  ctc_gemm_units(a, b, y, job, stack, first, last);
 }
 
 /* Y[m x n] = A[m x k] * B: as above with one matrix. */
@@ -406,12 +455,12 @@ static CTC_KERNEL void ctc_gemv_packed_f32(const float *a, const float *b, float
                                            ctc_dim m, ctc_dim n, ctc_dim k, ctc_dim a_row,
                                            ctc_dim a_col, ctc_dim y_row, ctc_dim first,
                                            ctc_dim last) {
-  const ctc_gemm_job job = {epilogue, operands, k, a_row, a_col, y_row};
+  const ctc_gemm_job job = {epilogue, operands, k, a_row, a_col, y_row, CTC_PANEL, 1};
   const int ahead = n * k > CTC_GEMV_CACHED;
   for (ctc_dim panel = first; panel < last; panel++) {
     const ctc_dim channel = panel * CTC_PANEL, left = n - channel;
     const ctc_gemm_place place = {a,       b + channel * k, NULL, y + channel, channel,
-                                  channel, left,            0};
+                                  channel, left,            0,    0};
     const int narrow = n < CTC_PANEL || left < CTC_PANEL; /* the first is known while compiling */
     if (CTC_LANES == 1)
       ctc_gemm_panel_any(job, place, left < CTC_PANEL ? left : CTC_PANEL, m);
@@ -463,8 +512,8 @@ static inline CTC_INLINE void ctc_gemv_rows(const float *a, const float *b, floa
 static CTC_KERNEL void ctc_gemv_dots_f32(const float *a, const float *b, float *y,
                                          ctc_epilogue epilogue, const float *const *operands,
                                          ctc_dim n, ctc_dim k, ctc_dim first, ctc_dim last) {
-  const ctc_gemm_job job = {epilogue, operands, k, k, 1, n};
-  const ctc_gemm_place place = {a, b, NULL, y, 0, 0, n, 0};
+  const ctc_gemm_job job = {epilogue, operands, k, k, 1, n, k, 1};
+  const ctc_gemm_place place = {a, b, NULL, y, 0, 0, n, 0, 0};
   const ctc_dim fours = n / 4 * 4;
   float sums[CTC_DOTS] = {0};
   if (first >= last) return;

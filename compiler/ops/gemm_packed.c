@@ -20,6 +20,8 @@ enum {
   LEAST_ROWS = 4,        /* of A, and */
   LEAST_COLUMNS = 8,     /* of B, and */
   LEAST_WORK = 4096,     /* multiplications that make packing B at run time worth it */
+  CACHE_WAY = 4096,      /* bytes: addresses so far apart share a set of the first-level cache, */
+  CACHE_BYTES = 32768,   /* which holds at least so many bytes */
   BLAS_WORK = 1 << 20    /* multiplications from which on a BLAS does a product */
 };
 
@@ -184,10 +186,29 @@ Panels lower_panels(Lower *l, const ProductSizes *sizes, const Matrices *b) {
 
 /* --- products --- */
 
-static void arg_operands(Lower *l, Step *step, const Matrices *a, const Panels *panels,
+/* Whether the rows of a panel, read from B as it is, stay in the first-level cache: rows that are a
+ * multiple of a power of two apart meet in few of its sets. */
+static bool rows_stay_cached(int64_t k, int64_t row_bytes) {
+  int64_t apart = row_bytes & -row_bytes, panel = PANEL * (int64_t)sizeof(float);
+  if (apart > CACHE_WAY) apart = CACHE_WAY;
+  if (apart < panel) apart = panel;
+  return k <= CACHE_BYTES / apart;
+}
+
+/* Whether packing B costs more than it brings: its rows are contiguous, and a unit of work has all
+ * rows of A, so that it uses a panel only once. */
+static bool stays_unpacked(const ProductSizes *sizes, const Matrices *b) {
+  return !b->buffer->constant && dim_is(b->col, 1) && dim_is_const(b->row) &&
+         dim_is_const(sizes->m) && dim_is_const(sizes->n) && dim_is_const(sizes->k) &&
+         dim_value(sizes->n) >= PANEL && dim_value(sizes->m) > GEMV_ROWS &&
+         dim_value(sizes->m) <= CHUNK &&
+         rows_stay_cached(dim_value(sizes->k), dim_value(b->row) * (int64_t)sizeof(float));
+}
+
+static void arg_operands(Lower *l, Step *step, const Matrices *a, Buffer *b, Dim b_offset,
                          const Matrices *y) {
   arg_buffer_at(l, step, a->buffer, a->offset);
-  arg_buffer(l, step, panels->buffer);
+  arg_buffer_at(l, step, b, b_offset);
   arg_buffer_at(l, step, y->buffer, y->offset);
 }
 
@@ -199,6 +220,13 @@ static void arg_sizes(Lower *l, Step *step, const ProductSizes *sizes, const Mat
   arg_dim(l, step, a->row);
   arg_dim(l, step, a->col);
   arg_dim(l, step, y->row);
+}
+
+/* Where the matrices of a stack begin. */
+static void arg_stack(Lower *l, Step *step, const ProductSizes *sizes, const Matrices *a,
+                      Dim b_outer, Dim b_inner, const Matrices *y) {
+  const Dim steps[] = {sizes->inner, a->outer, a->inner, b_outer, b_inner, y->outer, y->inner};
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) arg_dim(l, step, steps[i]);
 }
 
 /* Rows of A for a unit of work. */
@@ -240,20 +268,32 @@ void lower_panel_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
                             : single      ? "gemm_packed"
                                           : "gemm_stack",
                             DT_F32);
-  arg_operands(l, step, a, panels, y);
+  arg_operands(l, step, a, panels->buffer, NULL, y);
   arg_sizes(l, step, sizes, a, y);
   if (!single || !few) {
     Dim rows = chunk_rows(l, sizes);
     arg_dim(l, step, rows);
     units = dim_mul(p, units, dim_mul(p, count, dim_ceildiv(p, sizes->m, rows)));
   }
-  if (!single) {
-    const Dim rest[] = {sizes->inner,  a->outer, a->inner, panels->outer,
-                        panels->inner, y->outer, y->inner};
-    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) arg_dim(l, step, rest[i]);
-  }
+  if (!single) arg_stack(l, step, sizes, a, panels->outer, panels->inner, y);
   step_units(step, units);
   step->why = few ? "few rows: B is streamed through once" : "B in panels of 32 columns";
+  set_results(l, step, sizes, y);
+}
+
+static void lower_unpacked_product(Lower *l, const ProductSizes *sizes, const Matrices *a,
+                                   const Matrices *b, const Matrices *y) {
+  DimPool *p = l->c->dims;
+  Dim rows = chunk_rows(l, sizes), count = dim_mul(p, sizes->outer, sizes->inner);
+  Step *step = lower_kernel(l, "gemm_unpacked", DT_F32);
+  arg_operands(l, step, a, b->buffer, b->offset, y);
+  arg_sizes(l, step, sizes, a, y);
+  arg_dim(l, step, rows);
+  arg_dim(l, step, b->row);
+  arg_stack(l, step, sizes, a, b->outer, b->inner, y);
+  step_units(step, dim_mul(p, dim_mul(p, count, panel_count(l, sizes->n)),
+                           dim_ceildiv(p, sizes->m, rows)));
+  step->why = "small and both factors vary: B as it is";
   set_results(l, step, sizes, y);
 }
 
@@ -320,6 +360,10 @@ void lower_product(Lower *l, const ProductSizes *sizes, const Matrices *a, const
   }
   if (is_dots(sizes, a, b)) {
     lower_dots(l, sizes, a, b, y);
+    return;
+  }
+  if (stays_unpacked(sizes, b)) {
+    lower_unpacked_product(l, sizes, a, b, y);
     return;
   }
   Panels panels = lower_panels(l, sizes, b);

@@ -26,6 +26,7 @@ const KernelCost kernel_costs[] = {
     {"gemm", 2, "m n k"},
     {"gemm_packed", 2, "m n k"},
     {"gemm_stack", 2, "node"},
+    {"gemm_unpacked", 2, "node"},
     {"gemv_dots", 2, "n k"},
     {"gemv_packed", 2, "m n k"},
     {"global_average_pool", 1, "planes n"},

@@ -111,6 +111,14 @@ static void with_variables(const Case *c, const float *const *operands, ctc_epil
                      size * c->inner, size, c->y_size * c->inner, c->y_size, first, last);
 }
 
+static void unpacked_variables(const Case *c, const float *const *operands, ctc_epilogue epilogue,
+                               ctc_dim first, ctc_dim last) {
+  ctc_dim size = c->single_b ? 0 : c->b_size;
+  ctc_gemm_unpacked_f32(c->a, c->b, c->y, epilogue, operands, c->m, c->n, c->k, c->a_row, c->a_col,
+                        c->y_row, c->rows, c->b_row, c->inner, c->a_size * c->inner, c->a_size,
+                        size * c->inner, size, c->y_size * c->inner, c->y_size, first, last);
+}
+
 /* m, n, k, rows as literals, with and without an epilogue. */
 #define EACH_LITERAL(X)                                                                            \
   X(1, 10, 7, 1)                                                                                   \
@@ -134,12 +142,35 @@ static void with_variables(const Case *c, const float *const *operands, ctc_epil
   }
 EACH_LITERAL(LITERAL)
 
-static const struct {
+/* The same for a B as it is, of at least a panel of columns. */
+#define EACH_UNPACKED(X) X(29, 32, 40, 10) X(13, 33, 9, 13) X(64, 51, 20, 64) X(5, 71, 513, 5)
+#define UNPACKED_CALL(EPILOGUE, M, N, K, ROWS)                                                     \
+  ctc_gemm_unpacked_f32(c->a, c->b, c->y, EPILOGUE, operands, M, N, K, K, 1, N, ROWS, (N) + 2,     \
+                        c->inner, c->a_size * c->inner, c->a_size, size * c->inner, size,          \
+                        c->y_size * c->inner, c->y_size, first, last)
+#define UNPACKED(M, N, K, ROWS)                                                                    \
+  static void unpacked_##M##_##N(const Case *c, const float *const *operands,                      \
+                                 ctc_epilogue epilogue, ctc_dim first, ctc_dim last) {             \
+    ctc_dim size = c->single_b ? 0 : c->b_size;                                                    \
+    if (epilogue)                                                                                  \
+      UNPACKED_CALL(add_both, M, N, K, ROWS);                                                      \
+    else                                                                                           \
+      UNPACKED_CALL(NULL, M, N, K, ROWS);                                                          \
+  }
+EACH_UNPACKED(UNPACKED)
+
+typedef struct {
   ctc_dim m, n, k, rows;
   Product *product;
-} literals[] = {
+} Literal;
+
+static const Literal literals[] = {
 #define ROW(M, N, K, ROWS) {M, N, K, ROWS, product_##M##_##N},
     EACH_LITERAL(ROW)};
+
+static const Literal unpacked_literals[] = {
+#define UNPACKED_ROW(M, N, K, ROWS) {M, N, K, ROWS, unpacked_##M##_##N},
+    EACH_UNPACKED(UNPACKED_ROW)};
 
 static void check_case(Case *c, Product *product) {
   const float *const operands[] = {c->channel, c->other};
@@ -170,6 +201,30 @@ static void test_literal_sizes(void **state) {
     Case c =
         make_case(literals[which].m, literals[which].n, literals[which].k, literals[which].rows);
     check_case(&c, literals[which].product);
+  }
+}
+
+/* B with contiguous rows that end where its memory ends. */
+static void give_rows(Case *c) {
+  c->b_row = c->n + 2;
+  c->b_col = 1;
+  c->b_size = c->k * c->b_row;
+  free(c->b);
+  c->b = numbers(c->b_size * c->outer * c->inner);
+}
+
+static void test_unpacked(void **state) {
+  (void)state;
+  for (int i = 0; i < ROUNDS; i++) {
+    Case c = make_case(1 + below(60), CTC_PANEL + below(80), 1 + below(70), 1 + below(20));
+    give_rows(&c);
+    check_case(&c, unpacked_variables);
+  }
+  for (size_t i = 0; i < 4 * sizeof unpacked_literals / sizeof *unpacked_literals; i++) {
+    const Literal *l = &unpacked_literals[i / 4];
+    Case c = make_case(l->m, l->n, l->k, l->rows);
+    give_rows(&c);
+    check_case(&c, l->product);
   }
 }
 
@@ -211,9 +266,8 @@ static void test_dots(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_variable_sizes),
-      cmocka_unit_test(test_literal_sizes),
-      cmocka_unit_test(test_few_rows),
+      cmocka_unit_test(test_variable_sizes), cmocka_unit_test(test_literal_sizes),
+      cmocka_unit_test(test_unpacked),       cmocka_unit_test(test_few_rows),
       cmocka_unit_test(test_dots),
   };
   if (!machine_has_them()) return 0;
