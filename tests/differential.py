@@ -3,11 +3,11 @@
 every operator that ctc supports, its versions, attributes, types, ranks, broadcasting, empty and 0-d tensors, NaN and infinity.
 
     differential.py [--seed 1] [--count 600] [--only REGEX]
-    differential.py --seed 7 --case 123         one case again; its files stay in build/differential/failed
+    differential.py --seed 7 --case 123         one case again; its files stay in build/differential/seed_7/failed
 
 A case is a function of seed and number. Cases run in batches, each in a process of its own and compiled in one of the MODES, in turn. What fails
-is printed with what runs it again; the model and its inputs and expected outputs are left in build/differential/failed. What is drawn and
-how results are compared: tests/drawn.
+is printed with what runs it again; the model and its inputs are left in build/differential/seed_N/failed. What is drawn and how results are
+compared: tests/drawn.
 """
 
 import argparse
@@ -28,16 +28,21 @@ import numpy as np
 import node_suite
 from common import CTC, ROOT
 
-BATCH = 60
+BATCH = 30
 BATCH_SECONDS = 900
 # How a batch is compiled and run.
 MODES = [
-    {"opt": "-O1 -g0", "sanitize": True, "split": False, "strict": False},
+    {"opt": "-O0", "sanitize": True, "split": False, "strict": False},
     {"opt": "-O1", "sanitize": False, "split": True, "strict": True},
     {"opt": "-O2 -march=native", "sanitize": False, "split": False, "strict": False},
 ]
 GRAPH_SHARE = 0.08  # cases from the generators of whole graphs
 BUILD = ROOT / "build" / "differential"
+
+
+def folder_of(args):
+    """A run's own: runs with other seeds may go on beside it."""
+    return BUILD / f"seed_{args.seed}"
 
 
 def supported_operators(ctc):
@@ -88,7 +93,7 @@ def draw_case(args, number, supported):
 
 
 def keep(args, case, message):
-    folder = BUILD / "failed" / case.name
+    folder = folder_of(args) / "failed" / case.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(case.model.SerializeToString())
     (folder / "failure.txt").write_text(message + "\n")
@@ -108,7 +113,7 @@ def run_batch(args):
         else:
             cases.append(case)
             notes[case.name] = note
-    folder = BUILD / f"batch_{args.first}"
+    folder = folder_of(args) / f"batch_{args.first}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     mode = MODES[(args.first // BATCH if args.mode is None else args.mode) % len(MODES)]
@@ -218,8 +223,8 @@ def main():
     missing = check_generators(args)
     for text in missing:
         print("FAIL " + text)
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir(parents=True)
+    shutil.rmtree(folder_of(args), ignore_errors=True)
+    folder_of(args).mkdir(parents=True)
     if args.case is not None:
         args.keep, ranges = True, [(args.case, 1)]
     else:

@@ -43,7 +43,7 @@ SPLITS = (2, 3, 7)  # parts of a step
 # The suite's tolerance is finer than bfloat16 itself: a result may be off by one unit in the last place.
 BFLOAT16, BFLOAT16_ULP = 16, 2.0**-7
 STRICT_FLAGS = "-std=c99 -Wall -Wextra -Wconversion -pedantic -Werror"
-SANITIZE_FLAGS = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
+SANITIZE_FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all"
 
 # `outputs` are arrays, or Expected ones, which bring their own tolerance.
 Case = collections.namedtuple("Case", "name model inputs outputs rtol atol")

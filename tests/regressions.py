@@ -26,11 +26,11 @@ def node_model(op, arrays, attributes, opset=17, domain="", dims=None, outputs=1
     return helper.make_model(helper.make_graph([node], "test", ports, results), opset_imports=opsets, ir_version=10)
 
 
-def compare(folder, op, arrays, attributes=None, **more):
+def compare(folder, op, arrays, attributes=None, name="net", **more):
     arrays = [np.asarray(array) for array in arrays]
     made = node_model(op, arrays, attributes or {}, **more)
     expected = onnxruntime_outputs(made, {f"x{i}": array for i, array in enumerate(arrays)})
-    actual = library(made, folder, flags=FLAGS).run(arrays)
+    actual = library(made, folder, name, flags=FLAGS).run(arrays)
     exact = not any(is_float(result.dtype) for result in expected)
     same(actual, expected, **({"rtol": 0, "atol": 0} if exact else {"rtol": 1e-5, "atol": 1e-6}))
 
@@ -93,6 +93,15 @@ def check_head_size_of_keys(folder):
         dims = {"x0": [*arrays[0].shape[:-1], "deep"]}
         made = node_model("Attention", arrays, {"q_num_heads": 2, "kv_num_heads": 2} if flat else {}, opset=23, dims=dims)
         same(library(made, folder, f"flat_{flat}", flags=FLAGS).run(arrays), [pack(weights @ v)])
+
+
+def check_large_exponents(folder):
+    """In float, an odd exponent beyond 2^24 was even."""
+    bases = np.array([-2, -1, -0.5, 3], np.float32)
+    for i, exponents in enumerate((np.full(4, 2**30 - 1, np.int32), np.full(4, 2**40 + 1), np.full(4, -(2.0**40) - 1))):
+        compare(folder, "Pow", [bases, exponents], opset=15, name=f"net{i}")
+        made = model([("Pow", ["x", "e"], ["y"])], [value("x", [4])], [value("y", None)], {"e": exponents}, opset=15)
+        same(library(made, folder, f"known{i}", flags=FLAGS).run([bases]), onnxruntime_outputs(made, {"x": bases}))
 
 
 if __name__ == "__main__":

@@ -97,11 +97,24 @@ static bool infer_pow(Compilation *c, Node *node) {
   return true;
 }
 
+/* Whether a float holds the exponents, so that none changes its parity: all of such a type, or
+ * those that are known. */
+static bool floats_hold(const Value *exponent) {
+  const Tensor *known = exponent->constant;
+  if (exponent->dtype != DT_F64 &&
+      !(dtype_is_integer(exponent->dtype) && dtype_info(exponent->dtype)->bytes >= 4))
+    return true;
+  for (int64_t i = 0; known && i < known->count; i++)
+    if ((float)tensor_real(known, i) != tensor_real(known, i)) return false;
+  return known != NULL;
+}
+
 /* Integers to a power that is a float are computed in f64 and truncated. */
 static DType pow_dtype(const Node *node) {
   DType base = node_in(node, 0)->dtype, exponent = node_in(node, 1)->dtype;
   if (dtype_is_integer(base) && dtype_is_float(exponent)) return DT_F64;
-  return elementwise_dtype("pow", base);
+  DType dtype = elementwise_dtype("pow", base);
+  return dtype == DT_F32 && !floats_hold(node_in(node, 1)) ? DT_F64 : dtype;
 }
 
 static bool lower_pow(Lower *l, const Node *node) {

@@ -314,6 +314,22 @@ static const FloatRow row_add = {"Add", 14, 2, 0, 6}, row_mul = {"Mul", 14, 2, 0
                       row_reduce_mean = {"ReduceMean", 13, 1, 0, 3},
                       row_concat = {"Concat", 13, 0, 2, 0};
 
+/* [N, …, C] to [N, C, …], or `back`: the float node has its channels there, whatever
+ * `channels_last` says. */
+static void move_channels(const Node *node, int rank, Dim *dims, bool back) {
+  if (!node_int(node, "channels_last", 0)) return;
+  int from = back ? 1 : rank - 1, to = back ? rank - 1 : 1, step = back ? 1 : -1;
+  Dim channels = dims[from];
+  for (int d = from; d != to; d += step) dims[d] = dims[d + step];
+  dims[to] = channels;
+}
+
+/* Strides of a tensor of the node along the axes of the float node's. */
+static void float_strides(Lower *l, const Node *node, const Value *value, Dim *stride) {
+  nest_strides(l->c, value->rank, value->shape, stride);
+  move_channels(node, value->rank, stride, false);
+}
+
 /* The float node that stands for `node`: its inputs and output are values of their own, in f32. */
 static Node *float_node(Compilation *c, const Node *node, const FloatRow *row) {
   Node *copy = ARENA_NEW(c->arena, Node);
@@ -330,8 +346,9 @@ static Node *float_node(Compilation *c, const Node *node, const FloatRow *row) {
   memset(&copy->checks, 0, sizeof copy->checks);
   for (int i = 0; i < count; i++) {
     const Value *from = node_in(node, row->first + i * 3);
-    copy->inputs[i] = value_create(c, from->name);
-    value_set_type(c, copy->inputs[i], DT_F32, from->rank, from->shape);
+    Value *real = copy->inputs[i] = value_create(c, from->name);
+    value_set_type(c, real, DT_F32, from->rank, from->shape);
+    move_channels(node, real->rank, real->shape, false);
   }
   copy->outputs[0] = value_create(c, node_out(node, 0)->name);
   return copy;
@@ -339,8 +356,8 @@ static Node *float_node(Compilation *c, const Node *node, const FloatRow *row) {
 
 static bool check_float_operator(Compilation *c, const Node *node, const FloatRow *row) {
   int count = row->inputs ? row->inputs : (node->input_count - row->first) / 3;
-  if (node_int(node, "channels_last", 0))
-    return node_error(c, node, "channels_last is not supported");
+  if (node_int(node, "channels_last", 0) && node_in(node, row->first)->rank < 3)
+    return node_error(c, node, "the input must have three dims or more");
   for (int i = 0; i <= count; i++) {
     int at = i < count ? row->first + i * 3 + 1 : row->scale;
     const Value *scale = node_in(node, at);
@@ -357,7 +374,8 @@ static bool infer_float_operator(Compilation *c, Node *node) {
   if (!check_float_operator(c, node, row)) return false;
   Node *copy = float_node(c, node, row);
   if (!copy->op || !copy->op->infer(c, copy)) return false;
-  const Value *result = copy->outputs[0];
+  Value *result = copy->outputs[0];
+  move_channels(node, result->rank, result->shape, true);
   value_set_type(c, node_out(node, 0), node_in(node, row->first)->dtype, result->rank,
                  result->shape);
   for (size_t i = 0; i < copy->checks.count; i++)
@@ -368,11 +386,13 @@ static bool infer_float_operator(Compilation *c, Node *node) {
 static bool lower_float_operator(Lower *l, const Node *node) {
   const FloatRow *row = node->op->row;
   Node *copy = float_node(l->c, node, row);
+  Dim stride[MAX_RANK];
   for (int i = 0; i < copy->input_count; i++) {
     int at = row->first + i * 3;
-    const Value *real = copy->inputs[i];
+    const Value *real = copy->inputs[i], *x = node_in(node, at);
     LoopNest *nest = lower_nest(l, real->rank, real->shape);
-    Operand level = nest_load(l, nest, node_in(node, at));
+    float_strides(l, node, x, stride);
+    Operand level = nest_load_at(l, nest, lower_buffer(l, x), NULL, stride);
     nest_store(l, nest, real,
                nest_dequantize(l, nest, level, node_in(node, at + 1), node_in(node, at + 2), NULL,
                                DT_F32));
@@ -380,10 +400,10 @@ static bool lower_float_operator(Lower *l, const Node *node) {
   if (!copy->op->infer(l->c, copy) || !copy->op->lower(l, copy)) return false;
   const Value *real = copy->outputs[0], *y = node_out(node, 0);
   LoopNest *nest = lower_nest(l, real->rank, real->shape);
-  Operand result = nest_load(l, nest, real);
-  nest_store(l, nest, y,
-             nest_quantize(l, nest, result, node_in(node, row->scale),
-                           node_in(node, row->scale + 1), NULL, y->dtype));
+  Operand result = nest_quantize(l, nest, nest_load(l, nest, real), node_in(node, row->scale),
+                                 node_in(node, row->scale + 1), NULL, y->dtype);
+  float_strides(l, node, y, stride);
+  nest_store_at(l, nest, lower_buffer(l, y), NULL, stride, result);
   return true;
 }
 

@@ -130,17 +130,16 @@ def qlinear_concat(d):
 
 @draws("QLinearAveragePool", domain="com.microsoft")
 def qlinear_average_pool(d):
-    """Not with channels_last, which ctc does not take."""
-    window, dtype = Window(d, ranks=(2,)), d.type("X")
-    x = [quantised(d, pooled(d, window), dtype), scale(d), point(d, dtype)]
-    return d.node([*x, scale(d), point(d, dtype)], window.attributes() | d.some(count_include_pad=d.below(2)))
+    window, dtype, last = Window(d, ranks=(2,)), d.type("X"), d.below(2)
+    x = [quantised(d, pooled(d, window, last), dtype), scale(d), point(d, dtype)]
+    return d.node([*x, scale(d), point(d, dtype)], window.attributes() | d.some(count_include_pad=d.below(2)) | ({"channels_last": 1} if last else {}))
 
 
 @draws("QLinearGlobalAveragePool", domain="com.microsoft")
 def qlinear_global_pool(d):
     dtype = d.type("X")
     x = [quantised(d, d.shape(4, 4, empty=False), dtype), scale(d), point(d, dtype)]
-    return d.node([*x, scale(d), point(d, dtype)], {"channels_last": 0})
+    return d.node([*x, scale(d), point(d, dtype)], {"channels_last": d.below(2)})
 
 
 @draws("QLinearSoftmax", domain="com.microsoft")
