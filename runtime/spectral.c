@@ -1,76 +1,143 @@
-/* spectral.c: discrete Fourier transforms and mel filters. Transforms are computed in double:
- * directly for most lengths, by halving (radix 2) for powers of two. */
+/* spectral.c: discrete Fourier transforms and mel filters. A transform of n numbers is computed in
+ * their own type, by mixed radix: n = 2 * 2 * … * 3 * 5 * …, one pass a factor. */
 
 #define CTC_PI 3.14159265358979323846
 
 /* table[i] = cos(2 pi i / n), table[n + i] = sin(2 pi i / n). */
-static inline void ctc_dft_table(double *table, ctc_dim n) {
+//$ for t in f32 f64
+static inline void ctc_dft_table_$t($T *table, ctc_dim n) {
   for (ctc_dim i = 0; i < n; i++) {
     double angle = 2 * CTC_PI * (double)i / (double)n;
-    table[i] = cos(angle);
-    table[n + i] = sin(angle);
+    table[i] = ($T)cos(angle);
+    table[n + i] = ($T)sin(angle);
   }
 }
+//$ end
 
-/* Copies x (re, then im, n numbers each) to y in bit-reversed order; n is a power of two. */
-static inline void ctc_dft_shuffle(const double *x, double *y, ctc_dim n) {
-  ctc_dim reversed = 0;
-  for (ctc_dim i = 0; i < n; i++) {
-    y[reversed] = x[i];
-    y[n + reversed] = x[n + i];
-    ctc_dim bit = n >> 1;
-    while (bit > 0 && (reversed & bit)) {
-      reversed ^= bit;
-      bit >>= 1;
+/* `count` complex numbers times c + s sqrt(-1). */
+//$ for t in f32 f64
+static inline void ctc_dft_turn_$t($T *re, $T *im, ctc_dim count, $T c, $T s) {
+  for (ctc_dim i = 0; i < count; i++) {
+    $T turned = re[i] * c - im[i] * s;
+    im[i] = re[i] * s + im[i] * c;
+    re[i] = turned;
+  }
+}
+//$ end
+
+/* A pass by the factor 2: y[2 j] = x[j] + x[j + m], y[2 j + 1] = (x[j] - x[j + m]) w^j for j < m,
+ * each of them `s` numbers side by side. */
+//$ for t in f32 f64
+static inline void ctc_dft_by_two_$t(const $T *x, $T *y, const $T *table, ctc_dim n, ctc_dim s,
+                                     $T sign) {
+  ctc_dim half = n / 2;
+  for (ctc_dim j = 0; j < half / s; j++) {
+    const $T *re = x + j * s, *im = re + n;
+    $T *sum = y + 2 * j * s, *rest = sum + s;
+    for (ctc_dim i = 0; i < s; i++) {
+      sum[i] = re[i] + re[half + i];
+      sum[n + i] = im[i] + im[half + i];
+      rest[i] = re[i] - re[half + i];
+      rest[n + i] = im[i] - im[half + i];
     }
-    reversed |= bit;
+    if (j > 0) ctc_dft_turn_$t(rest, rest + n, s, table[j * s], sign * table[n + j * s]);
   }
 }
+//$ end
 
-/* Radix 2: blocks of size 1, 2, 4 … of the shuffled y are joined in pairs. */
-static inline void ctc_dft_halving(const double *x, double *y, const double *table, ctc_dim n,
-                                   double sign) {
-  double *re = y, *im = y + n;
-  ctc_dft_shuffle(x, y, n);
-  for (ctc_dim half = 1; half < n; half *= 2) {
-    for (ctc_dim start = 0; start < n; start += 2 * half) {
-      for (ctc_dim k = 0; k < half; k++) {
-        ctc_dim i = start + k, j = i + half, turn = k * (n / (2 * half));
-        double c = table[turn], s = sign * table[n + turn];
-        double re_j = re[j] * c - im[j] * s, im_j = re[j] * s + im[j] * c;
-        re[j] = re[i] - re_j;
-        im[j] = im[i] - im_j;
-        re[i] += re_j;
-        im[i] += im_j;
+/* x[q] and x[r - q], `apart` = n / r numbers times q and r - q from the start, become their sum and
+ * their difference for 0 < q < r / 2. */
+//$ for t in f32 f64
+static inline void ctc_dft_pairs_$t($T *x, ctc_dim n, ctc_dim r) {
+  ctc_dim apart = n / r;
+  for (ctc_dim part = 0; part < 2; part++, x += n)
+    for (ctc_dim q = 1; q < r - q; q++)
+      for (ctc_dim i = 0; i < apart; i++) {
+        $T a = x[q * apart + i], b = x[(r - q) * apart + i];
+        x[q * apart + i] = a + b;
+        x[(r - q) * apart + i] = a - b;
       }
+}
+//$ end
+
+/* Numbers p and r - p of the transform of r numbers, of which ctc_dft_pairs made sums and
+ * differences: a + b and a - b with
+ *   a = x[0] + sum of (x[q] + x[r - q]) cos(2 pi p q / r)
+ *   b = sum of (x[q] - x[r - q]) sin(2 pi p q / r) sqrt(-1) */
+//$ for t in f32 f64
+static inline void ctc_dft_number_$t(const $T *x, $T *y, $T *mirror, const $T *table, ctc_dim n,
+                                     ctc_dim r, ctc_dim p, ctc_dim s, $T sign) {
+  ctc_dim apart = n / r;
+  for (ctc_dim i = 0; i < s; i++) {
+    $T a_re = x[i], a_im = x[n + i], b_re = 0, b_im = 0;
+    for (ctc_dim q = 1, turn = p; q < r - q; q++) {
+      const $T *sum = x + q * apart + i, *rest = x + (r - q) * apart + i;
+      $T c = table[turn * apart], d = sign * table[n + turn * apart];
+      a_re += c * sum[0];
+      a_im += c * sum[n];
+      b_re -= d * rest[n];
+      b_im += d * rest[0];
+      turn += turn + p < r ? p : p - r;
     }
+    y[i] = a_re + b_re;
+    y[n + i] = a_im + b_im;
+    mirror[i] = a_re - b_re;
+    mirror[n + i] = a_im - b_im;
   }
 }
+//$ end
 
-/* y[k] = sum of x[i] e^(sign 2 pi i k sqrt(-1) / n) for k < count. x and y hold n real, then n
- * imaginary parts. */
-static inline void ctc_dft_line(const double *x, double *y, const double *table, ctc_dim n,
-                                ctc_dim count, double sign) {
-  if (n > 0 && (n & (n - 1)) == 0) {
-    ctc_dft_halving(x, y, table, n, sign);
-    return;
-  }
-  for (ctc_dim k = 0; k < count; k++) {
-    double re = 0, im = 0;
-    for (ctc_dim i = 0, turn = 0; i < n; i++) {
-      double c = table[turn], s = sign * table[n + turn];
-      re += x[i] * c - x[n + i] * s;
-      im += x[i] * s + x[n + i] * c;
-      turn += k;
-      if (turn >= n) turn -= n;
+/* A pass by the odd factor r: y[r j + p] = w^(j p) sum of x[j + m q] e^(sign 2 pi p q sqrt(-1) / r),
+ * each of them `s` numbers side by side. x is lost. */
+//$ for t in f32 f64
+static inline void ctc_dft_by_odd_$t($T *x, $T *y, const $T *table, ctc_dim n, ctc_dim r, ctc_dim s,
+                                     $T sign) {
+  ctc_dft_pairs_$t(x, n, r);
+  for (ctc_dim j = 0; j < n / r / s; j++) {
+    const $T *from = x + j * s;
+    $T *to = y + r * j * s;
+    for (ctc_dim i = 0; i < 2 * s; i++) {
+      ctc_dim at = i < s ? i : n + i - s;
+      $T sum = from[at];
+      for (ctc_dim q = 1; q < r - q; q++) sum += from[at + q * (n / r)];
+      to[at] = sum;
     }
-    y[k] = re;
-    y[n + k] = im;
+    for (ctc_dim p = 1; p < r - p; p++)
+      ctc_dft_number_$t(from, to + p * s, to + (r - p) * s, table, n, r, p, s, sign);
+    for (ctc_dim p = 1; p < r && j > 0; p++)
+      ctc_dft_turn_$t(to + p * s, to + p * s + n, s, table[j * p * s], sign * table[n + j * p * s]);
   }
 }
+//$ end
 
-/* Fills the conjugate half of the spectrum of a real signal: x[n - k] = conj(x[k]). */
-static inline void ctc_dft_mirror(double *x, ctc_dim n) {
+/* The smallest prime factor of n > 1. */
+static inline ctc_dim ctc_dft_factor(ctc_dim n) {
+  for (ctc_dim r = 2; r * r <= n; r++)
+    if (n % r == 0) return r;
+  return n;
+}
+
+/* The sums of x[i] e^(sign 2 pi i k sqrt(-1) / n), for k < n; where they are, x or y. Both hold n
+ * real, then n imaginary parts, and are overwritten. */
+//$ for t in f32 f64
+static inline $T *ctc_dft_line_$t($T *x, $T *y, const $T *table, ctc_dim n, $T sign) {
+  for (ctc_dim s = 1, r; s < n; s *= r) {
+    r = ctc_dft_factor(n / s);
+    if (r == 2)
+      ctc_dft_by_two_$t(x, y, table, n, s, sign);
+    else
+      ctc_dft_by_odd_$t(x, y, table, n, r, s, sign);
+    $T *other = x;
+    x = y;
+    y = other;
+  }
+  return x;
+}
+//$ end
+
+/* Makes x the spectrum of a real signal: x[n - k] = conj(x[k]). */
+//$ for t in f32 f64
+static inline void ctc_dft_mirror_$t($T *x, ctc_dim n) {
   for (ctc_dim k = 1; k < n - k; k++) {
     x[n - k] = x[k];
     x[n + n - k] = -x[n + k];
@@ -78,32 +145,33 @@ static inline void ctc_dft_mirror(double *x, ctc_dim n) {
   if (n > 0) x[n] = 0; /* what must be real is */
   if (n > 0 && n % 2 == 0) x[n + n / 2] = 0;
 }
+//$ end
 
 /* DFT along the middle axis: x [outer, extent, inner, parts] to y [outer, count, inner, out_parts],
  * parts being 1 (real) or 2. The signal is cut or filled with 0 to `length`. With `half` an inverse
  * transform takes the first half of a spectrum. work: 6 * length numbers. */
 //$ for t in f32 f64
-static void ctc_dft_$t(const $T *x, $T *y, double *work, ctc_dim outer, ctc_dim extent,
+static void ctc_dft_$t(const $T *x, $T *y, $T *work, ctc_dim outer, ctc_dim extent,
                        ctc_dim inner, ctc_dim parts, ctc_dim length, ctc_dim count,
                        ctc_dim out_parts, ctc_dim inverse, ctc_dim half) {
-  double *table = work, *from = table + 2 * length, *to = from + 2 * length;
+  $T *table = work, *from = table + 2 * length, scale = ($T)(inverse ? 1 / (double)length : 1);
   ctc_dim known = half ? length / 2 + 1 : length;
-  ctc_dft_table(table, length);
+  ctc_dft_table_$t(table, length);
   for (ctc_dim line = 0; line < outer * inner; line++) {
     ctc_dim o = line / inner, i = line % inner;
     for (ctc_dim k = 0; k < length; k++) {
       const $T *at = x + ((o * extent + k) * inner + i) * parts;
       int there = k < extent && k < known;
-      from[k] = there ? (double)at[0] : 0;
-      from[length + k] = there && parts == 2 ? (double)at[1] : 0;
+      from[k] = there ? at[0] : 0;
+      from[length + k] = there && parts == 2 ? at[1] : 0;
     }
-    if (half) ctc_dft_mirror(from, length);
-    ctc_dft_line(from, to, table, length, count, inverse ? 1 : -1);
+    if (half) ctc_dft_mirror_$t(from, length);
+    $T *to = ctc_dft_line_$t(from, from + 2 * length, table, length, ($T)(inverse ? 1 : -1));
+    if (parts == 1) ctc_dft_mirror_$t(to, length);
     for (ctc_dim k = 0; k < count; k++) {
       $T *at = y + ((o * count + k) * inner + i) * out_parts;
-      double scale = inverse ? 1 / (double)length : 1;
-      at[0] = ($T)(to[k] * scale);
-      if (out_parts == 2) at[1] = ($T)(to[length + k] * scale);
+      at[0] = to[k] * scale;
+      if (out_parts == 2) at[1] = to[length + k] * scale;
     }
   }
 }
@@ -113,22 +181,23 @@ static void ctc_dft_$t(const $T *x, $T *y, double *work, ctc_dim outer, ctc_dim 
  * `length` long and is multiplied with window [window_length] (may be missing). work: 6 * length
  * numbers. */
 //$ for t in f32 f64
-static void ctc_stft_$t(const $T *x, const $T *window, $T *y, double *work, ctc_dim batch,
+static void ctc_stft_$t(const $T *x, const $T *window, $T *y, $T *work, ctc_dim batch,
                         ctc_dim samples, ctc_dim parts, ctc_dim frames, ctc_dim step,
                         ctc_dim length, ctc_dim window_length, ctc_dim count) {
-  double *table = work, *from = table + 2 * length, *to = from + 2 * length;
-  ctc_dft_table(table, length);
+  $T *table = work, *from = table + 2 * length;
+  ctc_dft_table_$t(table, length);
   for (ctc_dim line = 0; line < batch * frames; line++) {
     const $T *frame = x + (line / frames * samples + line % frames * step) * parts;
     for (ctc_dim k = 0; k < length; k++) {
-      double weight = !window ? 1 : k < window_length ? (double)window[k] : 0;
-      from[k] = weight * (double)frame[k * parts];
-      from[length + k] = parts == 2 ? weight * (double)frame[k * parts + 1] : 0;
+      $T weight = !window ? 1 : k < window_length ? window[k] : 0;
+      from[k] = weight * frame[k * parts];
+      from[length + k] = parts == 2 ? weight * frame[k * parts + 1] : 0;
     }
-    ctc_dft_line(from, to, table, length, count, -1);
+    $T *to = ctc_dft_line_$t(from, from + 2 * length, table, length, -1);
+    if (parts == 1) ctc_dft_mirror_$t(to, length);
     for (ctc_dim k = 0; k < count; k++) {
-      y[(line * count + k) * 2] = ($T)to[k];
-      y[(line * count + k) * 2 + 1] = ($T)to[length + k];
+      y[(line * count + k) * 2] = to[k];
+      y[(line * count + k) * 2 + 1] = to[length + k];
     }
   }
 }

@@ -125,7 +125,7 @@ static bool lower_dft(Lower *l, const Node *node) {
   DType dtype = compute_dtype(x->dtype);
   Buffer *in = compute_input(l, x, dtype), *y = compute_output(l, out, dtype);
   Dim longest = dim_is_const(t.axis) ? t.length : largest_dim(l->c, node, &t, 0);
-  Buffer *work = lower_scratch(l, DT_F64, dim_muli(p, longest, 6), "transform");
+  Buffer *work = lower_scratch(l, dtype, dim_muli(p, longest, 6), "transform");
   lower_own_dims(l, out);
   Step *step = lower_kernel(l, "dft", dtype);
   arg_buffer(l, step, in);
@@ -200,7 +200,7 @@ static bool lower_stft(Lower *l, const Node *node) {
   Buffer *in = compute_input(l, x, dtype), *y = compute_output(l, out, dtype);
   Buffer *weights = window ? compute_input(l, window, dtype) : NULL;
   Dim longest = dim_is_const(f.length) ? f.length : x->shape[1];
-  Buffer *work = lower_scratch(l, DT_F64, dim_muli(l->c->dims, longest, 6), "transform");
+  Buffer *work = lower_scratch(l, dtype, dim_muli(l->c->dims, longest, 6), "transform");
   lower_own_dims(l, out);
   Step *step = lower_kernel(l, "stft", dtype);
   arg_buffer(l, step, in);

@@ -97,7 +97,7 @@ CTC_DEVICE void ctc_dft_number_$t(const ctc_dft_line_$t &line, ctc_dim k, double
 
 /* Parameters: runtime/spectral.c; `work` is not used. */
 //$ for t in f32 f64
-CTC_DEVICE void ctc_dft_$t(const $T *x, $T *y, double *work, ctc_dim outer, ctc_dim extent,
+CTC_DEVICE void ctc_dft_$t(const $T *x, $T *y, $T *work, ctc_dim outer, ctc_dim extent,
                            ctc_dim inner, ctc_dim parts, ctc_dim length, ctc_dim count,
                            ctc_dim out_parts, ctc_dim inverse, ctc_dim half) {
   const ctc_dim slices = ctc_blocks_for(count, CTC_DFT_THREADS);
@@ -125,7 +125,7 @@ CTC_DEVICE void ctc_dft_$t(const $T *x, $T *y, double *work, ctc_dim outer, ctc_
 
 /* A frame a block. */
 //$ for t in f32 f64
-CTC_DEVICE void ctc_stft_$t(const $T *x, const $T *window, $T *y, double *work, ctc_dim batch,
+CTC_DEVICE void ctc_stft_$t(const $T *x, const $T *window, $T *y, $T *work, ctc_dim batch,
                             ctc_dim samples, ctc_dim parts, ctc_dim frames, ctc_dim step,
                             ctc_dim length, ctc_dim window_length, ctc_dim count) {
   const ctc_dim slices = ctc_blocks_for(count, CTC_DFT_THREADS);
