@@ -6,6 +6,7 @@
  * which the kernel reads it. Stacks of matrices that meet a single B are one tall matrix. */
 #include "ops/matmul.h"
 
+#include "ops/compose.h"
 #include "ops/gemm_packed.h"
 
 #include <string.h>
@@ -108,8 +109,6 @@ bool product_read(Compilation *c, const Node *node, const Value *a, const Value 
                   Product *product) {
   if (a->rank < 1 || b->rank < 1)
     return node_error(c, node, "the inputs must have at least one dim");
-  if (node_int(node, "transBatchA", 0) || node_int(node, "transBatchB", 0))
-    return node_error(c, node, "transBatchA and transBatchB are not supported");
   read_matrices(c, node, a, b, product);
   Value a_batch = *a, b_batch = *b, *both[] = {&a_batch, &b_batch};
   a_batch.rank = product->a_batch;
@@ -352,10 +351,48 @@ static bool lower_matmul_node(Lower *l, const Node *node) {
 
 DEFINE_OP(MatMul) = {
     .name = "MatMul", .flags = OP_PRODUCT, .infer = infer_matmul, .lower = lower_matmul_node};
+/* A factor of which axis 0 stands inside: [m, batch …, k] to [batch …, m, k]. */
+static Value *move_batch(Composer *k, Value *factor) {
+  int64_t perm[MAX_RANK];
+  int rank = factor->rank;
+  if (rank < 3) return factor;
+  for (int d = 0; d < rank - 2; d++) perm[d] = d + 1;
+  perm[rank - 2] = 0;
+  perm[rank - 1] = rank - 1;
+  return compose_transpose(k, factor, perm, rank);
+}
+
+static bool moves_batch(const Node *node) {
+  return node_int(node, "transBatchA", 0) || node_int(node, "transBatchB", 0);
+}
+
+/* The transpositions stay out of the product, which reads through them. */
+static bool compose_moved_matmul(Composer *k, const Node *node, Value **out) {
+  Value *a = node_in(node, 0), *b = node_in(node, 1);
+  if (node_int(node, "transBatchA", 0)) a = move_batch(k, a);
+  if (node_int(node, "transBatchB", 0)) b = move_batch(k, b);
+  out[0] = compose_node(k, "com.microsoft", "FusedMatMul", IN(a, b),
+                        WITH(attr_float("alpha", node_float(node, "alpha", 1)),
+                             attr_int("transA", node_int(node, "transA", 0)),
+                             attr_int("transB", node_int(node, "transB", 0))),
+                        1)[0];
+  return true;
+}
+
+static bool infer_fused_matmul(Compilation *c, Node *node) {
+  return moves_batch(node) ? infer_composed(c, node) : infer_matmul(c, node);
+}
+
+static Graph *select_fused_matmul(Compilation *c, const Node *node) {
+  return moves_batch(node) ? select_composed(c, node) : NULL;
+}
+
 DEFINE_OP(FusedMatMul) = {.domain = "com.microsoft",
                           .name = "FusedMatMul",
                           .flags = OP_PRODUCT,
-                          .infer = infer_matmul,
+                          .infer = infer_fused_matmul,
+                          .select = select_fused_matmul,
+                          .compose = compose_moved_matmul,
                           .lower = lower_matmul_node};
 DEFINE_OP(TransposeMatMul) = {.domain = "com.microsoft",
                               .name = "TransposeMatMul",

@@ -46,7 +46,8 @@ struct OpDef {
    * element of a sequence, what a node is composed of); NULL if that cannot be told. Input types
    * are known when it is called. */
   Graph *(*select)(Compilation *c, const Node *node);
-  /* Of operators that are written as a graph of others, see ops/compose.h; they have no `lower`. */
+  /* Of operators that are written as a graph of others, see ops/compose.h; they have no `lower`,
+   * unless only some of their nodes are. */
   bool (*compose)(Composer *k, const Node *node, Value **outputs);
   /* What the node can do with blocked values (ops/blocked.h); NULL: nothing. */
   BlockedUse (*blocked)(Compilation *c, const Node *node);

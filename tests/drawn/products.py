@@ -54,8 +54,11 @@ def fused_matmul(d):
     flips = [d.below(2), d.below(2)]
     dtype = d.type("T", [F32, F64])
     batch = d.shape(0, 2, sizes=[1, 2, 3], empty=False)
+    moved = [d.below(2) if batch and d.row.name == "FusedMatMul" else 0 for _ in range(2)]
     shapes = [(m, k)[:: -1 if flips[0] else 1], (k, n)[:: -1 if flips[1] else 1]]
-    return d.node([d.data(batch + shapes[0], dtype), d.data(batch + shapes[1], dtype)], d.some(alpha=d.uniform(0.2, 2)) | d.having(transA=flips[0], transB=flips[1]))
+    shapes = [(rows, *batch, columns) if move else (*batch, rows, columns) for move, (rows, columns) in zip(moved, shapes)]
+    attributes = d.some(alpha=d.uniform(0.2, 2)) | d.having(transA=flips[0], transB=flips[1], transBatchA=moved[0], transBatchB=moved[1])
+    return d.node([d.data(shape, dtype) for shape in shapes], attributes)
 
 
 EQUATIONS = ["ij,jk->ik", "ij,jk", "bij,bjk->bik", "ii->i", "ii", "ij->ji", "ij->", "ij->j", "i,j->ij", "i,i->", "...ij,...jk->...ik",
