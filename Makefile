@@ -123,7 +123,7 @@ conformance: deps ## every case of the ONNX suite, through gcc as strict C99 and
 # A case is a function of SEED and its number: CASE=n runs one again. ONLY is a regular expression over names of operators.
 SEED  ?= 1
 COUNT ?= 1000
-differential: deps ## COUNT random nodes and graphs, drawn by SEED, against onnxruntime, half of them under sanitizers; one again: CASE=n
+differential: deps ## COUNT random nodes and graphs, drawn by SEED, against onnxruntime, a third of them under sanitizers; one again: CASE=n
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	$(PYTHON) tests/differential.py --seed $(SEED) --count $(COUNT) $(if $(CASE),--case $(CASE)) $(if $(ONLY),--only '$(ONLY)')
 
