@@ -352,12 +352,12 @@ static bool lower_matmul_node(Lower *l, const Node *node) {
 
 DEFINE_OP(MatMul) = {
     .name = "MatMul", .flags = OP_PRODUCT, .infer = infer_matmul, .lower = lower_matmul_node};
-DEFINE_OP(FusedMatMul) = {.domain = "com.microsoft",
+DEFINE_OP(FusedMatMul) = {.domain = MICROSOFT,
                           .name = "FusedMatMul",
                           .flags = OP_PRODUCT,
                           .infer = infer_matmul,
                           .lower = lower_matmul_node};
-DEFINE_OP(TransposeMatMul) = {.domain = "com.microsoft",
+DEFINE_OP(TransposeMatMul) = {.domain = MICROSOFT,
                               .name = "TransposeMatMul",
                               .flags = OP_PRODUCT,
                               .infer = infer_matmul,
@@ -543,7 +543,7 @@ static bool lower_fused_gemm(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(FusedGemm) = {.domain = "com.microsoft",
+DEFINE_OP(FusedGemm) = {.domain = MICROSOFT,
                         .name = "FusedGemm",
                         .flags = OP_PRODUCT,
                         .infer = infer_fused_gemm,
