@@ -224,6 +224,7 @@ Attr attr_int(const char *name, int64_t value);
 Attr attr_float(const char *name, double value);
 Attr attr_text(const char *name, const char *value);
 Attr attr_ints(const char *name, const int64_t *values, int count);
+Attr attr_graph(const char *name, Graph *graph);
 /* Gives the node an attribute, in place of the one of that name. The old list stays as it is: other
  * nodes may share it. */
 void node_set_attr(Compilation *c, Node *node, Attr attr);
@@ -231,6 +232,8 @@ void node_set_attr(Compilation *c, Node *node, Attr attr);
 /* Input or output i, or NULL if omitted or beyond the end. */
 Value *node_in(const Node *node, int i);
 Value *node_out(const Node *node, int i);
+/* The value is what the node gives as output i; returns it. */
+Value *node_set_output(Node *node, int i, Value *value);
 
 /* "model.onnx: node 'conv1' (Conv #13)", the location of diagnostics; "net.json:12:5: /layers/3:
  * node 'conv1' (Conv)" where the file has lines. */

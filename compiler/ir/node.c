@@ -65,6 +65,10 @@ Attr attr_ints(const char *name, const int64_t *values, int count) {
   return (Attr){.name = name, .kind = ATTR_INTS, .count = (size_t)count, .ints = values};
 }
 
+Attr attr_graph(const char *name, Graph *graph) {
+  return (Attr){.name = name, .kind = ATTR_GRAPH, .count = 1, .graph = graph};
+}
+
 void node_set_attr(Compilation *c, Node *node, Attr attr) {
   Attr *attrs = ARENA_ARRAY(c->arena, Attr, node->attr_count + 1);
   int count = 0;
@@ -81,6 +85,12 @@ Value *node_in(const Node *node, int i) {
 
 Value *node_out(const Node *node, int i) {
   return i >= 0 && i < node->output_count ? node->outputs[i] : NULL;
+}
+
+Value *node_set_output(Node *node, int i, Value *value) {
+  value->producer = node;
+  value->producer_output = i;
+  return node->outputs[i] = value;
 }
 
 /* ---- messages ---- */

@@ -54,6 +54,13 @@ Tensor *tensor_scalar_f32(Arena *arena, float value) {
   return tensor;
 }
 
+Tensor *tensor_scalar_int(Arena *arena, DType dtype, int64_t value) {
+  void *data;
+  Tensor *tensor = tensor_create(arena, dtype, 0, NULL, &data);
+  memcpy(data, &value, dtype_info(dtype)->bytes); /* the low ones come first */
+  return tensor;
+}
+
 Tensor *tensor_i64(Arena *arena, const int64_t *values, int64_t count) {
   void *data;
   Tensor *tensor = tensor_create(arena, DT_I64, 1, &count, &data);

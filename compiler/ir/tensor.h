@@ -26,6 +26,8 @@ typedef struct {
  * does not overflow. */
 Tensor *tensor_create(Arena *arena, DType dtype, int rank, const int64_t *dims, void **data);
 Tensor *tensor_scalar_f32(Arena *arena, float value);
+/* Of an integer dtype or bool, which can hold the value. */
+Tensor *tensor_scalar_int(Arena *arena, DType dtype, int64_t value);
 /* One number an element, as the cast of the runtime makes it from a double. They must be within the
  * range of integer dtypes. */
 Tensor *tensor_from_reals(Arena *arena, DType dtype, int rank, const int64_t *dims,

@@ -3,18 +3,6 @@
 
 #include "ops/schema.h"
 
-#include <string.h>
-
-Attr *attrs_copy(Arena *arena, Attrs attrs) {
-  Attr *copy = ARENA_ARRAY(arena, Attr, attrs.count + 1);
-  for (int i = 0; i < attrs.count; i++) {
-    copy[i] = attrs.items[i];
-    if (copy[i].kind == ATTR_INTS)
-      copy[i].ints = arena_copy(arena, copy[i].ints, copy[i].count * sizeof *copy[i].ints);
-  }
-  return copy;
-}
-
 /* --- composing a node --- */
 
 static bool is_typed(const Value *value) {
@@ -40,10 +28,27 @@ static void hand_on_checks(Compilation *c, const Node *node, const Graph *body) 
   last->given_checks = (int)node->checks.count;
 }
 
+/* Types of the outputs of a new node. */
+static void type_node(Composer *k, Node *node) {
+  for (int i = 0; i < node->input_count; i++)
+    if (node->inputs[i] && !is_typed(node->inputs[i])) k->failed = true;
+  if (!k->failed && (!check_input_types(k->c, node) || !node->op->infer(k->c, node)))
+    k->failed = true;
+}
+
+static Value **make_part(Composer *k, const NewNode *what) {
+  NewNode part = *what;
+  part.origin = k->node;
+  Node *node = graph_add(k->c, k->body, &part);
+  CTC_ASSERT(node->op);
+  type_node(k, node);
+  return node->outputs;
+}
+
 /* The body with its outputs set, or NULL after an error. */
 static Graph *compose(Compilation *c, Node *node) {
   Graph *body = graph_create(c, node->op_type, node->graph);
-  Composer k = {.c = c, .node = node, .body = body};
+  Composer k = {.c = c, .node = node, .body = body, .stem = node->op_type, .make = make_part};
   Value **out = ARENA_ARRAY(c->arena, Value *, node->output_count + 1);
   int first_id = c->next_value_id;
   node->checks.count = (size_t)node->given_checks;
@@ -77,35 +82,21 @@ Graph *select_composed(Compilation *c, const Node *node) {
 
 /* --- nodes --- */
 
-/* Types of the outputs of a new node. */
-static void type_node(Composer *k, Node *node) {
-  for (int i = 0; i < node->input_count; i++)
-    if (node->inputs[i] && !is_typed(node->inputs[i])) k->failed = true;
-  if (!k->failed && (!check_input_types(k->c, node) || !node->op->infer(k->c, node)))
-    k->failed = true;
-}
-
 Value **compose_node(Composer *k, const char *domain, const char *op_type, Values in, Attrs attrs,
                      int outputs) {
-  Compilation *c = k->c;
+  return compose_version(k, domain, op_type, schema_newest(domain), in, attrs, outputs);
+}
+
+Value **compose_version(Composer *k, const char *domain, const char *op_type, int version,
+                        Values in, Attrs attrs, int outputs) {
   while (in.count && !in.items[in.count - 1]) in.count--;
-  int version = schema_newest(domain);
-  Node *node = graph_append(c, k->body, domain, op_type, version, in.count, outputs);
-  node->name = k->node->name;
-  node->where = k->node->where;
-  node->index = k->node->index;
-  node->op = op_find_for(c, domain, op_type);
-  CTC_ASSERT(node->op);
-  if (in.count) memcpy(node->inputs, in.items, (size_t)in.count * sizeof *in.items);
-  node->attrs = attrs_copy(c->arena, attrs);
-  node->attr_count = attrs.count;
-  for (int i = 0; i < outputs; i++) {
-    node->outputs[i] = value_create(c, arena_printf(c->arena, "%s/%s", k->node->op_type, op_type));
-    node->outputs[i]->producer = node;
-    node->outputs[i]->producer_output = i;
-  }
-  type_node(k, node);
-  return node->outputs;
+  return k->make(k, &(NewNode){.domain = domain,
+                               .op_type = op_type,
+                               .version = version,
+                               .in = in,
+                               .attrs = attrs,
+                               .outputs = outputs,
+                               .output = arena_printf(k->c->arena, "%s/%s", k->stem, op_type)});
 }
 
 Value *compose_op(Composer *k, const char *op_type, Values in, Attrs attrs) {
@@ -140,11 +131,11 @@ Value *compose_body(Composer *k, const Graph *body, Value *x) {
 /* --- constants --- */
 
 Value *compose_tensor(Composer *k, const Tensor *tensor) {
-  return value_constant(k->c, arena_printf(k->c->arena, "%s/constant", k->node->op_type), tensor);
+  return value_constant(k->c, arena_printf(k->c->arena, "%s/constant", k->stem), tensor);
 }
 
 Value *compose_number(Composer *k, DType dtype, double value) {
-  if (dtype == DT_NONE) return value_create(k->c, k->node->op_type); /* after an error */
+  if (dtype == DT_NONE) return value_create(k->c, k->stem); /* after an error */
   return compose_tensor(k, tensor_from_reals(k->c->arena, dtype, 0, NULL, &value));
 }
 

@@ -16,28 +16,19 @@
 #ifndef CTC_OPS_COMPOSE_H
 #define CTC_OPS_COMPOSE_H
 
-#include "ops/op.h"
+#include "ops/new_node.h"
 
-typedef struct {
-  Value *const *items;
-  int count;
-} Values;
-
-typedef struct {
-  const Attr *items;
-  int count;
-} Attrs;
-
-#define IN(...)                                                                                    \
-  ((Values){(Value *[]){__VA_ARGS__}, sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)})
-#define WITH(...) ((Attrs){(Attr[]){__VA_ARGS__}, sizeof((Attr[]){__VA_ARGS__}) / sizeof(Attr)})
-#define NO_ATTRS ((Attrs){NULL, 0})
-
+/* Appends nodes to a graph: for an operator, or for a layer of a JSON model
+ * (frontends/json/layer.h). */
 struct Composer {
   Compilation *c;
-  const Node *node; /* whose place is taken */
+  const Node *node; /* whose place is taken; NULL: a layer's */
   Graph *body;
+  const char *stem; /* new values are called `stem`/Add, `stem`/constant … */
   bool failed;
+  /* Makes a node, types its outputs if they can be told, and gives them; sets `failed` if it cannot
+   * be. */
+  Value **(*make)(Composer *k, const NewNode *what);
 };
 
 #define DEFINE_COMPOSED_FLAGS(id, in_domain, in_name, in_flags, function)                          \
@@ -55,14 +46,14 @@ bool infer_composed(Compilation *c, Node *node);
 /* The nodes that take the node's place; NULL after errors, which infer_composed reports. */
 Graph *select_composed(Compilation *c, const Node *node);
 
-/* Attributes with lists of their own. */
-Attr *attrs_copy(Arena *arena, Attrs attrs);
-
 /* A node of ai.onnx in its newest version; its output. NULL inputs are omitted ones. */
 Value *compose_op(Composer *k, const char *op_type, Values in, Attrs attrs);
 /* The same of any domain, with several outputs. */
 Value **compose_node(Composer *k, const char *domain, const char *op_type, Values in, Attrs attrs,
                      int outputs);
+/* The same in a version that is not the newest. */
+Value **compose_version(Composer *k, const char *domain, const char *op_type, int version,
+                        Values in, Attrs attrs, int outputs);
 /* The nodes of a body of the node with these inputs; the body's output 0, which is of x's type if
  * inference cannot tell. */
 Value *compose_body(Composer *k, const Graph *body, Value *x);

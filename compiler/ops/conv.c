@@ -294,7 +294,7 @@ DEFINE_OP(ConvTranspose) = {.name = "ConvTranspose",
                             .blocked = blocked_conv_use,
                             .lower_blocked = blocked_conv_lower,
                             .row = &conv_transposed};
-DEFINE_OP(FusedConv) = {.domain = "com.microsoft",
+DEFINE_OP(FusedConv) = {.domain = MICROSOFT,
                         .name = "FusedConv",
                         .flags = OP_PRODUCT,
                         .infer = infer_fused_conv,

@@ -154,12 +154,10 @@ DEFINE_ELEMENTWISE(Where, .stem = "where", .content = content_where);
 DEFINE_COMMUTATIVE(Xor, .stem = "xor", .content = content_xor);
 
 /* onnxruntime's own */
-DEFINE_ELEMENTWISE_IN(MicrosoftBiasGelu, "com.microsoft", "BiasGelu", .stem = "gelu",
-                      .biased = true);
-DEFINE_ELEMENTWISE_IN(MicrosoftFastGelu, "com.microsoft", "FastGelu", .stem = "gelutanh",
-                      .biased = true);
-DEFINE_ELEMENTWISE_IN(MicrosoftGelu, "com.microsoft", "Gelu", .stem = "gelu");
-DEFINE_ELEMENTWISE_IN(MicrosoftQuickGelu, "com.microsoft", "QuickGelu", .stem = "swish",
+DEFINE_ELEMENTWISE_IN(MicrosoftBiasGelu, MICROSOFT, "BiasGelu", .stem = "gelu", .biased = true);
+DEFINE_ELEMENTWISE_IN(MicrosoftFastGelu, MICROSOFT, "FastGelu", .stem = "gelutanh", .biased = true);
+DEFINE_ELEMENTWISE_IN(MicrosoftGelu, MICROSOFT, "Gelu", .stem = "gelu");
+DEFINE_ELEMENTWISE_IN(MicrosoftQuickGelu, MICROSOFT, "QuickGelu", .stem = "swish",
                       .attrs = {{"alpha", 1.702f, 1.702f, 0}});
 
 /* --- types --- */

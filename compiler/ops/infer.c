@@ -172,10 +172,7 @@ const Tensor *attr_tensor(Arena *arena, const Attr *attr) {
   Tensor *tensor;
   void *data;
   switch (attr->kind) {
-  case ATTR_INT:
-    tensor = tensor_create(arena, DT_I64, 0, NULL, &data);
-    memcpy(data, &attr->i, sizeof attr->i);
-    return tensor;
+  case ATTR_INT: return tensor_scalar_int(arena, DT_I64, attr->i);
   case ATTR_FLOAT: return tensor_scalar_f32(arena, attr->f);
   case ATTR_INTS: return tensor_i64(arena, attr->ints, count);
   case ATTR_FLOATS:

@@ -167,7 +167,7 @@ static bool lower_linear_attention(Lower *l, const Node *node) {
 
 DEFINE_OP(LinearAttention) = {
     .name = "LinearAttention", .infer = infer_linear_attention, .lower = lower_linear_attention};
-DEFINE_OP(MicrosoftLinearAttention) = {.domain = "com.microsoft",
+DEFINE_OP(MicrosoftLinearAttention) = {.domain = MICROSOFT,
                                        .name = "LinearAttention",
                                        .infer = infer_linear_attention,
                                        .lower = lower_linear_attention};

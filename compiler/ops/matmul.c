@@ -371,7 +371,7 @@ static bool compose_moved_matmul(Composer *k, const Node *node, Value **out) {
   Value *a = node_in(node, 0), *b = node_in(node, 1);
   if (node_int(node, "transBatchA", 0)) a = move_batch(k, a);
   if (node_int(node, "transBatchB", 0)) b = move_batch(k, b);
-  out[0] = compose_node(k, "com.microsoft", "FusedMatMul", IN(a, b),
+  out[0] = compose_node(k, MICROSOFT, "FusedMatMul", IN(a, b),
                         WITH(attr_float("alpha", node_float(node, "alpha", 1)),
                              attr_int("transA", node_int(node, "transA", 0)),
                              attr_int("transB", node_int(node, "transB", 0))),
@@ -387,14 +387,14 @@ static Graph *select_fused_matmul(Compilation *c, const Node *node) {
   return moves_batch(node) ? select_composed(c, node) : NULL;
 }
 
-DEFINE_OP(FusedMatMul) = {.domain = "com.microsoft",
+DEFINE_OP(FusedMatMul) = {.domain = MICROSOFT,
                           .name = "FusedMatMul",
                           .flags = OP_PRODUCT,
                           .infer = infer_fused_matmul,
                           .select = select_fused_matmul,
                           .compose = compose_moved_matmul,
                           .lower = lower_matmul_node};
-DEFINE_OP(TransposeMatMul) = {.domain = "com.microsoft",
+DEFINE_OP(TransposeMatMul) = {.domain = MICROSOFT,
                               .name = "TransposeMatMul",
                               .flags = OP_PRODUCT,
                               .infer = infer_matmul,
@@ -580,7 +580,7 @@ static bool lower_fused_gemm(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(FusedGemm) = {.domain = "com.microsoft",
+DEFINE_OP(FusedGemm) = {.domain = MICROSOFT,
                         .name = "FusedGemm",
                         .flags = OP_PRODUCT,
                         .infer = infer_fused_gemm,

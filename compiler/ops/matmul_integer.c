@@ -336,11 +336,11 @@ static bool lower_integer(Lower *l, const Node *node) {
 
 DEFINE_OP(MatMulInteger) = INTEGER_OPERATOR(NULL, "MatMulInteger", &row_integer);
 DEFINE_OP(QLinearMatMul) = INTEGER_OPERATOR(NULL, "QLinearMatMul", &row_linear);
-DEFINE_OP(MatMulIntegerToFloat) = INTEGER_OPERATOR("com.microsoft", "MatMulIntegerToFloat",
+DEFINE_OP(MatMulIntegerToFloat) = INTEGER_OPERATOR(MICROSOFT, "MatMulIntegerToFloat",
                                                    &row_to_float);
-DEFINE_OP(DynamicQuantizeMatMul) = INTEGER_OPERATOR("com.microsoft", "DynamicQuantizeMatMul",
+DEFINE_OP(DynamicQuantizeMatMul) = INTEGER_OPERATOR(MICROSOFT, "DynamicQuantizeMatMul",
                                                     &row_dynamic);
-DEFINE_OP(QGemm) = INTEGER_OPERATOR("com.microsoft", "QGemm", &row_gemm);
+DEFINE_OP(QGemm) = INTEGER_OPERATOR(MICROSOFT, "QGemm", &row_gemm);
 /* Made by pass quantize only: the sums of MatMulInteger as floats, and QGemm whose levels are
  * limited to [low, high]. */
 DEFINE_OP(ProductReal) = INTEGER_OPERATOR(INTERNAL_DOMAIN, "ProductReal", &row_real);

@@ -4,18 +4,20 @@
 
 #include <string.h>
 
-#define MICROSOFT "com.microsoft"
-
 static Value *sum(Composer *k, Value *a, Value *b) {
   return b ? compose_binary(k, "Add", a, b) : a;
 }
 
-/* The same operator of ai.onnx with the node's inputs and attributes. */
-static bool compose_same(Composer *k, const Node *node, Value **out) {
-  Value **results = compose_node(k, "", node->op_type, (Values){node->inputs, node->input_count},
-                                 (Attrs){node->attrs, node->attr_count}, node->output_count);
+/* The operator of the same name in ai.onnx with the node's inputs. */
+static bool compose_namesake(Composer *k, const Node *node, Attrs attrs, Value **out) {
+  Value **results =
+      compose_node(k, "", node->op_type, node_inputs(node), attrs, node->output_count);
   for (int i = 0; i < node->output_count; i++) out[i] = results[i];
   return true;
+}
+
+static bool compose_same(Composer *k, const Node *node, Value **out) {
+  return compose_namesake(k, node, node_attrs(node), out);
 }
 
 static bool compose_gather_nd(Composer *k, const Node *node, Value **out) {
@@ -120,7 +122,7 @@ static bool compose_matmul_activation(Composer *k, const Node *node, Value **out
   const OpDef *op = op_find("", name);
   if (!op || !op->infer) return node_error(k->c, node, "activation='%s' is not supported", name);
   Value *y = compose_node(k, MICROSOFT, "FusedMatMul", IN(node_in(node, 0), node_in(node, 1)),
-                          (Attrs){node->attrs, node->attr_count}, 1)[0];
+                          node_attrs(node), 1)[0];
   Attr attrs[4];
   int count = 0;
   for (int i = 0; i < 4; i++) {
@@ -190,8 +192,8 @@ static bool compose_nhwc_conv(Composer *k, const Node *node, Value **out) {
   Value *in[] = {channels_first(k, node_in(node, 0)), node_in(node, 1), node_in(node, 2),
                  z ? channels_first(k, z) : NULL};
   in[1] = channels_first(k, in[1]);
-  out[0] = channels_last(k, compose_node(k, MICROSOFT, "FusedConv", (Values){in, 4},
-                                         (Attrs){node->attrs, node->attr_count}, 1)[0]);
+  out[0] = channels_last(
+      k, compose_node(k, MICROSOFT, "FusedConv", (Values){in, 4}, node_attrs(node), 1)[0]);
   return true;
 }
 
@@ -227,11 +229,7 @@ static bool compose_causal_conv(Composer *k, const Node *node, Value **out) {
       return node_error(k->c, node, "%s=%lld is not supported", known[i].name,
                         (long long)node_int(node, known[i].name, 0));
   const char *activation = node_string(node, "activation", "none");
-  Value **results =
-      compose_node(k, "", "CausalConvWithState", (Values){node->inputs, node->input_count},
-                   WITH(attr_text("activation", activation)), node->output_count);
-  for (int i = 0; i < node->output_count; i++) out[i] = results[i];
-  return true;
+  return compose_namesake(k, node, WITH(attr_text("activation", activation)), out);
 }
 
 DEFINE_COMPOSED(MicrosoftCausalConv, MICROSOFT, "CausalConvWithState", compose_causal_conv);

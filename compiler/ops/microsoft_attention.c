@@ -8,8 +8,6 @@
 
 #include <math.h>
 
-#define MICROSOFT "com.microsoft"
-
 /* What ai.onnx's Attention is given. */
 typedef struct {
   Value *q, *k, *v; /* three dims all, or four all */

@@ -2,8 +2,6 @@
  * GatherBlockQuantized, MatMulBnb4. */
 #include "ops/compose.h"
 
-#define MICROSOFT "com.microsoft"
-
 /* Bytes as twice as many numbers of four bits, along the last axis. */
 static Value *nibbles(Composer *k, Value *bytes, bool low_first) {
   int64_t shape[MAX_RANK] = {0};

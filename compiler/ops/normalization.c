@@ -549,12 +549,12 @@ DEFINE_OP(SimplifiedLayerNormalization) = {.name = "SimplifiedLayerNormalization
                                            .infer = infer_row_norm,
                                            .lower = lower_row_norm,
                                            .row = &rms_norm};
-DEFINE_OP(SkipLayerNormalization) = {.domain = "com.microsoft",
+DEFINE_OP(SkipLayerNormalization) = {.domain = MICROSOFT,
                                      .name = "SkipLayerNormalization",
                                      .infer = infer_row_norm,
                                      .lower = lower_row_norm,
                                      .row = &skip_layer_norm};
-DEFINE_OP(SkipSimplifiedLayerNormalization) = {.domain = "com.microsoft",
+DEFINE_OP(SkipSimplifiedLayerNormalization) = {.domain = MICROSOFT,
                                                .name = "SkipSimplifiedLayerNormalization",
                                                .infer = infer_row_norm,
                                                .lower = lower_row_norm,

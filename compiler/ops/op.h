@@ -69,6 +69,8 @@ struct OpDef {
 
 /* The domain of operators that only passes make: no model can name them. */
 #define INTERNAL_DOMAIN "ctc"
+/* Those of onnxruntime that ai.onnx does not have. */
+#define MICROSOFT "com.microsoft"
 
 const OpDef *op_find(const char *domain, const char *op_type); /* NULL: not supported */
 /* Likewise, asking the compilation's plugins: after what ctc's sources define, before layers/. */

@@ -228,11 +228,11 @@ DEFINE_OP(QuantizeLinear) = {
     .name = "QuantizeLinear", .infer = infer_quantize, .lower = lower_quantize};
 DEFINE_OP(DequantizeLinear) = {
     .name = "DequantizeLinear", .infer = infer_dequantize, .lower = lower_dequantize};
-DEFINE_OP(MicrosoftQuantizeLinear) = {.domain = "com.microsoft",
+DEFINE_OP(MicrosoftQuantizeLinear) = {.domain = MICROSOFT,
                                       .name = "QuantizeLinear",
                                       .infer = infer_quantize,
                                       .lower = lower_quantize};
-DEFINE_OP(MicrosoftDequantizeLinear) = {.domain = "com.microsoft",
+DEFINE_OP(MicrosoftDequantizeLinear) = {.domain = MICROSOFT,
                                         .name = "DequantizeLinear",
                                         .infer = infer_dequantize,
                                         .lower = lower_dequantize};
@@ -409,7 +409,7 @@ static bool lower_float_operator(Lower *l, const Node *node) {
 
 #define FLOAT_OPERATOR(operator, data)                                                             \
   {                                                                                                \
-    .domain = "com.microsoft", .name = operator, .infer = infer_float_operator,                    \
+    .domain = MICROSOFT, .name = operator, .infer = infer_float_operator,                          \
     .lower = lower_float_operator, .row = data                                                     \
   }
 

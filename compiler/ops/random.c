@@ -6,6 +6,7 @@
 #include "ops/axis.h"
 #include "ops/elementwise.h"
 #include "ops/movement.h"
+#include "ops/new_node.h"
 
 #include <string.h>
 
@@ -194,20 +195,18 @@ static bool lower_dropout(Lower *l, const Node *node) {
 static Graph *select_dropping(Compilation *c, const Node *node) {
   if (!may_drop(node)) return NULL;
   Graph *graph = graph_create(c, "dropping", node->graph);
-  Node *drops = graph_append(c, graph, INTERNAL_DOMAIN, "Dropout", 1, node->input_count, 2);
-  drops->op = op_internal("Dropout");
-  drops->name = node->name;
-  drops->index = node->index;
-  drops->attrs = node->attrs;
-  drops->attr_count = node->attr_count;
-  memcpy(drops->inputs, node->inputs, (size_t)node->input_count * sizeof(Value *));
-  for (int i = 0; i < node->output_count; i++) {
-    if (!node->outputs[i]) continue;
-    drops->outputs[i] = value_create(c, node->outputs[i]->name);
-    drops->outputs[i]->producer = drops;
-    drops->outputs[i]->producer_output = i;
+  Node *drops = graph_add(c, graph,
+                          &(NewNode){.op = op_internal("Dropout"),
+                                     .version = 1,
+                                     .in = node_inputs(node),
+                                     .attrs = node_attrs(node),
+                                     .outputs = 2,
+                                     .origin = node});
+  for (int i = 0; i < 2; i++) {
+    const Value *asked = node_out(node, i);
+    if (asked) node_set_output(drops, i, value_create(c, asked->name));
+    vec_push(c->arena, &graph->outputs, drops->outputs[i]);
   }
-  for (int i = 0; i < 2; i++) vec_push(c->arena, &graph->outputs, drops->outputs[i]);
   return graph;
 }
 

@@ -618,7 +618,7 @@ static bool lower_quantized_lstm(Lower *l, const Node *node) {
   return true;
 }
 
-DEFINE_OP(DynamicQuantizeLSTM) = {.domain = "com.microsoft",
+DEFINE_OP(DynamicQuantizeLSTM) = {.domain = MICROSOFT,
                                   .name = "DynamicQuantizeLSTM",
                                   .infer = infer_quantized_lstm,
                                   .lower = lower_quantized_lstm,

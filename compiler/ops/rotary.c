@@ -194,7 +194,7 @@ static bool lower_rotary(Lower *l, const Node *node) {
 
 DEFINE_OP(RotaryEmbedding) = {
     .name = "RotaryEmbedding", .infer = infer_rotary, .lower = lower_rotary, .row = &standard_form};
-DEFINE_OP(MicrosoftRotaryEmbedding) = {.domain = "com.microsoft",
+DEFINE_OP(MicrosoftRotaryEmbedding) = {.domain = MICROSOFT,
                                        .name = "RotaryEmbedding",
                                        .infer = infer_rotary,
                                        .lower = lower_rotary,

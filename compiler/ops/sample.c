@@ -275,10 +275,10 @@ static bool lower_crop(Lower *l, const Node *node) {
 }
 
 DEFINE_OP(CropAndResize) = {
-    .domain = "com.microsoft", .name = "CropAndResize", .infer = infer_crop, .lower = lower_crop};
+    .domain = MICROSOFT, .name = "CropAndResize", .infer = infer_crop, .lower = lower_crop};
 DEFINE_OP(GridSample) = {
     .name = "GridSample", .infer = infer_grid_sample, .lower = lower_grid_sample};
-DEFINE_OP(GridSampleContrib) = {.domain = "com.microsoft",
+DEFINE_OP(GridSampleContrib) = {.domain = MICROSOFT,
                                 .name = "GridSample",
                                 .infer = infer_grid_sample,
                                 .lower = lower_grid_sample};

@@ -8,48 +8,36 @@
  * they are and the outputs are 0. */
 #include "ops/scan_batch.h"
 
+#include "ops/new_node.h"
+
 #include <string.h>
 
 enum { SCAN_VERSION = 11, CHOOSE_VERSION = 16 };
 
-static Node *append(Compilation *c, Graph *graph, const char *op_type, int version,
-                    Value *const *inputs, int input_count, int output_count) {
-  Node *node = graph_append(c, graph, "", op_type, version, input_count, output_count);
-  node->op = op_find("", op_type);
-  memcpy(node->inputs, inputs, (size_t)input_count * sizeof *inputs);
-  for (int i = 0; i < output_count; i++) {
-    node->outputs[i] = value_create(c, op_type);
-    node->outputs[i]->producer = node;
-    node->outputs[i]->producer_output = i;
-  }
-  return node;
-}
-
-/* A node with two or three inputs and one output, which is returned. */
-static Value *compute(Compilation *c, Graph *graph, const char *op_type, Value *a, Value *b,
-                      Value *third) {
-  Value *inputs[] = {a, b, third};
-  return append(c, graph, op_type, CHOOSE_VERSION, inputs, third ? 3 : 2, 1)->outputs[0];
+/* A node with one output, which is returned. */
+static Value *compute(Compilation *c, Graph *graph, const char *op_type, Values in) {
+  NewNode node = {
+      .op_type = op_type, .version = CHOOSE_VERSION, .in = in, .outputs = 1, .output = op_type};
+  return graph_add(c, graph, &node)->outputs[0];
 }
 
 static Value *integer_value(Compilation *c, int64_t number) {
-  void *data;
-  Tensor *tensor = tensor_create(c->arena, DT_I64, 0, NULL, &data);
-  *(int64_t *)data = number;
-  return value_constant(c, "number", tensor);
+  return value_constant(c, "number", tensor_scalar_int(c->arena, DT_I64, number));
 }
 
 /* A Scan like `node`, the last `scanned` inputs of which are cut along axis 0. */
-static Node *append_scan(Compilation *c, Graph *graph, const Node *like, Graph *body,
-                         Value *const *inputs, int input_count, int scanned) {
-  Node *scan =
-      append(c, graph, "Scan", SCAN_VERSION, inputs, input_count, (int)body->outputs.count);
-  scan->name = like->name;
-  scan->index = like->index;
+static Node *append_scan(Compilation *c, Graph *graph, const Node *like, Graph *body, Values in,
+                         int scanned) {
   body->parent = graph;
-  node_set_attr(c, scan, (Attr){.name = "body", .kind = ATTR_GRAPH, .count = 1, .graph = body});
-  node_set_attr(c, scan, attr_int("num_scan_inputs", scanned));
-  return scan;
+  return graph_add(
+      c, graph,
+      &(NewNode){.op_type = "Scan",
+                 .version = SCAN_VERSION,
+                 .in = in,
+                 .attrs = WITH(attr_graph("body", body), attr_int("num_scan_inputs", scanned)),
+                 .outputs = (int)body->outputs.count,
+                 .output = "Scan",
+                 .origin = like});
 }
 
 /* The body with one more state in front, the number of the step, that does nothing from step
@@ -62,13 +50,13 @@ static Graph *body_until(Compilation *c, const Graph *original, int states, Valu
   vec_push(c->arena, &body->inputs, step);
   for (size_t i = 0; i < before.inputs.count; i++)
     vec_push(c->arena, &body->inputs, before.inputs.items[i]);
-  Value *runs = compute(c, body, "Less", step, length, NULL);
-  vec_push(c->arena, &body->outputs, compute(c, body, "Add", step, integer_value(c, 1), NULL));
+  Value *runs = compute(c, body, "Less", IN(step, length));
+  vec_push(c->arena, &body->outputs, compute(c, body, "Add", IN(step, integer_value(c, 1))));
   for (int i = 0; i < (int)before.outputs.count; i++) {
     Value *result = before.outputs.items[i];
     Value *instead =
-        i < states ? before.inputs.items[i] : compute(c, body, "CastLike", zero, result, NULL);
-    vec_push(c->arena, &body->outputs, compute(c, body, "Where", runs, result, instead));
+        i < states ? before.inputs.items[i] : compute(c, body, "CastLike", IN(zero, result));
+    vec_push(c->arena, &body->outputs, compute(c, body, "Where", IN(runs, result, instead)));
   }
   return body;
 }
@@ -98,7 +86,7 @@ static Graph *batch_body(Compilation *c, const Node *node, int states) {
     inputs[count] = value_create(c, node->inputs[i]->name);
     vec_push(c->arena, &batch->inputs, inputs[count++]);
   }
-  Node *scan = append_scan(c, batch, node, body, inputs, count, scanned);
+  Node *scan = append_scan(c, batch, node, body, (Values){inputs, count}, scanned);
   const Attr *directions = node_attr(node, "directions");
   if (directions) {
     Attr renamed = *directions;
@@ -120,7 +108,7 @@ Graph *scan_over_batch(Compilation *c, const Node *node) {
     if (!node->inputs[i] || node->inputs[i]->rank < 1) return NULL;
   Graph *graph = graph_create(c, "scan", node->graph), *batch = batch_body(c, node, states);
   int first = node_in(node, 0) ? 0 : 1, count = node->input_count - first;
-  Node *scan = append_scan(c, graph, node, batch, node->inputs + first, count, count);
+  Node *scan = append_scan(c, graph, node, batch, (Values){node->inputs + first, count}, count);
   for (int i = 0; i < scan->output_count; i++)
     vec_push(c->arena, &graph->outputs, scan->outputs[i]);
   return graph;

@@ -1,6 +1,7 @@
 /* sequence_take.c: the operators that take sequences apart: SequenceAt, SequenceLength,
  * ConcatFromSequence, those of optional values, and what a caller gives. */
 #include "ops/movement.h"
+#include "ops/new_node.h"
 #include "ops/sequence.h"
 
 #include <inttypes.h>
@@ -9,58 +10,47 @@
 /* --- elements that are known --- */
 
 /* A node behind those of `graph`, and its only output. */
-static Value *apply(Compilation *c, Graph *graph, const char *op_type, int version,
-                    Value *const *inputs, int count, const Attr *attr) {
-  Node *node = graph_append(c, graph, "", op_type, version, count, 1);
-  node->op = op_find("", op_type);
-  for (int i = 0; i < count; i++) node->inputs[i] = inputs[i];
-  if (attr) node_set_attr(c, node, *attr);
-  Value *value = value_create(c, arena_printf(c->arena, "%s#%d", op_type, node->index));
-  value->producer = node;
-  return node->outputs[0] = value;
+static Value *apply(Compilation *c, Graph *graph, const char *op_type, int version, Values in,
+                    Attrs attrs) {
+  NewNode new = {.op_type = op_type,
+                 .version = version,
+                 .in = in,
+                 .attrs = attrs,
+                 .outputs = 1,
+                 .output = arena_printf(c->arena, "%s#%d", op_type, c->next_node_index)};
+  return graph_add(c, graph, &new)->outputs[0];
 }
 
-static Value *numbers(Compilation *c, const int64_t *values, int rank, int64_t count) {
-  void *data;
-  Tensor *tensor = tensor_create(c->arena, DT_I64, rank, &count, &data);
-  memcpy(data, values, (size_t)tensor->count * sizeof *values);
-  return value_constant(c, "", tensor);
-}
-
-static Attr axes_attr(Compilation *c, int64_t axis) {
-  return attr_ints("axes", arena_copy(c->arena, &axis, sizeof axis), 1);
+/* A list of one integer. */
+static Value *list_of(Compilation *c, int64_t number) {
+  return value_constant(c, "", tensor_i64(c->arena, &number, 1));
 }
 
 /* Part `part` of a SplitToSequence without sizes: x at that place of the axis. */
 static Value *cut_one(Compilation *c, Graph *graph, const Node *split, int64_t axis, int64_t part) {
   bool dropped = node_int(split, "keepdims", 1) == 0;
-  Value *inputs[] = {node_in(split, 0), numbers(c, &part, !dropped, 1)};
-  Attr attr = attr_int("axis", axis);
-  return apply(c, graph, "Gather", 13, inputs, 2, &attr);
+  Value *index =
+      dropped ? value_constant(c, "", tensor_scalar_int(c->arena, DT_I64, part)) : list_of(c, part);
+  return apply(c, graph, "Gather", 13, IN(node_in(split, 0), index), WITH(attr_int("axis", axis)));
 }
 
 /* A part of parts with sizes. */
 static Value *cut_sized(Compilation *c, Graph *graph, const Node *split, int64_t axis,
                         int64_t part) {
-  const Value *x = node_in(split, 0);
-  Value *sizes = node_in(split, 1);
+  Value *x = node_in(split, 0), *sizes = node_in(split, 1);
   if (sizes->rank == 0) {
-    int64_t size = dim_value(sizes->content[0]), bounds[] = {part * size, (part + 1) * size};
-    Value *inputs[] = {(Value *)(uintptr_t)x, numbers(c, bounds, 1, 1),
-                       numbers(c, bounds + 1, 1, 1), numbers(c, &axis, 1, 1)};
-    return apply(c, graph, "Slice", 13, inputs, 4, NULL);
+    int64_t size = dim_value(sizes->content[0]);
+    Value *start = list_of(c, part * size), *end = list_of(c, (part + 1) * size);
+    return apply(c, graph, "Slice", 13, IN(x, start, end, list_of(c, axis)), NO_ATTRS);
   }
-  int count = (int)sizes->content_count;
-  Node *node = graph_append(c, graph, "", "Split", 13, 2, count);
-  node->op = op_find("", "Split");
-  node->inputs[0] = node_in(split, 0);
-  node->inputs[1] = sizes;
-  Attr attr = attr_int("axis", axis);
-  node_set_attr(c, node, attr);
-  Value *value = value_create(c, arena_printf(c->arena, "Split#%d", node->index));
-  value->producer = node;
-  value->producer_output = (int)part;
-  return node->outputs[part] = value;
+  Node *node = graph_add(c, graph,
+                         &(NewNode){.op_type = "Split",
+                                    .version = 13,
+                                    .in = IN(x, sizes),
+                                    .attrs = WITH(attr_int("axis", axis)),
+                                    .outputs = (int)sizes->content_count});
+  const char *name = arena_printf(c->arena, "Split#%d", node->index);
+  return node_set_output(node, (int)part, value_create(c, name));
 }
 
 /* The element as a value; what computes it is appended to `graph`. */
@@ -217,12 +207,14 @@ static Graph *select_concat(Compilation *c, const Node *node) {
   Value *whole = uncut(node, sequence, new_axis);
   if (whole) return answer(c, graph, whole);
   Value **parts = ARENA_ARRAY(c->arena, Value *, sequence->count);
-  Attr axis = attr_int("axis", node_int(node, "axis", 0)), axes = axes_attr(c, axis.i);
+  const int64_t axis = node_int(node, "axis", 0);
   for (int64_t i = 0; i < sequence->count; i++) {
     parts[i] = item_value(c, graph, &sequence->items[i]);
-    if (new_axis) parts[i] = apply(c, graph, "Unsqueeze", 11, &parts[i], 1, &axes);
+    if (new_axis)
+      parts[i] = apply(c, graph, "Unsqueeze", 11, IN(parts[i]), WITH(attr_ints("axes", &axis, 1)));
   }
-  return answer(c, graph, apply(c, graph, "Concat", 13, parts, (int)sequence->count, &axis));
+  Values all = {parts, (int)sequence->count};
+  return answer(c, graph, apply(c, graph, "Concat", 13, all, WITH(attr_int("axis", axis))));
 }
 
 /* What the elements are joined along. */

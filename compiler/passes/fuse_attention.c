@@ -11,6 +11,7 @@
 
 #include "ops/attention_fused.h"
 #include "ops/matmul.h"
+#include "ops/new_node.h"
 #include "ops/view.h"
 #include "passes/match.h"
 #include "passes/uses.h"
@@ -56,7 +57,7 @@ typedef struct {
 
 static bool is_product(const Node *node) {
   return is_op(node, "MatMul") ||
-         (node && strcmp(node->domain, "com.microsoft") == 0 &&
+         (node && strcmp(node->domain, MICROSOFT) == 0 &&
           strcmp(node->op_type, "FusedMatMul") == 0 && !node_int(node, "transBatchA", 0) &&
           !node_int(node, "transBatchB", 0));
 }
@@ -137,21 +138,20 @@ static Value *keep_mask(Fuser *f, const Value *from, double if_true, double if_f
 }
 
 /* A node with inputs in the graph of the fuser, to be put in front of the attention. */
-static Node *make_node(Fuser *f, const Node *like, const char *op_type, int inputs) {
-  Node *node =
-      node_create(f->c, f->graph, "", op_type, like->domain[0] ? 13 : like->version, inputs, 1);
-  node->op = op_find("", op_type);
-  node->outputs[0] = value_create(f->c, like->outputs[0]->name);
-  node->outputs[0]->producer = node;
+static Node *make_node(Fuser *f, const Node *like, const char *op_type, Values in, Attrs attrs) {
+  NewNode new = {.op_type = op_type,
+                 .version = like->domain[0] ? 13 : like->version,
+                 .in = in,
+                 .attrs = attrs,
+                 .outputs = 1,
+                 .output = like->outputs[0]->name};
+  Node *node = node_new(f->c, f->graph, &new);
   vec_push(f->c->arena, &f->made, node);
   return node;
 }
 
 static Value *number_value(Compilation *c, double number) {
-  void *data;
-  Tensor *tensor = tensor_create(c->arena, DT_F32, 0, NULL, &data);
-  *(float *)data = (float)number;
-  return value_constant(c, "number", tensor);
+  return value_constant(c, "number", tensor_scalar_f32(c->arena, (float)number));
 }
 
 /* Where(condition, …) with constants: the mask as numbers, computed while compiling. */
@@ -173,10 +173,8 @@ static Value *choice(Fuser *f, const Node *like, Value *condition, double if_tru
   if (condition->constant)
     return keep_mask(f, condition, if_true, if_false,
                      constant_choice(f->c, condition, if_true, if_false));
-  Node *node = make_node(f, like, "Where", 3);
-  node->inputs[0] = condition;
-  node->inputs[1] = number_value(f->c, if_true);
-  node->inputs[2] = number_value(f->c, if_false);
+  Value *yes = number_value(f->c, if_true), *no = number_value(f->c, if_false);
+  Node *node = make_node(f, like, "Where", IN(condition, yes, no), NO_ATTRS);
   value_set_type(f->c, node->outputs[0], DT_F32, condition->rank, condition->shape);
   return keep_mask(f, condition, if_true, if_false, node->outputs[0]);
 }
@@ -396,7 +394,7 @@ static void find_causal(Compilation *c, Match *m, AttentionPlan *plan) {
 /* A mask with its last two axes in the other order, made once for all attentions that use it. */
 static Value *turned_mask(Fuser *f, const Node *like, Value *mask) {
   int perm[MAX_RANK];
-  int64_t *list = ARENA_ARRAY(f->c->arena, int64_t, mask->rank);
+  int64_t list[MAX_RANK];
   Dim shape[MAX_RANK];
   Value *known = find_mask(f, mask, 1, 1);
   if (known) return known;
@@ -408,9 +406,8 @@ static Value *turned_mask(Fuser *f, const Node *like, Value *mask) {
     const Tensor *turned = tensor_transposed(f->c->arena, mask->constant, perm);
     return keep_mask(f, mask, 1, 1, value_constant(f->c, mask->name, turned));
   }
-  Node *node = make_node(f, like, "Transpose", 1);
-  node->inputs[0] = mask;
-  node_set_attr(f->c, node, attr_ints("perm", list, mask->rank));
+  Attrs attrs = WITH(attr_ints("perm", list, mask->rank));
+  Node *node = make_node(f, like, "Transpose", IN(mask), attrs);
   value_set_type(f->c, node->outputs[0], DT_F32, mask->rank, shape);
   return keep_mask(f, mask, 1, 1, node->outputs[0]);
 }
@@ -533,9 +530,7 @@ static void make_attention(Fuser *f, const Match *m, const Views *w, const Atten
   node->input_count = 4;
   node->outputs = ARENA_ARRAY(c->arena, Value *, 1);
   node->output_count = 1;
-  node->outputs[0] = last->outputs[0];
-  node->outputs[0]->producer = node;
-  node->outputs[0]->producer_output = 0;
+  node_set_output(node, 0, last->outputs[0]);
   node->graph = f->graph;
   node->plan = arena_copy(c->arena, plan, sizeof *plan);
   inherit_checks(c, m->taken.nodes, m->taken.count, node);

@@ -9,7 +9,7 @@
 #include "passes/match.h"
 #include "passes/uses.h"
 
-#include "ops/op.h"
+#include "ops/new_node.h"
 
 #include <string.h>
 
@@ -72,20 +72,17 @@ static bool saves_rows(Compilation *c, const Gatherer *g) {
 /* A node like `like` on these inputs. */
 static Value *add_node(Gatherer *g, const Node *like, Value *const *inputs, Value *output,
                        const char *name) {
-  Node *node =
-      node_create(g->c, g->graph, like->domain, like->op_type, like->version, like->input_count, 1);
-  node->op = like->op;
-  node->name = like->name;
-  node->index = like->index;
-  node->attrs = like->attrs;
-  node->attr_count = like->attr_count;
-  memcpy(node->inputs, inputs, (size_t)like->input_count * sizeof *inputs);
-  if (!output) output = value_create(g->c, name);
-  node->outputs[0] = output;
-  output->producer = node;
+  Node *node = node_new(g->c, g->graph,
+                        &(NewNode){.op = like->op,
+                                   .version = like->version,
+                                   .in = {inputs, like->input_count},
+                                   .attrs = node_attrs(like),
+                                   .outputs = 1,
+                                   .origin = like});
+  node_set_output(node, 0, output ? output : value_create(g->c, name));
   if (!node->op->infer(g->c, node)) return NULL;
   vec_push(g->c->arena, &g->made, node);
-  return output;
+  return node->outputs[0];
 }
 
 /* Rows of a constant. */

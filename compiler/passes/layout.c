@@ -7,7 +7,7 @@
  * all sides, so that they can be done in the store of the kernel in front of them. */
 #include "passes/passes.h"
 
-#include "ops/op.h"
+#include "ops/new_node.h"
 #include "options.h"
 
 #include <string.h>
@@ -229,12 +229,11 @@ static Value *reorder(Layout *l, Value *value, bool to_blocked, Nodes *made) {
   Value *result = value_create(l->c, value->name);
   value_set_type(l->c, result, value->dtype, value->rank, value->shape);
   if (to_blocked) result->blocked = layout_of(l, value);
-  Node *node = node_create(l->c, l->graph, INTERNAL_DOMAIN, "Reorder", 1, 1, 1);
-  node->op = op_internal("Reorder");
+  Node *node = node_new(
+      l->c, l->graph,
+      &(NewNode){.op = op_internal("Reorder"), .version = 1, .in = IN(value), .outputs = 1});
   node->name = value->name;
-  node->inputs[0] = value;
-  node->outputs[0] = result;
-  result->producer = node;
+  node_set_output(node, 0, result);
   vec_push(l->c->arena, made, node);
   return use->converted = result;
 }

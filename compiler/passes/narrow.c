@@ -9,7 +9,7 @@
  * The axis stays, with size 1. It is done where it makes a product smaller. */
 #include "passes/passes.h"
 
-#include "ops/op.h"
+#include "ops/new_node.h"
 #include "ops/spatial.h"
 #include "passes/match.h"
 #include "passes/uses.h"
@@ -196,12 +196,14 @@ static bool is_in_region(const Narrower *n, const Node *node) {
 static Value *gather_row(Narrower *n, Value *value, int axis) {
   bool first = value->id < n->uses->known && n->axes[value->id] == axis;
   if (first && n->rows[value->id]) return n->rows[value->id];
-  Node *node = node_create(n->c, n->graph, "", "Gather", 13, 2, 1);
-  node->op = op_find("", "Gather");
-  node->inputs[0] = value, node->inputs[1] = n->index;
-  node_set_attr(n->c, node, attr_int("axis", axis));
-  Value *row = node->outputs[0] = value_create(n->c, value->name);
-  row->producer = node;
+  Node *node = node_new(n->c, n->graph,
+                        &(NewNode){.op_type = "Gather",
+                                   .version = 13,
+                                   .in = IN(value, n->index),
+                                   .attrs = WITH(attr_int("axis", axis)),
+                                   .outputs = 1,
+                                   .output = value->name});
+  Value *row = node->outputs[0];
   if (!node->op->infer(n->c, node)) return NULL;
   vec_push(n->c->arena, &n->made, node);
   if (first) n->rows[value->id] = row;

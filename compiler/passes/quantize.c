@@ -16,7 +16,7 @@
 #include "passes/passes.h"
 #include "passes/uses.h"
 
-#include "ops/op.h"
+#include "ops/new_node.h"
 #include "ops/quantized.h"
 
 #include <math.h>
@@ -47,7 +47,7 @@ typedef struct {
 /* --- looking --- */
 
 static bool is_microsoft(const Node *node, const char *op_type) {
-  return node && strcmp(node->domain, "com.microsoft") == 0 && strcmp(node->op_type, op_type) == 0;
+  return node && strcmp(node->domain, MICROSOFT) == 0 && strcmp(node->op_type, op_type) == 0;
 }
 
 static bool is_byte(const Value *value) {
@@ -124,20 +124,19 @@ static int64_t shift_of(const Value *levels) {
 
 /* The zero point of the byte form. */
 static Value *byte_zero(Quantize *q, const Levels *levels) {
-  void *data;
-  Tensor *zero = tensor_create(q->c->arena, DT_U8, 0, NULL, &data);
-  *(uint8_t *)data = (uint8_t)(zero_of(levels->zero) + shift_of(levels->levels));
-  return value_constant(q->c, levels->levels->name, zero);
+  int64_t zero = zero_of(levels->zero) + shift_of(levels->levels);
+  return value_constant(q->c, levels->levels->name, tensor_scalar_int(q->c->arena, DT_U8, zero));
 }
 
 static Node *make_node(Quantize *q, const Node *from, const char *op, Value *const *inputs,
                        int input_count, Value *output) {
-  Node *node = node_create(q->c, q->graph, INTERNAL_DOMAIN, op, 1, input_count, 1);
-  node->op = op_internal(op);
-  node->name = from->name;
-  node->index = from->index;
-  memcpy(node->inputs, inputs, (size_t)input_count * sizeof *inputs);
-  node->outputs[0] = output;
+  Node *node = node_new(q->c, q->graph,
+                        &(NewNode){.op = op_internal(op),
+                                   .version = 1,
+                                   .in = {inputs, input_count},
+                                   .outputs = 1,
+                                   .origin = from});
+  node->outputs[0] = output; /* `keep` makes it the node's */
   return node;
 }
 
@@ -147,7 +146,7 @@ static void set_int(Quantize *q, Node *node, const char *name, int64_t number) {
 
 static bool keep(Quantize *q, Node *node) {
   if (!node->op->infer(q->c, node)) return false;
-  node->outputs[0]->producer = node;
+  node_set_output(node, 0, node->outputs[0]);
   vec_push(q->c->arena, &q->made, node);
   return true;
 }

@@ -58,7 +58,7 @@ void layer_error(Layer *l, const char *key, const char *format, ...) {
   va_start(args, format);
   diag_verror(r->c->diag, json_where(&r->file, at ? at : l->json), format, args);
   va_end(args);
-  l->failed = true;
+  l->k.failed = true;
 }
 
 /* ---- weights ---- */
@@ -133,28 +133,13 @@ Value *layer_weight2(Layer *l, const char *name, int64_t rows, int64_t columns) 
 
 /* ---- constants ---- */
 
-Value *layer_tensor(Layer *l, const Tensor *tensor) {
-  return value_constant(l->r->c, arena_printf(l->r->arena, "%s/constant", l->name), tensor);
-}
-
-Value *layer_ints_value(Layer *l, const int64_t *values, int count) {
-  return layer_tensor(l, tensor_i64(l->r->arena, values, count));
-}
-
-Value *layer_int_value(Layer *l, int64_t value) {
-  void *data;
-  Tensor *tensor = tensor_create(l->r->arena, DT_I64, 0, NULL, &data);
-  memcpy(data, &value, sizeof value);
-  return layer_tensor(l, tensor);
-}
-
 static Value *filled(Layer *l, int rank, const int64_t *dims, double value) {
   void *data;
   Tensor *tensor = tensor_create(l->r->arena, l->dtype, rank, dims, &data);
   size_t bytes = dtype_info(l->dtype)->bytes;
   for (int64_t i = 0; i < tensor->count; i++)
     literal_store_real(value, l->dtype, (char *)data + (size_t)i * bytes);
-  return layer_tensor(l, tensor);
+  return compose_tensor(&l->k, tensor);
 }
 
 Value *layer_scalar(Layer *l, double value) {
@@ -166,14 +151,14 @@ Value *layer_fill(Layer *l, int64_t count, double value) {
 }
 
 int layer_rank(Layer *l, const Value *value) {
-  if (value->rank < 0) l->failed = true;
+  if (value->rank < 0) l->k.failed = true;
   return value->rank < 0 ? 0 : value->rank;
 }
 
 int layer_axis(Layer *l, const char *key, int64_t axis, int rank) {
   if (axis >= -rank && axis < rank) return (int)(axis < 0 ? axis + rank : axis);
   if (rank) layer_error(l, key, "axis %" PRId64 " is outside of [%d, %d]", axis, -rank, rank - 1);
-  l->failed = true;
+  l->k.failed = true;
   return 0;
 }
 
@@ -184,34 +169,23 @@ static const char *layer_where(const void *layer) {
 }
 
 /* The table knows names only; what they are does not matter to it. */
-static bool check(Layer *l, const char *domain, const char *op_type, int version, Values in,
-                  int outputs, Attr **attrs, int *count) {
+static bool check(Layer *l, const NewNode *what, Attr **attrs, int *count) {
   static char given[] = "x", omitted[] = "";
-  char **names = ARENA_ARRAY(l->r->arena, char *, in.count + outputs + 1);
-  for (int i = 0; i < in.count + outputs; i++)
+  Values in = what->in;
+  char **names = ARENA_ARRAY(l->r->arena, char *, in.count + what->outputs + 1);
+  for (int i = 0; i < in.count + what->outputs; i++)
     names[i] = i >= in.count || in.items[i] ? given : omitted;
   NodeFacts facts = {.c = l->r->c,
-                     .domain = domain,
-                     .op_type = op_type,
-                     .version = version,
+                     .domain = what->domain,
+                     .op_type = what->op_type,
+                     .version = what->version,
                      .inputs = names,
                      .input_count = (size_t)in.count,
                      .outputs = names + in.count,
-                     .output_count = (size_t)outputs,
+                     .output_count = (size_t)what->outputs,
                      .where = layer_where,
                      .site = l};
   return check_node(&facts, attrs, count);
-}
-
-static Node *append(Layer *l, const char *domain, const char *op_type, int version, Values in,
-                    int outputs) {
-  Compilation *c = l->r->c;
-  Node *node = graph_append(c, l->r->graph, domain, op_type, version, in.count, outputs);
-  node->name = l->name;
-  node->where = l->where;
-  node->op = op_find_for(c, domain, op_type);
-  if (in.count) memcpy(node->inputs, in.items, (size_t)in.count * sizeof *in.items);
-  return node;
 }
 
 int layer_newest(Layer *l, const char *domain, const char *op_type) {
@@ -220,64 +194,47 @@ int layer_newest(Layer *l, const char *domain, const char *op_type) {
   return newest ? newest : own ? own->since : 1;
 }
 
-Value **layer_node(Layer *l, const char *domain, const char *op_type, int version, Values in,
-                   Attrs attrs, int outputs) {
-  JsonReader *r = l->r;
-  int count = attrs.count;
-  Attr *all = attrs_copy(r->arena, attrs);
-  Value **values = ARENA_ARRAY(r->arena, Value *, outputs + 1);
-  for (int i = 0; i < outputs; i++)
-    values[i] = value_create(r->c, arena_printf(r->arena, "%s/%s", l->name, op_type));
-  while (in.count && !in.items[in.count - 1]) in.count--;
-  if (!version) version = layer_newest(l, domain, op_type);
-  if (!check(l, domain, op_type, version, in, outputs, &all, &count)) {
-    l->failed = true;
-    return values;
-  }
-  Node *node = append(l, domain, op_type, version, in, outputs);
-  node->attrs = all;
-  node->attr_count = count;
-  for (int i = 0; i < outputs; i++) {
-    values[i]->producer = node;
-    values[i]->producer_output = i;
-    node->outputs[i] = values[i];
-  }
-  infer_types(r->c, node);
+/* In place of outputs of a node that cannot be. */
+static Value **unknown_values(Layer *l, const NewNode *what) {
+  Value **values = ARENA_ARRAY(l->r->arena, Value *, what->outputs + 1);
+  l->k.failed = true;
+  for (int i = 0; i < what->outputs; i++) values[i] = value_create(l->r->c, what->output);
   return values;
 }
 
+static Value **make_node(Composer *k, const NewNode *what) {
+  Layer *l = (Layer *)k;
+  NewNode plain = *what;
+  int count = what->attrs.count;
+  Attr *attrs = attrs_copy(l->r->arena, what->attrs);
+  plain.attrs = NO_ATTRS;
+  if (!check(l, what, &attrs, &count)) return unknown_values(l, what);
+  Node *node = graph_add(k->c, k->body, &plain);
+  node->name = l->name;
+  node->where = l->where;
+  node->attrs = attrs;
+  node->attr_count = count;
+  infer_types(k->c, node);
+  return node->outputs;
+}
+
+Composer layer_composer(JsonReader *r, const char *name) {
+  return (Composer){.c = r->c, .body = r->graph, .stem = name, .make = make_node};
+}
+
 Value **layer_ops(Layer *l, const char *op_type, Values inputs, Attrs attrs, int outputs) {
-  return layer_node(l, "", op_type, 0, inputs, attrs, outputs);
+  return compose_node(&l->k, "", op_type, inputs, attrs, outputs);
 }
 
 Value *layer_op(Layer *l, const char *op_type, Values inputs, Attrs attrs) {
   return layer_ops(l, op_type, inputs, attrs, 1)[0];
 }
 
+void layer_give(Layer *l, Value *const *outputs) {
+  memcpy(l->outputs, outputs, (size_t)l->wanted * sizeof *outputs);
+}
+
 /* ---- short forms ---- */
-
-Value *layer_reshape(Layer *l, Value *x, const int64_t *shape, int count) {
-  return layer_op(l, "Reshape", IN(x, layer_ints_value(l, shape, count)), NO_ATTRS);
-}
-
-Value *layer_permute(Layer *l, Value *x, const int64_t *perm, int count) {
-  return layer_op(l, "Transpose", IN(x), WITH(attr_ints("perm", perm, count)));
-}
-
-Value *layer_unsqueeze(Layer *l, Value *x, int64_t axis) {
-  return layer_op(l, "Unsqueeze", IN(x, layer_ints_value(l, &axis, 1)), NO_ATTRS);
-}
-
-Value *layer_squeeze(Layer *l, Value *x, int64_t axis) {
-  return layer_op(l, "Squeeze", IN(x, layer_ints_value(l, &axis, 1)), NO_ATTRS);
-}
-
-Value *layer_slice(Layer *l, Value *x, int64_t axis, int64_t start, int64_t end) {
-  return layer_op(l, "Slice",
-                  IN(x, layer_ints_value(l, &start, 1), layer_ints_value(l, &end, 1),
-                     layer_ints_value(l, &axis, 1)),
-                  NO_ATTRS);
-}
 
 Value *layer_concat(Layer *l, Values inputs, int64_t axis) {
   if (inputs.count == 1) return inputs.items[0];
@@ -290,16 +247,16 @@ Value *layer_sizes(Layer *l, Value *x, int64_t start, int64_t end) {
 
 Value *layer_batched(Layer *l, int dims, bool *added) {
   *added = l->inputs[0]->rank == dims + 1;
-  return *added ? layer_unsqueeze(l, l->inputs[0], 0) : l->inputs[0];
+  return *added ? compose_unsqueeze(&l->k, l->inputs[0], 0) : l->inputs[0];
 }
 
 Value *layer_unbatched(Layer *l, Value *y, bool added) {
-  return added ? layer_squeeze(l, y, 0) : y;
+  return added ? compose_squeeze(&l->k, y, 0) : y;
 }
 
 Value *layer_linear(Layer *l, Value *x, Value *weight, Value *bias) {
   if (x->rank == 2) return layer_op(l, "Gemm", IN(x, weight, bias), WITH(attr_int("transB", 1)));
-  Value *turned = layer_permute(l, weight, (int64_t[]){1, 0}, 2);
+  Value *turned = compose_transpose(&l->k, weight, (int64_t[]){1, 0}, 2);
   Value *y = layer_op(l, "MatMul", IN(x, turned), NO_ATTRS);
   return bias ? layer_op(l, "Add", IN(y, bias), NO_ATTRS) : y;
 }

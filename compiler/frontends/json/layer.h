@@ -39,13 +39,13 @@ typedef struct {
 } LayerType;
 
 struct Layer {
+  Composer k; /* first: its nodes are checked as those of a file are */
   JsonReader *r;
   const LayerType *type;
   const JsonValue *json;
   const JsonValue *fields; /* of the schema: field → schema with its default */
   const char *name, *where;
   DType dtype; /* of the first input that is of floats; float32 if there is none */
-  bool failed;
   Value **inputs;
   int input_count;
   Value **outputs; /* the functions set as many as wanted, at most type->outputs */
@@ -81,37 +81,30 @@ Value *layer_weight1(Layer *l, const char *name, int64_t size);
 Value *layer_weight2(Layer *l, const char *name, int64_t rows, int64_t columns);
 /* The parameter of any shape; NULL if it is optional and not there. */
 Value *layer_any_weight(Layer *l, const char *name, bool optional);
-/* Constants: a list of integers; an integer; a number, or `count` of them, of the layer's dtype. */
-Value *layer_ints_value(Layer *l, const int64_t *values, int count);
-Value *layer_int_value(Layer *l, int64_t value);
+/* Constants: a number, or `count` of them, of the layer's dtype. */
 Value *layer_scalar(Layer *l, double value);
 Value *layer_fill(Layer *l, int64_t count, double value);
-Value *layer_tensor(Layer *l, const Tensor *tensor);
 /* The rank of a value; 0, and the layer fails, if it is not known. */
 int layer_rank(Layer *l, const Value *value);
 /* `axis` of a value of that rank made non-negative; an error at `key` if there is none. */
 int layer_axis(Layer *l, const char *key, int64_t axis, int rank);
 
-/* ---- nodes ---- */
+/* ---- nodes: those of ops/compose.h, appended by l->k ---- */
 
+/* What a layer of that name appends nodes with. */
+Composer layer_composer(JsonReader *r, const char *name);
 /* A node of ai.onnx; its output. NULL inputs are omitted ones, what attributes point to is copied.
  */
 Value *layer_op(Layer *l, const char *op_type, Values inputs, Attrs attrs);
 /* The same with several outputs. */
 Value **layer_ops(Layer *l, const char *op_type, Values inputs, Attrs attrs, int outputs);
+/* Its outputs are those of the layer, as many as wanted. */
+void layer_give(Layer *l, Value *const *outputs);
 /* The version that a layer means that says none: the domain's newest, or that of a plugin. */
 int layer_newest(Layer *l, const char *domain, const char *op_type);
-/* An operator of any domain and version (0: the newest). */
-Value **layer_node(Layer *l, const char *domain, const char *op_type, int version, Values inputs,
-                   Attrs attrs, int outputs);
 
 /* ---- short forms of frequent nodes ---- */
 
-Value *layer_reshape(Layer *l, Value *x, const int64_t *shape, int count);
-Value *layer_permute(Layer *l, Value *x, const int64_t *perm, int count);
-Value *layer_unsqueeze(Layer *l, Value *x, int64_t axis);
-Value *layer_squeeze(Layer *l, Value *x, int64_t axis);
-Value *layer_slice(Layer *l, Value *x, int64_t axis, int64_t start, int64_t end);
 Value *layer_concat(Layer *l, Values inputs, int64_t axis);
 /* The sizes of axes start … end - 1 as a list of integers. */
 Value *layer_sizes(Layer *l, Value *x, int64_t start, int64_t end);

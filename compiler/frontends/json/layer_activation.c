@@ -110,9 +110,9 @@ void build_prelu(Layer *l) {
   int64_t count = layer_int(l, "num_parameters"), shape[MAX_RANK] = {count};
   int rank = layer_rank(l, l->inputs[0]);
   Value *slope = layer_weight1(l, "weight", count);
-  if (l->failed) return;
+  if (l->k.failed) return;
   for (int i = 1; i < rank; i++) shape[i] = 1;
-  if (count > 1 && rank > 2) slope = layer_reshape(l, slope, shape, rank - 1);
+  if (count > 1 && rank > 2) slope = compose_reshape(&l->k, slope, shape, rank - 1);
   l->outputs[0] = layer_op(l, "PRelu", IN(l->inputs[0], slope), NO_ATTRS);
 }
 

@@ -24,13 +24,13 @@ static const char *parameter(const Attention *a, const char *name) {
 }
 
 static Value *batch_first(const Attention *a, Value *x) {
-  if (a->unbatched) return layer_unsqueeze(a->l, x, 0);
-  return a->batch_first ? x : layer_permute(a->l, x, (int64_t[]){1, 0, 2}, 3);
+  if (a->unbatched) return compose_unsqueeze(&a->l->k, x, 0);
+  return a->batch_first ? x : compose_transpose(&a->l->k, x, (int64_t[]){1, 0, 2}, 3);
 }
 
 static Value *as_given(const Attention *a, Value *x) {
-  if (a->unbatched) return layer_squeeze(a->l, x, 0);
-  return a->batch_first ? x : layer_permute(a->l, x, (int64_t[]){1, 0, 2}, 3);
+  if (a->unbatched) return compose_squeeze(&a->l->k, x, 0);
+  return a->batch_first ? x : compose_transpose(&a->l->k, x, (int64_t[]){1, 0, 2}, 3);
 }
 
 /* ---- projections ---- */
@@ -46,16 +46,17 @@ static void read_projections(const Attention *a, Value **weights, Value **biases
   Value *bias = a->bias ? layer_weight1(l, parameter(a, "in_proj_bias"), 3 * a->embed) : NULL;
   for (int i = Q; i <= V; i++) {
     int64_t start = i * a->embed, end = start + a->embed;
-    weights[i] = one ? layer_slice(l, all, 0, start, end)
+    weights[i] = one ? compose_slice(&l->k, all, 0, start, end)
                      : layer_weight2(l, parameter(a, names[i]), a->embed, columns[i]);
-    biases[i] = bias ? layer_slice(l, bias, 0, start, end) : NULL;
+    biases[i] = bias ? compose_slice(&l->k, bias, 0, start, end) : NULL;
   }
 }
 
 /* [N, L, E] to [N, heads, L, d], or [N, heads, d, L] for keys. */
 static Value *in_heads(const Attention *a, Value *x, bool keys) {
-  Value *split = layer_reshape(a->l, x, (int64_t[]){0, 0, a->heads, a->embed / a->heads}, 4);
-  return layer_permute(a->l, split, keys ? (int64_t[]){0, 2, 3, 1} : (int64_t[]){0, 2, 1, 3}, 4);
+  Value *split = compose_reshape(&a->l->k, x, (int64_t[]){0, 0, a->heads, a->embed / a->heads}, 4);
+  return compose_transpose(&a->l->k, split,
+                           keys ? (int64_t[]){0, 2, 3, 1} : (int64_t[]){0, 2, 1, 3}, 4);
 }
 
 /* ---- masks ---- */
@@ -72,14 +73,14 @@ static Value *mask_of_heads(const Attention *a, Value *mask) {
   if (mask->rank != 3) return mask;
   Value *sizes = layer_sizes(a->l, mask, 1, 3);
   Value *shape =
-      layer_concat(a->l, IN(layer_ints_value(a->l, (int64_t[]){-1, a->heads}, 2), sizes), 0);
+      layer_concat(a->l, IN(compose_ints(&a->l->k, (int64_t[]){-1, a->heads}, 2), sizes), 0);
   return layer_op(a->l, "Reshape", IN(mask, shape), NO_ATTRS);
 }
 
 /* [N, S] (or [S]): keys that are padding. */
 static Value *mask_of_keys(const Attention *a, Value *mask) {
-  if (a->unbatched) mask = layer_unsqueeze(a->l, mask, 0);
-  Value *axes = layer_ints_value(a->l, (int64_t[]){1, 2}, 2);
+  if (a->unbatched) mask = compose_unsqueeze(&a->l->k, mask, 0);
+  Value *axes = compose_ints(&a->l->k, (int64_t[]){1, 2}, 2);
   return layer_op(a->l, "Unsqueeze", IN(mask, axes), NO_ATTRS);
 }
 
@@ -101,7 +102,7 @@ static Value *attend(const Attention *a, Value *const *inputs, bool with_masks, 
   read_projections(a, w, b);
   Value *out = layer_weight2(l, parameter(a, "out_proj.weight"), a->embed, a->embed);
   Value *out_bias = a->bias ? layer_weight1(l, parameter(a, "out_proj.bias"), a->embed) : NULL;
-  if (l->failed) return NULL;
+  if (l->k.failed) return NULL;
   for (int i = Q; i <= V; i++)
     heads[i] = in_heads(a, layer_linear(l, inputs[i], w[i], b[i]), i == K);
   Value *scale = layer_scalar(l, 1 / sqrt((double)a->embed / (double)a->heads));
@@ -110,8 +111,8 @@ static Value *attend(const Attention *a, Value *const *inputs, bool with_masks, 
   if (with_masks) scores = masked(a, scores);
   *weights = layer_op(l, "Softmax", IN(scores), WITH(attr_int("axis", -1)));
   Value *y = layer_op(l, "MatMul", IN(*weights, heads[V]), NO_ATTRS);
-  y = layer_permute(l, y, (int64_t[]){0, 2, 1, 3}, 4);
-  return layer_linear(l, layer_reshape(l, y, (int64_t[]){0, 0, a->embed}, 3), out, out_bias);
+  y = compose_transpose(&l->k, y, (int64_t[]){0, 2, 1, 3}, 4);
+  return layer_linear(l, compose_reshape(&l->k, y, (int64_t[]){0, 0, a->embed}, 3), out, out_bias);
 }
 
 static bool check_heads(Layer *l, const char *key, int64_t embed, int64_t heads) {
@@ -124,9 +125,9 @@ static bool check_heads(Layer *l, const char *key, int64_t embed, int64_t heads)
 static Value *shown_weights(const Attention *a, Value *weights) {
   Layer *l = a->l;
   if (layer_bool(l, "average_attn_weights"))
-    weights = layer_op(l, "ReduceMean", IN(weights, layer_ints_value(l, (int64_t[]){1}, 1)),
+    weights = layer_op(l, "ReduceMean", IN(weights, compose_ints(&l->k, (int64_t[]){1}, 1)),
                        WITH(attr_int("keepdims", 0)));
-  return a->unbatched ? layer_squeeze(l, weights, 0) : weights;
+  return a->unbatched ? compose_squeeze(&l->k, weights, 0) : weights;
 }
 
 void build_multihead_attention(Layer *l) {
@@ -206,5 +207,5 @@ void build_encoder_layer(Layer *l) {
   y = feed_forward(l, first ? norm(l, "norm2", x, size) : x, size);
   x = layer_op(l, "Add", IN(x, y), NO_ATTRS);
   if (!first) x = norm(l, "norm2", x, size);
-  if (!l->failed) l->outputs[0] = as_given(&a, x);
+  if (!l->k.failed) l->outputs[0] = as_given(&a, x);
 }

@@ -60,9 +60,9 @@ static Value *pad_input(Layer *l, Value *x, Convolution *v) {
     if (strcmp(wanted, modes[i][0]) == 0) mode = modes[i][1];
   if (!mode) return x;
   for (int i = 0; i < v->dims; i++) axes[i] = i - v->dims;
-  Value *pads = layer_ints_value(l, v->pads, 2 * v->dims);
+  Value *pads = compose_ints(&l->k, v->pads, 2 * v->dims);
   memset(v->pads, 0, sizeof v->pads);
-  return layer_op(l, "Pad", IN(x, pads, NULL, layer_ints_value(l, axes, v->dims)),
+  return layer_op(l, "Pad", IN(x, pads, NULL, compose_ints(&l->k, axes, v->dims)),
                   WITH(attr_text("mode", mode)));
 }
 
@@ -81,7 +81,7 @@ void build_convolution(Layer *l) {
   bool added;
   read_padding(l, &v);
   read_weights(l, &v, v.out, v.in, &weight, &bias);
-  if (l->failed) return;
+  if (l->k.failed) return;
   Value *x = pad_input(l, layer_batched(l, v.dims, &added), &v);
   Value *y = layer_op(l, "Conv", IN(x, weight, bias),
                       WITH(attr_ints("kernel_shape", v.kernel, v.dims),
@@ -99,10 +99,10 @@ void build_transposed_convolution(Layer *l) {
   read_padding(l, &v);
   layer_ints(l, "output_padding", v.dims, extra);
   for (int i = 0; i < v.dims; i++)
-    if (extra[i] && extra[i] >= v.stride[i] && extra[i] >= v.dilation[i] && !l->failed)
+    if (extra[i] && extra[i] >= v.stride[i] && extra[i] >= v.dilation[i] && !l->k.failed)
       layer_error(l, "output_padding", "output_padding must be less than stride or dilation");
   read_weights(l, &v, v.in, v.out, &weight, &bias);
-  if (l->failed) return;
+  if (l->k.failed) return;
   Value *x = layer_batched(l, v.dims, &added);
   Value *y = layer_op(
       l, "ConvTranspose", IN(x, weight, bias),
@@ -116,7 +116,7 @@ void build_linear(Layer *l) {
   int64_t in = layer_int(l, "in_features"), out = layer_int(l, "out_features");
   Value *weight = layer_weight2(l, "weight", out, in);
   Value *bias = layer_bool(l, "bias") ? layer_weight1(l, "bias", out) : NULL;
-  if (!l->failed) l->outputs[0] = layer_linear(l, l->inputs[0], weight, bias);
+  if (!l->k.failed) l->outputs[0] = layer_linear(l, l->inputs[0], weight, bias);
 }
 
 void build_bilinear(Layer *l) {
@@ -124,7 +124,7 @@ void build_bilinear(Layer *l) {
   Value *weight = layer_weight(
       l, "weight", 3, (int64_t[]){out, layer_int(l, "in1_features"), layer_int(l, "in2_features")});
   Value *bias = layer_bool(l, "bias") ? layer_weight1(l, "bias", out) : NULL;
-  if (l->failed) return;
+  if (l->k.failed) return;
   Value *y = layer_op(l, "Einsum", IN(l->inputs[0], weight, l->inputs[1]),
                       WITH(attr_text("equation", "...i,oij,...j->...o")));
   l->outputs[0] = bias ? layer_op(l, "Add", IN(y, bias), NO_ATTRS) : y;
@@ -137,7 +137,7 @@ void build_embedding(Layer *l) {
   Value *table = weights_find(l->r, name);
   if (table && dtype_is_float(table->dtype)) l->dtype = table->dtype;
   table = layer_weight2(l, "weight", layer_int(l, "num_embeddings"), layer_int(l, "embedding_dim"));
-  if (!l->failed)
+  if (!l->k.failed)
     l->outputs[0] = layer_op(l, "Gather", IN(table, l->inputs[0]), WITH(attr_int("axis", 0)));
 }
 
@@ -148,7 +148,7 @@ static Value *mix_channels(Layer *l, Value *squares, Value *gamma, Value *beta) 
   if (rank == 2) return layer_linear(l, squares, gamma, beta);
   for (int i = 2; i < rank; i++) axes[i - 2] = i;
   Value *weight =
-      layer_op(l, "Unsqueeze", IN(gamma, layer_ints_value(l, axes, rank - 2)), NO_ATTRS);
+      layer_op(l, "Unsqueeze", IN(gamma, compose_ints(&l->k, axes, rank - 2)), NO_ATTRS);
   return layer_op(l, "Conv", IN(squares, weight, beta), NO_ATTRS);
 }
 
@@ -159,8 +159,8 @@ void build_gdn(Layer *l) {
   Value *x = l->inputs[0], *beta = layer_weight1(l, "beta", channels);
   Value *gamma = layer_weight2(l, "gamma", channels, channels);
   int rank = layer_rank(l, x);
-  if (!l->failed && rank < 2) layer_error(l, NULL, "the input must have channels");
-  if (l->failed) return;
+  if (!l->k.failed && rank < 2) layer_error(l, NULL, "the input must have channels");
+  if (l->k.failed) return;
   Value *squares = layer_op(l, "Mul", IN(x, x), NO_ATTRS);
   Value *norm = layer_op(l, "Sqrt", IN(mix_channels(l, squares, gamma, beta)), NO_ATTRS);
   l->outputs[0] = layer_op(l, l->type->op, IN(x, norm), NO_ATTRS);

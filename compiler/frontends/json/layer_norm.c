@@ -13,7 +13,7 @@ static void read_affine(Layer *l, const char *flag, int64_t count, Value **scale
 static Value *with_running_stats(Layer *l, int64_t count, Value *scale, Value *shift) {
   Value *mean = layer_weight1(l, "running_mean", count);
   Value *variance = layer_weight1(l, "running_var", count);
-  if (l->failed) return NULL;
+  if (l->k.failed) return NULL;
   return layer_op(l, "BatchNormalization", IN(l->inputs[0], scale, shift, mean, variance),
                   WITH(attr_float("epsilon", layer_real(l, "eps"))));
 }
@@ -31,7 +31,7 @@ void build_instance_norm(Layer *l) {
   read_affine(l, "affine", count, &scale, &shift);
   if (layer_bool(l, "track_running_stats"))
     l->outputs[0] = with_running_stats(l, count, scale, shift);
-  else if (!l->failed)
+  else if (!l->k.failed)
     l->outputs[0] = layer_op(l, "InstanceNormalization", IN(l->inputs[0], scale, shift),
                              WITH(attr_float("epsilon", layer_real(l, "eps"))));
 }
@@ -46,7 +46,7 @@ static Value *ones(Layer *l, const int64_t *shape, int count) {
     return NULL;
   }
   Value *flat = layer_fill(l, elements, 1);
-  return count == 1 ? flat : layer_reshape(l, flat, shape, count);
+  return count == 1 ? flat : compose_reshape(&l->k, flat, shape, count);
 }
 
 void build_layer_norm(Layer *l) {
@@ -55,7 +55,7 @@ void build_layer_norm(Layer *l) {
   bool affine = layer_bool(l, "elementwise_affine");
   Value *scale = affine ? layer_weight(l, "weight", count, shape) : ones(l, shape, count);
   Value *shift = affine && layer_bool(l, "bias") ? layer_weight(l, "bias", count, shape) : NULL;
-  if (!l->failed)
+  if (!l->k.failed)
     l->outputs[0] =
         layer_op(l, "LayerNormalization", IN(l->inputs[0], scale, shift),
                  WITH(attr_int("axis", -count), attr_float("epsilon", layer_real(l, "eps"))));
@@ -77,7 +77,7 @@ void build_rms_norm(Layer *l) {
   const int64_t *shape = layer_list(l, "normalized_shape", &count);
   bool affine = layer_bool(l, "elementwise_affine");
   Value *scale = affine ? layer_weight(l, "weight", count, shape) : ones(l, shape, count);
-  if (!l->failed)
+  if (!l->k.failed)
     l->outputs[0] = layer_op(l, "RMSNormalization", IN(l->inputs[0], scale),
                              WITH(attr_int("axis", -count), attr_float("epsilon", rms_epsilon(l))));
 }
@@ -87,7 +87,7 @@ void build_group_norm(Layer *l) {
   Value *scale, *shift;
   if (count % groups) layer_error(l, "num_groups", "num_channels is no multiple of num_groups");
   read_affine(l, "affine", count, &scale, &shift);
-  if (!l->failed)
+  if (!l->k.failed)
     l->outputs[0] =
         layer_op(l, "GroupNormalization", IN(l->inputs[0], scale, shift),
                  WITH(attr_int("num_groups", groups), attr_float("epsilon", layer_real(l, "eps"))));

@@ -44,7 +44,7 @@ static bool fits(const JsonValue *value, AttrKind kind) {
 }
 
 static bool attr_error(Layer *l, const JsonValue *value, const char *name, AttrKind kind) {
-  l->failed = true;
+  l->k.failed = true;
   return json_error(&l->r->file, value, "attribute '%s' must be %s, not %s", name,
                     attr_kind_text(kind), json_kind_name(value));
 }
@@ -63,7 +63,6 @@ static const JsonValue *as_number(Arena *arena, const JsonValue *value) {
 
 bool layer_attr(Layer *l, const char *domain, const char *op_type, int version, const char *name,
                 const JsonValue *value, Attr *attr) {
-  if (!version) version = layer_newest(l, domain, op_type);
   const OperatorSchema *schema = op_schema(l->r->c, domain, op_type, version);
   const SchemaAttr *known = schema ? schema_attr(schema, name) : NULL;
   value = as_number(l->r->arena, value);
@@ -85,14 +84,14 @@ void build_onnx(Layer *l) {
   int version = (int)layer_int(l, "version"), count = given ? (int)given->count : 0;
   Attr *attrs = ARENA_ARRAY(l->r->arena, Attr, count + 1);
   if (strcmp(domain, "ai.onnx") == 0) domain = "";
+  if (!version) version = layer_newest(l, domain, op);
   for (int i = 0; i < count; i++)
     if (!layer_attr(l, domain, op, version, given->members[i].key, given->members[i].value,
                     &attrs[i]))
-      l->failed = true;
-  if (l->failed) return;
-  Value **outputs = layer_node(l, domain, op, version, (Values){l->inputs, l->input_count},
-                               (Attrs){attrs, count}, l->wanted);
-  for (int i = 0; i < l->wanted; i++) l->outputs[i] = outputs[i];
+      l->k.failed = true;
+  if (l->k.failed) return;
+  layer_give(l, compose_version(&l->k, domain, op, version, (Values){l->inputs, l->input_count},
+                                (Attrs){attrs, count}, l->wanted));
 }
 
 /* ---- values ---- */
@@ -100,7 +99,7 @@ void build_onnx(Layer *l) {
 void build_constant(Layer *l) {
   DType dtype = dtype_from_name(layer_text(l, "dtype"));
   const Tensor *tensor = constant_read(l->r, json_member(l->json, "value"), dtype);
-  l->failed = !tensor;
+  l->k.failed = !tensor;
   if (tensor) l->outputs[0] = value_constant(l->r->c, l->name, tensor);
 }
 

@@ -44,8 +44,7 @@ void build_plugin(Layer *l) {
       count++;
   }
   Values inputs = read_inputs(l, op);
-  if (l->failed) return;
-  Value **outputs =
-      layer_node(l, op->domain, op->name, version, inputs, (Attrs){attrs, count}, l->wanted);
-  for (int i = 0; i < l->wanted; i++) l->outputs[i] = outputs[i];
+  if (l->k.failed) return;
+  layer_give(l, compose_version(&l->k, op->domain, op->name, version, inputs, (Attrs){attrs, count},
+                                l->wanted));
 }

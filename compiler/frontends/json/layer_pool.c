@@ -16,7 +16,7 @@ static Window read_window(Layer *l) {
   layer_ints(l, "padding", w.dims, w.pads);
   for (int i = 0; i < w.dims; i++) {
     w.pads[w.dims + i] = w.pads[i];
-    if (w.pads[i] > w.kernel[i] / 2 && !l->failed)
+    if (w.pads[i] > w.kernel[i] / 2 && !l->k.failed)
       layer_error(l, "padding", "padding %" PRId64 " is more than half of the kernel size %" PRId64,
                   w.pads[i], w.kernel[i]);
   }
@@ -28,7 +28,7 @@ void build_max_pool(Layer *l) {
   int64_t dilation[SPATIAL];
   bool added;
   layer_ints(l, "dilation", w.dims, dilation);
-  if (l->failed) return;
+  if (l->k.failed) return;
   Value *y = layer_op(
       l, "MaxPool", IN(layer_batched(l, l->type->dims, &added)),
       WITH(attr_ints("kernel_shape", w.kernel, w.dims), attr_ints("strides", w.stride, w.dims),
@@ -45,7 +45,7 @@ void build_avg_pool(Layer *l) {
   for (int i = 0; i < w.dims; i++) area *= w.kernel[i];
   if (divisor && ceil_mode)
     layer_error(l, "divisor_override", "divisor_override and ceil_mode exclude each other");
-  if (l->failed) return;
+  if (l->k.failed) return;
   bool include = divisor || layer_bool(l, "count_include_pad");
   Value *y =
       layer_op(l, "AveragePool", IN(layer_batched(l, l->type->dims, &added)),
@@ -63,7 +63,7 @@ void build_lp_pool(Layer *l) {
   double p = layer_real(l, "norm_type"), area = 1;
   bool added;
   for (int i = 0; i < w.dims; i++) area *= (double)w.kernel[i];
-  if (l->failed) return;
+  if (l->k.failed) return;
   Value *powers =
       layer_op(l, "Pow", IN(layer_batched(l, w.dims, &added), layer_scalar(l, p)), NO_ATTRS);
   Value *mean = layer_op(l, "AveragePool", IN(powers),
@@ -92,7 +92,7 @@ static bool read_adaptive(Layer *l, const Value *x, Adaptive *a) {
   if (x->rank != dims + 2) {
     if (x->rank >= 0)
       layer_error(l, NULL, "the input must be of rank %d or %d", dims + 1, dims + 2);
-    l->failed = true;
+    l->k.failed = true;
     return false;
   }
   for (int i = 0; i < dims; i++) {
@@ -123,7 +123,7 @@ static Value *mean_matrix(Layer *l, int64_t in, int64_t out) {
     for (int64_t i = start; i < end; i++)
       ((float *)data)[i * out + o] = 1.0f / (float)(end - start);
   }
-  Value *matrix = layer_tensor(l, tensor);
+  Value *matrix = compose_tensor(&l->k, tensor);
   if (l->dtype == DT_F32) return matrix;
   return layer_op(l, "Cast", IN(matrix), WITH(attr_int("to", dtype_info(l->dtype)->onnx_code)));
 }
@@ -137,9 +137,9 @@ static Value *pool_by_matrices(Layer *l, Value *x, const Adaptive *a) {
     for (int d = 0; d < rank; d++) perm[d] = d;
     perm[2 + i] = rank - 1; /* the axis and the last one change places, twice */
     perm[rank - 1] = 2 + i;
-    x = layer_permute(l, x, perm, rank);
+    x = compose_transpose(&l->k, x, perm, rank);
     x = layer_op(l, "MatMul", IN(x, mean_matrix(l, a->in[i], a->out[i])), NO_ATTRS);
-    x = layer_permute(l, x, perm, rank);
+    x = compose_transpose(&l->k, x, perm, rank);
   }
   return x;
 }

@@ -35,7 +35,7 @@ static Value *order_of_rows(const Recurrent *r) {
   for (int64_t g = 0; g < r->cell->gates; g++)
     for (int64_t h = 0; h < r->hidden; h++)
       rows[g * r->hidden + h] = r->cell->order[g] * r->hidden + h;
-  return layer_ints_value(r->l, rows, (int)(r->cell->gates * r->hidden));
+  return compose_ints(&r->l->k, rows, (int)(r->cell->gates * r->hidden));
 }
 
 static const char *parameter(const Recurrent *r, const char *kind, int layer, int direction) {
@@ -51,7 +51,7 @@ static Value *read_matrix(const Recurrent *r, const char *kind, int layer, int d
                           int64_t columns) {
   Value *weight = layer_weight2(r->l, parameter(r, kind, layer, direction),
                                 r->cell->gates * r->hidden, columns);
-  return layer_unsqueeze(r->l, sorted(r, weight), 0);
+  return compose_unsqueeze(&r->l->k, sorted(r, weight), 0);
 }
 
 static Value *read_bias(const Recurrent *r, int layer, int direction) {
@@ -59,7 +59,7 @@ static Value *read_bias(const Recurrent *r, int layer, int direction) {
   Value *input = layer_weight1(r->l, parameter(r, "bias_ih", layer, direction), size);
   Value *hidden = layer_weight1(r->l, parameter(r, "bias_hh", layer, direction), size);
   Value *both = layer_concat(r->l, IN(sorted(r, input), sorted(r, hidden)), 0);
-  return layer_unsqueeze(r->l, both, 0);
+  return compose_unsqueeze(&r->l->k, both, 0);
 }
 
 typedef struct {
@@ -99,14 +99,14 @@ static int read_attrs(const Recurrent *r, Attr *attrs) {
 static Value *initial(const Recurrent *r, int which, int layer) {
   Value *all = r->states[which];
   if (!all || r->layers == 1) return all;
-  return layer_slice(r->l, all, 0, layer * r->directions, (layer + 1) * r->directions);
+  return compose_slice(&r->l->k, all, 0, layer * r->directions, (layer + 1) * r->directions);
 }
 
 /* [L, directions, N, H] to [L, N, directions * H] */
 static Value *join_directions(const Recurrent *r, Value *y) {
-  if (r->directions == 1) return layer_squeeze(r->l, y, 1);
-  Value *turned = layer_permute(r->l, y, (int64_t[]){0, 2, 1, 3}, 4);
-  return layer_reshape(r->l, turned, (int64_t[]){0, 0, -1}, 3);
+  if (r->directions == 1) return compose_squeeze(&r->l->k, y, 1);
+  Value *turned = compose_transpose(&r->l->k, y, (int64_t[]){0, 2, 1, 3}, 4);
+  return compose_reshape(&r->l->k, turned, (int64_t[]){0, 0, -1}, 3);
 }
 
 /* ---- the layer ---- */
@@ -118,20 +118,20 @@ static Value *prepare_inputs(Recurrent *r) {
   r->unbatched = x->rank == 2;
   for (int i = 0; i < 2; i++) {
     r->states[i] = i + 1 < l->input_count ? l->inputs[i + 1] : NULL;
-    if (r->states[i] && r->unbatched) r->states[i] = layer_unsqueeze(l, r->states[i], 1);
+    if (r->states[i] && r->unbatched) r->states[i] = compose_unsqueeze(&l->k, r->states[i], 1);
   }
-  if (r->unbatched) return layer_unsqueeze(l, x, 1);
-  return r->batch_first ? layer_permute(l, x, (int64_t[]){1, 0, 2}, 3) : x;
+  if (r->unbatched) return compose_unsqueeze(&l->k, x, 1);
+  return r->batch_first ? compose_transpose(&l->k, x, (int64_t[]){1, 0, 2}, 3) : x;
 }
 
 static Value *finish_output(const Recurrent *r, Value *y) {
-  if (r->unbatched) return layer_squeeze(r->l, y, 1);
-  return r->batch_first ? layer_permute(r->l, y, (int64_t[]){1, 0, 2}, 3) : y;
+  if (r->unbatched) return compose_squeeze(&r->l->k, y, 1);
+  return r->batch_first ? compose_transpose(&r->l->k, y, (int64_t[]){1, 0, 2}, 3) : y;
 }
 
 static Value *finish_state(const Recurrent *r, Value **states) {
   Value *all = layer_concat(r->l, (Values){states, r->layers}, 0);
-  return r->unbatched ? layer_squeeze(r->l, all, 1) : all;
+  return r->unbatched ? compose_squeeze(&r->l->k, all, 1) : all;
 }
 
 static void run_layers(Recurrent *r) {
@@ -141,7 +141,7 @@ static void run_layers(Recurrent *r) {
   Value *x = prepare_inputs(r);
   Value **hidden = ARENA_ARRAY(l->r->arena, Value *, r->layers + 1);
   Value **cells = ARENA_ARRAY(l->r->arena, Value *, r->layers + 1);
-  for (int k = 0; k < r->layers && !l->failed; k++) {
+  for (int k = 0; k < r->layers && !l->k.failed; k++) {
     CellWeights weights = read_layer(r, k);
     Value **y = layer_ops(l, r->cell->op,
                           IN(x, weights.w, weights.r, weights.b, NULL, initial(r, 0, k),
@@ -151,7 +151,7 @@ static void run_layers(Recurrent *r) {
     hidden[k] = y[1];
     cells[k] = outputs > 2 ? y[2] : NULL;
   }
-  if (l->failed) return;
+  if (l->k.failed) return;
   l->outputs[0] = finish_output(r, x);
   if (outputs > 1) l->outputs[1] = finish_state(r, hidden);
   if (outputs > 2) l->outputs[2] = finish_state(r, cells);

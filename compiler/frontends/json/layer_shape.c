@@ -11,7 +11,7 @@ static Value *reshape_between(Layer *l, Value *x, int first, int last, const int
   int rank = layer_rank(l, x), n = 0;
   Value *parts[3];
   if (first > 0) parts[n++] = layer_sizes(l, x, 0, first);
-  parts[n++] = layer_ints_value(l, sizes, count);
+  parts[n++] = compose_ints(&l->k, sizes, count);
   if (last < rank - 1) parts[n++] = layer_sizes(l, x, last + 1, rank);
   Value *shape = layer_concat(l, (Values){parts, n}, 0);
   return layer_op(l, "Reshape", IN(x, shape), NO_ATTRS);
@@ -20,19 +20,19 @@ static Value *reshape_between(Layer *l, Value *x, int first, int last, const int
 void build_flatten(Layer *l) {
   Value *x = l->inputs[0];
   int rank = layer_rank(l, x);
-  if (l->failed) return;
+  if (l->k.failed) return;
   int shown = rank ? rank : 1; /* a scalar is taken as a list of one */
   int start = layer_axis(l, "start_dim", layer_int(l, "start_dim"), shown);
   int end = layer_axis(l, "end_dim", layer_int(l, "end_dim"), shown);
   if (start > end) layer_error(l, "start_dim", "start_dim lies behind end_dim");
-  if (!l->failed) l->outputs[0] = reshape_between(l, x, start, end, (int64_t[]){-1}, 1);
+  if (!l->k.failed) l->outputs[0] = reshape_between(l, x, start, end, (int64_t[]){-1}, 1);
 }
 
 void build_unflatten(Layer *l) {
   int count, rank = layer_rank(l, l->inputs[0]);
   const int64_t *sizes = layer_list(l, "unflattened_size", &count);
   int axis = layer_axis(l, "dim", layer_int(l, "dim"), rank);
-  if (!l->failed) l->outputs[0] = reshape_between(l, l->inputs[0], axis, axis, sizes, count);
+  if (!l->k.failed) l->outputs[0] = reshape_between(l, l->inputs[0], axis, axis, sizes, count);
 }
 
 /* The size of a dimension that has a name, taken from an input of the model that has it. */
@@ -46,8 +46,8 @@ static Value *named_size(Layer *l, const JsonValue *name) {
     }
   }
   DimSymbol *fixed = dim_find_symbol(l->r->c->dims, name->string);
-  if (fixed && fixed->low == fixed->high) return layer_ints_value(l, &fixed->low, 1);
-  l->failed = true;
+  if (fixed && fixed->low == fixed->high) return compose_ints(&l->k, &fixed->low, 1);
+  l->k.failed = true;
   json_error(&l->r->file, name, "no input of the model has a dimension '%s'", name->string);
   return NULL;
 }
@@ -56,13 +56,13 @@ static Value *named_size(Layer *l, const JsonValue *name) {
 static Value *read_sizes(Layer *l, const char *key, int64_t open) {
   const JsonValue *list = layer_field(l, key);
   Value **parts = ARENA_ARRAY(l->r->arena, Value *, list->count + 1);
-  if (list->count == 0) return layer_ints_value(l, NULL, 0);
+  if (list->count == 0) return compose_ints(&l->k, NULL, 0);
   for (size_t i = 0; i < list->count; i++) {
     const JsonValue *size = list->items[i];
     int64_t number = size->is_integer && size->integer == -1 ? open : size->integer;
-    parts[i] = size->kind == JSON_STRING ? named_size(l, size) : layer_ints_value(l, &number, 1);
+    parts[i] = size->kind == JSON_STRING ? named_size(l, size) : compose_ints(&l->k, &number, 1);
   }
-  if (l->failed) return NULL;
+  if (l->k.failed) return NULL;
   return layer_concat(l, (Values){parts, (int)list->count}, 0);
 }
 
@@ -83,7 +83,7 @@ void build_permute(Layer *l) {
   const int64_t *given = layer_list(l, "dims", &count);
   int64_t perm[MAX_RANK];
   unsigned seen = 0;
-  if (l->failed) return;
+  if (l->k.failed) return;
   if (count != rank) {
     layer_error(l, "dims", "the input has %d axes, not %d", rank, count);
     return;
@@ -93,7 +93,7 @@ void build_permute(Layer *l) {
     if (seen >> perm[i] & 1) layer_error(l, "dims", "axis %" PRId64 " is there twice", given[i]);
     seen |= 1u << perm[i];
   }
-  if (!l->failed) l->outputs[0] = layer_permute(l, l->inputs[0], perm, count);
+  if (!l->k.failed) l->outputs[0] = compose_transpose(&l->k, l->inputs[0], perm, count);
 }
 
 void build_transpose(Layer *l) {
@@ -102,7 +102,7 @@ void build_transpose(Layer *l) {
   int b = layer_axis(l, "dim1", layer_int(l, "dim1"), rank);
   int64_t perm[MAX_RANK];
   for (int i = 0; i < rank; i++) perm[i] = i == a ? b : i == b ? a : i;
-  if (!l->failed) l->outputs[0] = layer_permute(l, l->inputs[0], perm, rank);
+  if (!l->k.failed) l->outputs[0] = compose_transpose(&l->k, l->inputs[0], perm, rank);
 }
 
 void build_squeeze(Layer *l) {
@@ -112,21 +112,21 @@ void build_squeeze(Layer *l) {
   /* PyTorch leaves axes of another size alone. */
   for (int i = 0; i < count && i < MAX_RANK; i++) {
     int axis = layer_axis(l, "dim", given[i], rank);
-    if (!l->failed && dim_is(l->inputs[0]->shape[axis], 1)) axes[kept++] = axis;
+    if (!l->k.failed && dim_is(l->inputs[0]->shape[axis], 1)) axes[kept++] = axis;
   }
   for (int d = 0; d < rank && !count; d++)
     if (dim_is(l->inputs[0]->shape[d], 1)) axes[kept++] = d;
-  if (l->failed) return;
+  if (l->k.failed) return;
   if (!kept)
     build_identity(l);
   else
     l->outputs[0] =
-        layer_op(l, "Squeeze", IN(l->inputs[0], layer_ints_value(l, axes, kept)), NO_ATTRS);
+        layer_op(l, "Squeeze", IN(l->inputs[0], compose_ints(&l->k, axes, kept)), NO_ATTRS);
 }
 
 void build_unsqueeze(Layer *l) {
   int64_t axis = layer_axis(l, "dim", layer_int(l, "dim"), layer_rank(l, l->inputs[0]) + 1);
-  if (!l->failed) l->outputs[0] = layer_unsqueeze(l, l->inputs[0], axis);
+  if (!l->k.failed) l->outputs[0] = compose_unsqueeze(&l->k, l->inputs[0], axis);
 }
 
 /* ---- cutting and joining ---- */
@@ -136,13 +136,14 @@ void build_slice(Layer *l) {
   int64_t end = layer_field(l, "end") ? layer_int(l, "end") : INT64_MAX;
   l->outputs[0] =
       layer_op(l, "Slice",
-               IN(l->inputs[0], layer_ints_value(l, &start, 1), layer_ints_value(l, &end, 1),
-                  layer_ints_value(l, &axis, 1), layer_ints_value(l, &step, 1)),
+               IN(l->inputs[0], compose_ints(&l->k, &start, 1), compose_ints(&l->k, &end, 1),
+                  compose_ints(&l->k, &axis, 1), compose_ints(&l->k, &step, 1)),
                NO_ATTRS);
 }
 
 void build_select(Layer *l) {
-  Value *index = layer_int_value(l, layer_int(l, "index"));
+  Value *index =
+      compose_tensor(&l->k, tensor_scalar_int(l->r->arena, DT_I64, layer_int(l, "index")));
   l->outputs[0] =
       layer_op(l, "Gather", IN(l->inputs[0], index), WITH(attr_int("axis", layer_int(l, "dim"))));
 }
@@ -152,7 +153,7 @@ static void take_outputs(Layer *l, Value **parts, int count) {
 }
 
 static void split_by(Layer *l, int64_t axis, const int64_t *sizes, int count) {
-  Value **parts = layer_ops(l, "Split", IN(l->inputs[0], layer_ints_value(l, sizes, count)),
+  Value **parts = layer_ops(l, "Split", IN(l->inputs[0], compose_ints(&l->k, sizes, count)),
                             WITH(attr_int("axis", axis)), count);
   take_outputs(l, parts, count);
 }
@@ -166,7 +167,7 @@ static void split_evenly(Layer *l, const char *key, int axis, int64_t size) {
   else if (!whole || (whole - 1) / size + 1 > LAYER_VALUES)
     layer_error(l, key, "an axis of %" PRId64 " gives none or more than %d pieces", whole,
                 LAYER_VALUES);
-  if (l->failed) return;
+  if (l->k.failed) return;
   int count = (int)((whole - 1) / size) + 1;
   for (int i = 0; i < count; i++) sizes[i] = i < count - 1 ? size : whole - i * size;
   split_by(l, axis, sizes, count);
@@ -175,7 +176,7 @@ static void split_evenly(Layer *l, const char *key, int axis, int64_t size) {
 void build_split(Layer *l) {
   int count, axis = layer_axis(l, "dim", layer_int(l, "dim"), layer_rank(l, l->inputs[0]));
   const int64_t *sizes = layer_list(l, "split_size", &count);
-  if (l->failed) return;
+  if (l->k.failed) return;
   if (layer_field(l, "split_size")->kind == JSON_ARRAY)
     split_by(l, axis, sizes, count);
   else
@@ -185,7 +186,7 @@ void build_split(Layer *l) {
 void build_chunk(Layer *l) {
   int axis = layer_axis(l, "dim", layer_int(l, "dim"), layer_rank(l, l->inputs[0]));
   int64_t chunks = layer_int(l, "chunks");
-  if (l->failed) return;
+  if (l->k.failed) return;
   Dim dim = l->inputs[0]->shape[axis];
   int64_t whole = dim_is_const(dim) ? dim_value(dim) : 0;
   split_evenly(l, "chunks", axis, whole ? (whole - 1) / chunks + 1 : 1);
@@ -195,8 +196,8 @@ void build_chunk(Layer *l) {
 void build_stack(Layer *l) {
   int64_t axis = layer_axis(l, "dim", layer_int(l, "dim"), layer_rank(l, l->inputs[0]) + 1);
   Value **parts = ARENA_ARRAY(l->r->arena, Value *, l->input_count + 1);
-  if (l->failed) return;
-  for (int i = 0; i < l->input_count; i++) parts[i] = layer_unsqueeze(l, l->inputs[i], axis);
+  if (l->k.failed) return;
+  for (int i = 0; i < l->input_count; i++) parts[i] = compose_unsqueeze(&l->k, l->inputs[i], axis);
   l->outputs[0] =
       layer_op(l, "Concat", (Values){parts, l->input_count}, WITH(attr_int("axis", axis)));
 }
@@ -217,7 +218,7 @@ void build_pad(Layer *l) {
       strcmp(l->type->op, "constant") == 0 ? layer_scalar(l, layer_real(l, "value")) : NULL;
   l->outputs[0] = layer_op(
       l, "Pad",
-      IN(l->inputs[0], layer_ints_value(l, pads, 2 * dims), fill, layer_ints_value(l, axes, dims)),
+      IN(l->inputs[0], compose_ints(&l->k, pads, 2 * dims), fill, compose_ints(&l->k, axes, dims)),
       WITH(attr_text("mode", l->type->op)));
 }
 
@@ -239,7 +240,7 @@ static Value *shuffle_channels(Layer *l, Value *x, int64_t groups) {
   }
   for (int i = 3; i <= rank; i++) perm[i] = i;
   Value *rows = reshape_between(l, x, 1, 1, (int64_t[]){groups, -1}, 2);
-  Value *turned = layer_permute(l, rows, perm, rank + 1);
+  Value *turned = compose_transpose(&l->k, rows, perm, rank + 1);
   return layer_op(l, "Reshape", IN(turned, layer_sizes(l, x, 0, rank)), NO_ATTRS);
 }
 
@@ -263,7 +264,7 @@ static int spatial_list(Layer *l, const char *key, int dims, double *out) {
   bool list = value->kind == JSON_ARRAY;
   if (list && (int)value->count != dims)
     layer_error(l, key, "%zu numbers for %d spatial axes", value->count, dims);
-  for (int i = 0; i < dims && !l->failed; i++)
+  for (int i = 0; i < dims && !l->k.failed; i++)
     out[i] = list ? value->items[i]->number : value->number;
   return dims;
 }
@@ -304,7 +305,7 @@ void build_upsample(Layer *l) {
   double numbers[SPATIAL];
   int64_t axes[SPATIAL] = {2, 3, 4}, whole[SPATIAL];
   Attr attrs[MOST];
-  if (l->failed) return;
+  if (l->k.failed) return;
   if (dims < 1 || dims > SPATIAL) {
     layer_error(l, NULL, "the input must be of rank 3, 4 or 5, not %d", dims + 2);
     return;
@@ -312,16 +313,16 @@ void build_upsample(Layer *l) {
   bool by_size = layer_field(l, "size") != NULL;
   spatial_list(l, by_size ? "size" : "scale_factor", dims, numbers);
   Attrs all = resize_attrs(l, attrs, axes, dims);
-  if (l->failed) return;
+  if (l->k.failed) return;
   for (int i = 0; i < dims; i++) whole[i] = (int64_t)numbers[i];
   if (by_size) {
-    sizes = layer_ints_value(l, whole, dims);
+    sizes = compose_ints(&l->k, whole, dims);
   } else {
     void *data;
     int64_t count = dims;
     Tensor *tensor = tensor_create(l->r->arena, DT_F32, 1, &count, &data);
     for (int i = 0; i < dims; i++) ((float *)data)[i] = (float)numbers[i];
-    scales = layer_tensor(l, tensor);
+    scales = compose_tensor(&l->k, tensor);
   }
   l->outputs[0] = layer_op(l, "Resize", IN(x, NULL, scales, sizes), all);
 }
@@ -332,7 +333,7 @@ void build_upsample(Layer *l) {
 void build_reduction(Layer *l) {
   int count;
   const int64_t *axes = layer_list(l, "dim", &count);
-  Value *over = count ? layer_ints_value(l, axes, count) : NULL;
+  Value *over = count ? compose_ints(&l->k, axes, count) : NULL;
   l->outputs[0] = layer_op(l, l->type->op, IN(l->inputs[0], over),
                            WITH(attr_int("keepdims", layer_bool(l, "keepdim"))));
 }
@@ -340,7 +341,7 @@ void build_reduction(Layer *l) {
 /* Without "dim": the place in the flat input. */
 void build_arg_reduction(Layer *l) {
   bool flat = !layer_field(l, "dim");
-  Value *x = flat ? layer_reshape(l, l->inputs[0], (int64_t[]){-1}, 1) : l->inputs[0];
+  Value *x = flat ? compose_reshape(&l->k, l->inputs[0], (int64_t[]){-1}, 1) : l->inputs[0];
   l->outputs[0] = layer_op(l, l->type->op, IN(x),
                            WITH(attr_int("axis", flat ? 0 : layer_int(l, "dim")),
                                 attr_int("keepdims", !flat && layer_bool(l, "keepdim"))));

@@ -133,7 +133,8 @@ static bool build(JsonReader *r, const Item *item, Value **inputs, int count) {
     define_outputs(r, item, NULL);
     return false;
   }
-  Layer l = {.r = r,
+  Layer l = {.k = layer_composer(r, item->name),
+             .r = r,
              .type = item->type,
              .json = item->json,
              .fields = json_member(schema, "properties"),
@@ -146,7 +147,7 @@ static bool build(JsonReader *r, const Item *item, Value **inputs, int count) {
              .wanted = item->output_count};
   int errors = r->c->diag->errors;
   item->type->build(&l);
-  for (int i = 0; i < l.wanted && i < item->type->outputs && !l.failed; i++)
+  for (int i = 0; i < l.wanted && i < item->type->outputs && !l.k.failed; i++)
     if (!l.outputs[i] && *item->outputs[i])
       layer_error(&l, "outputs", "%s has no output %d here", item->type->type, i);
   define_outputs(r, item, l.outputs);

@@ -103,10 +103,8 @@ static bool make_result(const Site *site, Node *node, int first, const char *nam
   const char *full = prefixed(r, site->scope, name);
   for (int i = 0; i < compound_parts(result.slots) && *name; i++) {
     if (i >= compound_parts(result.kind)) continue;
-    Value *value = value_create(r->c, compound_part_name(r, full, result.slots, i));
-    value->producer = node;
-    value->producer_output = first + i;
-    node->outputs[first + i] = value;
+    node_set_output(node, first + i,
+                    value_create(r->c, compound_part_name(r, full, result.slots, i)));
   }
   return !*name ||
          define_output(site, name, compound_create(r, full, result.kind, node->outputs + first));

@@ -9,7 +9,7 @@
  * inputs and outputs; nothing behind the front end knows of anything else. */
 #include "reader.h"
 
-#include "ops/op.h"
+#include "ops/new_node.h"
 
 /* ---- placeholders ---- */
 
@@ -69,37 +69,36 @@ void compound_push(const Reader *r, Value *value, ValueList *list) {
 
 /* ---- nodes that the file does not have ---- */
 
-/* A node for the one at hand, with fresh outputs called `name`, `name`.shapes … */
-static Node *extra_node(const Site *site, Graph *graph, const char *op_type, Value *const *inputs,
-                        int input_count, const char *name, CompoundKind result) {
-  Reader *r = site->reader;
-  int outputs = kinds[result].parts;
-  Node *node = graph_append(r->c, graph, "", op_type, opset_version(r, site->scope, ""),
-                            input_count, outputs);
-  node->name = text_or_empty(site->proto->name);
-  node->index = site->index;
-  node->op = op_find("", op_type);
-  for (int i = 0; i < input_count; i++) node->inputs[i] = inputs[i];
-  for (int i = 0; i < outputs; i++) {
-    Value *value = value_create(r->c, compound_part_name(r, name, result, i));
-    value->producer = node;
-    value->producer_output = i;
-    node->outputs[i] = value;
-  }
+/* A node for the one at hand, whose outputs are still to be set. */
+static Node *add_extra(const Site *site, Graph *graph, const char *op_type, Values in,
+                       int outputs) {
+  const Node origin = {.name = text_or_empty(site->proto->name), .index = site->index};
+  return graph_add(site->reader->c, graph,
+                   &(NewNode){.op_type = op_type,
+                              .version = opset_version(site->reader, site->scope, ""),
+                              .in = in,
+                              .outputs = outputs,
+                              .origin = &origin});
+}
+
+/* Its outputs are called `name`, `name`.shapes … */
+static Node *extra_node(const Site *site, Graph *graph, const char *op_type, Values in,
+                        const char *name, CompoundKind result) {
+  Node *node = add_extra(site, graph, op_type, in, kinds[result].parts);
+  for (int i = 0; i < node->output_count; i++)
+    node_set_output(
+        node, i, value_create(site->reader->c, compound_part_name(site->reader, name, result, i)));
   return node;
 }
 
 static Value *constant(const Site *site, const char *name, DType dtype, int64_t number) {
-  void *data;
-  Tensor *tensor = tensor_create(site->reader->arena, dtype, 0, NULL, &data);
-  memcpy(data, dtype == DT_BOOL ? (const void *)&(uint8_t){number != 0} : (const void *)&number,
-         dtype_info(dtype)->bytes);
-  return value_constant(site->reader->c, name, tensor);
+  return value_constant(site->reader->c, name,
+                        tensor_scalar_int(site->reader->arena, dtype, number));
 }
 
 static Node *empty_sequence(const Site *site, const char *name, DType dtype) {
   Node *node =
-      extra_node(site, site->scope->graph, "SequenceEmpty", NULL, 0, name, COMPOUND_SEQUENCE);
+      extra_node(site, site->scope->graph, "SequenceEmpty", NO_INPUTS, name, COMPOUND_SEQUENCE);
   node_set_attr(site->reader->c, node, attr_int("dtype", dtype_info(dtype)->onnx_code));
   return node;
 }
@@ -113,7 +112,7 @@ static bool push_as(const Site *site, Graph *graph, Value *value, CompoundKind w
   Reader *r = site->reader;
   CompoundKind kind = compound_kind(r, value);
   if (kind == COMPOUND_NONE && wanted == COMPOUND_OPTIONAL) {
-    Node *node = extra_node(site, graph, "SequenceConstruct", &value, 1, value->name, wanted);
+    Node *node = extra_node(site, graph, "SequenceConstruct", IN(value), value->name, wanted);
     vec_push(r->arena, list, node->outputs[0]);
     vec_push(r->arena, list, node->outputs[1]);
     return true;
@@ -237,9 +236,8 @@ static bool make_has_element(const Site *site, Attr *attrs, int attr_count, bool
   if (!compound || compound->kind == COMPOUND_SEQUENCE || compound->kind == COMPOUND_MAP)
     return define(site, constant(site, name, DT_BOOL, value != NULL));
   if (compound->kind == COMPOUND_OPTIONAL_SEQUENCE) return define(site, compound->parts[2]);
-  Value *inputs[] = {compound->parts[0], compound->parts[1]};
-  Node *node =
-      extra_node(site, site->scope->graph, "OptionalHasElement", inputs, 2, name, COMPOUND_NONE);
+  Node *node = extra_node(site, site->scope->graph, "OptionalHasElement",
+                          IN(compound->parts[0], compound->parts[1]), name, COMPOUND_NONE);
   return define(site, node->outputs[0]);
 }
 
@@ -255,9 +253,8 @@ static bool make_get_element(const Site *site, Attr *attrs, int attr_count, bool
   bool tensor = compound->kind == COMPOUND_OPTIONAL;
   CompoundKind kind = tensor ? COMPOUND_NONE : COMPOUND_SEQUENCE;
   Value *third = tensor ? constant(site, "0", DT_I64, 0) : compound->parts[2];
-  Value *inputs[] = {compound->parts[0], compound->parts[1], third};
   Node *node = extra_node(site, site->scope->graph, tensor ? "SequenceAt" : "OptionalGetElement",
-                          inputs, 3, name, kind);
+                          IN(compound->parts[0], compound->parts[1], third), name, kind);
   return define(site, compound_create(site->reader, name, kind, node->outputs));
 }
 
@@ -270,10 +267,11 @@ static bool bind_elements(const Site *site, Graph *loop, Graph *body) {
     const Compound *compound = compound_of(site->reader, given);
     if (!given || (compound && compound->kind != COMPOUND_SEQUENCE))
       return site_error(site, "input %zu must be a sequence or a tensor", i);
-    if (compound) {
-      Value *inputs[] = {compound->parts[0], compound->parts[1], loop->inputs.items[0]};
-      given = extra_node(site, loop, "SequenceAt", inputs, 3, in->name, COMPOUND_NONE)->outputs[0];
-    }
+    if (compound)
+      given = extra_node(site, loop, "SequenceAt",
+                         IN(compound->parts[0], compound->parts[1], loop->inputs.items[0]),
+                         in->name, COMPOUND_NONE)
+                  ->outputs[0];
     graph_replace_uses(body, in, given);
   }
   return true;
@@ -313,7 +311,8 @@ static bool carry_result(const Site *site, Graph *loop, Value *result, size_t i,
     vec_push(r->arena, &loop->inputs, inputs[k]);
     vec_push(r->arena, initial, empty->outputs[k]);
   }
-  Node *insert = extra_node(site, loop, "SequenceInsert", inputs, 3, name, COMPOUND_SEQUENCE);
+  Node *insert =
+      extra_node(site, loop, "SequenceInsert", (Values){inputs, 3}, name, COMPOUND_SEQUENCE);
   for (int k = 0; k < 2; k++) vec_push(r->arena, &loop->outputs, insert->outputs[k]);
   return true;
 }
@@ -344,19 +343,11 @@ static bool define_sequences(const Site *site, const Node *node) {
 /* A Loop with these inputs, which hands out all that it carries. */
 static Node *loop_node(const Site *site, Graph *loop, const ValueList *inputs) {
   Compilation *c = site->reader->c;
-  int carried = (int)inputs->count - 2;
-  Node *node = graph_append(c, site->scope->graph, "", "Loop",
-                            opset_version(site->reader, site->scope, ""), carried + 2, carried);
-  node->op = op_find("", "Loop");
-  node->name = text_or_empty(site->proto->name);
-  node->index = site->index;
-  for (int i = 0; i < carried + 2; i++) node->inputs[i] = inputs->items[i];
-  for (int i = 0; i < carried; i++) {
-    node->outputs[i] = value_create(c, inputs->items[i + 2]->name);
-    node->outputs[i]->producer = node;
-    node->outputs[i]->producer_output = i;
-  }
-  node_set_attr(c, node, (Attr){.name = "body", .kind = ATTR_GRAPH, .count = 1, .graph = loop});
+  int count = (int)inputs->count, carried = count - 2;
+  Node *node = add_extra(site, site->scope->graph, "Loop", (Values){inputs->items, count}, carried);
+  for (int i = 0; i < carried; i++)
+    node_set_output(node, i, value_create(c, inputs->items[i + 2]->name));
+  node_set_attr(c, node, attr_graph("body", loop));
   return node;
 }
 
@@ -373,9 +364,8 @@ static bool make_map(const Site *site, Attr *attrs, int attr_count, bool *made) 
   if (!body || body->inputs.count != site->proto->n_input ||
       body->outputs.count != site->proto->n_output)
     return site_error(site, "the body has other numbers of inputs and outputs than the node");
-  Value *parts[] = {first->parts[0], first->parts[1]};
-  Node *length =
-      extra_node(site, site->scope->graph, "SequenceLength", parts, 2, "length", COMPOUND_NONE);
+  Node *length = extra_node(site, site->scope->graph, "SequenceLength",
+                            IN(first->parts[0], first->parts[1]), "length", COMPOUND_NONE);
   vec_push(r->arena, &inputs, length->outputs[0]);
   vec_push(r->arena, &inputs, (Value *)NULL);
   if (!bind_elements(site, loop, body)) return false;

@@ -2,6 +2,7 @@
 #include "reader.h"
 
 #include "frontends/common/inputs.h"
+#include "ops/new_node.h"
 #include "ops/sequence.h"
 
 static bool input_error(const Reader *r, const char *format, ...)
@@ -147,17 +148,14 @@ static bool add_compound(Reader *r, ModelInputs *all, const CompoundInput *input
 
 /* The node that checks what the caller gives for a sequence, and says what is declared. */
 static void check_given(Reader *r, Graph *graph, const CompoundInput *input, Value **parts) {
-  Node *node = graph_append(r->c, graph, INTERNAL_DOMAIN, "SequenceGiven", 1, 2, 2);
+  Node *node = graph_add(
+      r->c, graph,
+      &(NewNode){.op = op_internal("SequenceGiven"), .version = 1, .in = {parts, 2}, .outputs = 2});
   const Onnx__TensorShapeProto *shape = input->type.shape;
   int64_t sizes[SEQUENCE_RANK];
-  node->op = op_internal("SequenceGiven");
   node->name = input->name;
-  for (int k = 0; k < 2; k++) {
-    node->inputs[k] = parts[k];
-    parts[k] = node->outputs[k] = value_create(r->c, parts[k]->name);
-    parts[k]->producer = node;
-    parts[k]->producer_output = k;
-  }
+  for (int k = 0; k < 2; k++)
+    parts[k] = node_set_output(node, k, value_create(r->c, parts[k]->name));
   if (!shape) return;
   for (size_t d = 0; d < shape->n_dim; d++) {
     Dim size = read_dim(r, shape->dim[d], input->name, (int)d);
