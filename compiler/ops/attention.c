@@ -3,15 +3,14 @@
  *
  * Q, K and V are [batch, heads, length, size] or [batch, length, heads * size]; the kernel reads
  * both by strides. With past keys and values the whole cache (present_key, present_value) is put
- * together first. What the fused kernel can do is its work; the plain one knows every option. */
+ * together first. What the fused kernel can do is its work; the plain one knows every option.
+ * 16-bit floats that are to be rounded at each step are another graph (attention_narrow.h). */
 #include "ops/attention_fused.h"
+#include "ops/attention_narrow.h"
 #include "ops/matmul.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_LENGTHS };
-enum { OUT_Y, OUT_PRESENT_KEY, OUT_PRESENT_VALUE, OUT_SCORES };
 
 typedef struct {
   bool flat;                          /* rank 3 */
@@ -296,4 +295,10 @@ static bool lower_attention(Lower *l, const Node *node) {
 }
 
 DEFINE_OP(Attention) = {
-    .name = "Attention", .flags = OP_PRODUCT, .infer = infer_attention, .lower = lower_attention};
+    .name = "Attention",
+    .flags = OP_PRODUCT,
+    .infer = infer_attention,
+    .lower = lower_attention,
+    .select = select_narrow_attention,
+    .compose = compose_narrow_attention,
+};

@@ -4,7 +4,7 @@
  *   Y = prob_mod(softmax(score_mod(scale * Q K^T))) V
  *
  * Without such a graph it is the operator Attention. */
-#include "ops/compose.h"
+#include "ops/compose_heads.h"
 #include "ops/spatial.h"
 
 #include <math.h>
@@ -40,16 +40,6 @@ static bool read_precision(Compilation *c, const Node *node, DType *dtype) {
          node_error(c, node, "softmax_precision must be a type of floats");
 }
 
-/* [B, heads, S, E] with each head `times` times. */
-static Value *repeat_heads(Composer *k, Value *x, int64_t heads, int64_t times) {
-  if (times == 1) return x;
-  const int64_t spread[] = {1, 1, times, 1, 1},
-                shape[] = {0, heads * times, -1, dim_value(x->shape[3])};
-  Value *wide = compose_unsqueeze(k, x, 2);
-  wide = compose_op(k, "Expand", IN(wide, compose_ints(k, spread, 5)), NO_ATTRS);
-  return compose_reshape(k, wide, shape, 4);
-}
-
 /* scale * Q K^T, half of the scale on each side */
 static Value *scores_of(Composer *k, const Node *node, Value *keys) {
   Value *q = node_in(node, IN_Q);
@@ -69,12 +59,12 @@ static Value *written_out(Composer *k, const Node *node, DType precision) {
   Value *v = node_in(node, IN_V);
   int64_t kv_heads = dim_value(v->shape[1]);
   int64_t times = dim_value(node_in(node, IN_Q)->shape[1]) / kv_heads;
-  Value *keys = repeat_heads(k, node_in(node, IN_K), kv_heads, times);
+  Value *keys = compose_repeated_heads(k, node_in(node, IN_K), kv_heads, times);
   Value *scores = compose_cast(k, scores_of(k, node, keys), precision);
   scores = modified(k, node, "score_mod", scores);
   Value *weights = compose_op(k, "Softmax", IN(scores), WITH(attr_int("axis", -1)));
   weights = modified(k, node, "prob_mod", weights);
-  Value *values = compose_cast(k, repeat_heads(k, v, kv_heads, times), precision);
+  Value *values = compose_cast(k, compose_repeated_heads(k, v, kv_heads, times), precision);
   return compose_cast(k, compose_binary(k, "MatMul", weights, values), v->dtype);
 }
 
@@ -85,7 +75,8 @@ static bool compose_flex_attention(Composer *k, const Node *node, Value **out) {
   bool plain = !node_body(node, "score_mod") && !node_body(node, "prob_mod");
   if (plain && precision == compute_dtype(q->dtype))
     out[0] = compose_op(k, "Attention", IN(q, node_in(node, IN_K), node_in(node, IN_V)),
-                        WITH(attr_float("scale", scale_of(node))));
+                        WITH(attr_float("scale", scale_of(node)),
+                             attr_int("softmax_precision", dtype_info(precision)->onnx_code)));
   else
     out[0] = written_out(k, node, precision);
   return true;

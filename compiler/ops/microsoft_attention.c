@@ -4,7 +4,7 @@
  *
  * Masks of keys are numbers added to the scores, as onnxruntime has them: 0 or mask_filter_value.
  */
-#include "ops/compose.h"
+#include "ops/compose_heads.h"
 
 #include <math.h>
 
@@ -21,11 +21,13 @@ enum { OUT_Y, OUT_PRESENT_KEY, OUT_PRESENT_VALUE, OUTPUTS };
 
 /* Y, and if asked for the keys and values with those of the past. */
 static Value **attend(Composer *k, const Attention *a, bool presents) {
-  Attr attrs[5];
+  Attr attrs[6];
   int count = 0;
   double scale = (double)node_float(k->node, "scale", 0);
   attrs[count++] = attr_int("is_causal", a->causal);
   attrs[count++] = attr_float("softcap", (double)node_float(k->node, "softcap", 0));
+  attrs[count++] = attr_int("softmax_precision",
+                            dtype_info(compute_dtype(a->q->dtype))->onnx_code);
   if (scale != 0) attrs[count++] = attr_float("scale", scale);
   if (a->q->rank == 3) {
     attrs[count++] = attr_int("q_num_heads", a->heads);
@@ -37,38 +39,6 @@ static Value **attend(Composer *k, const Attention *a, bool presents) {
 
 /* --- shapes --- */
 
-/* The size of an axis as a number of its own. */
-static Value *length_of(Composer *k, Value *x, int64_t axis) {
-  return compose_squeeze(k, compose_size(k, x, axis), 0);
-}
-
-/* 0, 1, …, n - 1 */
-static Value *range(Composer *k, Value *n) {
-  return compose_op(k, "Range", IN(compose_number(k, DT_I64, 0), n, compose_number(k, DT_I64, 1)),
-                    NO_ATTRS);
-}
-
-/* Axes of size 1 from axis `first` to `last`. */
-static Value *with_ones(Composer *k, Value *x, int64_t first, int64_t last) {
-  int64_t axes[4];
-  int count = 0;
-  for (int64_t axis = first; axis <= last; axis++) axes[count++] = axis;
-  return compose_op(k, "Unsqueeze", IN(x, compose_ints(k, axes, count)), NO_ATTRS);
-}
-
-/* [B, L, heads * D] as [B, heads, L, D] */
-static Value *in_heads(Composer *k, Value *x, int64_t heads) {
-  if (x->rank != 3) return x;
-  Value *split = compose_reshape(k, x, (int64_t[]){0, 0, heads, -1}, 4);
-  return compose_transpose(k, split, (int64_t[]){0, 2, 1, 3}, 4);
-}
-
-/* [B, heads, L, D] as [B, L, heads * D] */
-static Value *as_rows(Composer *k, Value *x) {
-  Value *turned = compose_transpose(k, x, (int64_t[]){0, 2, 1, 3}, 4);
-  return compose_reshape(k, turned, (int64_t[]){0, 0, -1}, 3);
-}
-
 /* Part `index` of axis `axis`, which is gone then. */
 static Value *element_of(Composer *k, Value *x, int64_t axis, int64_t index) {
   return compose_op(k, "Gather", IN(x, compose_number(k, DT_I64, (double)index)),
@@ -77,16 +47,16 @@ static Value *element_of(Composer *k, Value *x, int64_t axis, int64_t index) {
 
 /* Keys together with those of the past. */
 static Value *all_keys(Composer *k, const Attention *a) {
-  Value *fresh = length_of(k, a->k, a->k->rank == 3 ? 1 : 2);
-  return a->past_key ? compose_binary(k, "Add", fresh, length_of(k, a->past_key, 2)) : fresh;
+  Value *fresh = compose_length(k, a->k, a->k->rank == 3 ? 1 : 2);
+  return a->past_key ? compose_binary(k, "Add", fresh, compose_length(k, a->past_key, 2)) : fresh;
 }
 
 /* --- masks --- */
 
 /* 1 where key j < limits[b], for [B, 1, 1, keys]; limits is [B] of int32. */
 static Value *keys_before(Composer *k, Value *keys, Value *limits) {
-  Value *limit = with_ones(k, compose_cast(k, limits, DT_I64), 1, 3);
-  return compose_binary(k, "Less", range(k, keys), limit);
+  Value *limit = compose_ones(k, compose_cast(k, limits, DT_I64), 1, 3);
+  return compose_binary(k, "Less", compose_range(k, keys), limit);
 }
 
 /* A mask of one dim holds where the keys of each batch item end, and then where they begin. */
@@ -121,8 +91,8 @@ static Value *mask_numbers(Composer *k, const Node *node, const Attention *a, Va
   double filter = (double)node_float(node, "mask_filter_value", -10000.0f);
   Value *seen = mask;
   if (mask->rank == 1) seen = mask_of_limits(k, node, a, mask);
-  if (mask->rank == 2) seen = with_ones(k, mask, 1, 2);
-  if (mask->rank == 3) seen = with_ones(k, mask, 1, 1);
+  if (mask->rank == 2) seen = compose_ones(k, mask, 1, 2);
+  if (mask->rank == 3) seen = compose_ones(k, mask, 1, 1);
   if (mask->rank == 4) seen = mask_of_window(k, a, mask);
   return compose_op(k, "Where",
                     IN(compose_cast(k, seen, DT_BOOL), compose_number(k, dtype, 0),
@@ -269,10 +239,10 @@ static bool compose_multi_head(Composer *k, const Node *node, Value **out) {
   add_biases(k, node_in(node, MHA_BIAS), &a);
   a.mask = joined_masks(k, node, &a, node_in(node, MHA_MASK), node_in(node, MHA_SCORES));
   bool in_fours = a.k->rank == 4;
-  if (in_fours) a.q = in_heads(k, a.q, a.heads);
+  if (in_fours) a.q = compose_heads(k, a.q, a.heads);
   bool presents = node_out(node, OUT_PRESENT_KEY) || node_out(node, OUT_PRESENT_VALUE);
   Value **results = attend(k, &a, presents);
-  out[OUT_Y] = in_fours ? as_rows(k, results[OUT_Y]) : results[OUT_Y];
+  out[OUT_Y] = in_fours ? compose_rows(k, results[OUT_Y]) : results[OUT_Y];
   for (int i = OUT_PRESENT_KEY; i < OUTPUTS && i < node->output_count; i++)
     out[i] = presents ? results[i] : NULL;
   return true;
@@ -325,7 +295,7 @@ static Value *past_lengths(Composer *k, const Node *node) {
   Value *last = compose_cast(k, node_in(node, GQA_LENGTHS), DT_I64);
   last = compose_reshape(k, last, (int64_t[]){-1}, 1);
   Value *rest =
-      compose_binary(k, "Sub", length_of(k, node_in(node, GQA_Q), 1), compose_number(k, DT_I64, 1));
+      compose_binary(k, "Sub", compose_length(k, node_in(node, GQA_Q), 1), compose_number(k, DT_I64, 1));
   return compose_binary(k, "Max", compose_binary(k, "Sub", last, rest),
                         compose_number(k, DT_I64, 0));
 }
@@ -333,7 +303,7 @@ static Value *past_lengths(Composer *k, const Node *node) {
 /* Positions of the new rows, [B, L]. */
 static Value *row_positions(Composer *k, const Node *node, Value *past) {
   return compose_binary(k, "Add", compose_unsqueeze(k, past, 1),
-                        range(k, length_of(k, node_in(node, GQA_Q), 1)));
+                        compose_range(k, compose_length(k, node_in(node, GQA_Q), 1)));
 }
 
 static Value *normalised(Composer *k, Value *x, Value *scale) {
@@ -346,7 +316,7 @@ static Value *normalised(Composer *k, Value *x, Value *scale) {
 /* In heads, normalised and turned. */
 static Value *prepared(Composer *k, const Node *node, Value *x, int64_t heads, Value *scale,
                        Value *positions) {
-  Value *y = normalised(k, in_heads(k, x, heads), scale);
+  Value *y = normalised(k, compose_heads(k, x, heads), scale);
   if (!node_int(node, "do_rotary", 0)) return y;
   const Value *cos = node_in(node, GQA_COS);
   Dim pairs = cos->shape[cos->rank - 1];
@@ -379,10 +349,10 @@ static Value *updated_cache(Composer *k, const Node *node, Value *cache, Value *
  * `window` of them if that is not negative; or all of its batch item. */
 static Value *seen_keys(Composer *k, const Node *node, Value *cache, Value *positions) {
   int64_t window = node_int(node, "local_window_size", -1);
-  Value *keys = range(k, length_of(k, cache, 2));
-  Value *place = compose_unsqueeze(k, with_ones(k, positions, 1, 1), 3);
+  Value *keys = compose_range(k, compose_length(k, cache, 2));
+  Value *place = compose_unsqueeze(k, compose_ones(k, positions, 1, 1), 3);
   if (!node_int(node, "causal", 1))
-    place = with_ones(k, compose_cast(k, node_in(node, GQA_LENGTHS), DT_I64), 1, 3);
+    place = compose_ones(k, compose_cast(k, node_in(node, GQA_LENGTHS), DT_I64), 1, 3);
   Value *seen = compose_binary(k, "LessOrEqual", keys, place);
   if (window < 0) return seen;
   Value *begin = compose_binary(k, "Sub", place, compose_number(k, DT_I64, (double)window));
@@ -413,8 +383,8 @@ static bool has_sink(const Node *node) {
 static void add_sink(Composer *k, const Node *node, Value *positions, Attention *a) {
   DType dtype = a->q->dtype;
   Value *sink = node_in(node, GQA_SINK), *column = compose_number(k, dtype, 0);
-  if (sink) column = with_ones(k, compose_unsqueeze(k, sink, 0), 2, 3);
-  Value *rows = compose_unsqueeze(k, with_ones(k, compose_cast(k, positions, dtype), 1, 1), 3);
+  if (sink) column = compose_ones(k, compose_unsqueeze(k, sink, 0), 2, 3);
+  Value *rows = compose_unsqueeze(k, compose_ones(k, compose_cast(k, positions, dtype), 1, 1), 3);
   rows = compose_binary(k, "Mul", rows, compose_number(k, dtype, 0));
   Value *zeros = compose_binary(k, "Mul", column, compose_number(k, dtype, 0));
   Value *parts[] = {compose_binary(k, "Add", score_numbers(k, node, a->mask), zeros),
@@ -440,7 +410,7 @@ static bool compose_group_query(Composer *k, const Node *node, Value **out) {
   Value *positions = node_in(node, GQA_POSITIONS) ? node_in(node, GQA_POSITIONS) : places;
   a.q = prepared(k, node, a.q, a.heads, node_in(node, GQA_Q_NORM), positions);
   Value *keys = prepared(k, node, a.k, a.kv_heads, node_in(node, GQA_K_NORM), positions);
-  Value *values = in_heads(k, a.v, a.kv_heads);
+  Value *values = compose_heads(k, a.v, a.kv_heads);
   a.k = updated_cache(k, node, node_in(node, GQA_PAST_KEY), keys, past);
   a.v = updated_cache(k, node, node_in(node, GQA_PAST_VALUE), values, past);
   if (k->failed) return false;
@@ -451,7 +421,7 @@ static bool compose_group_query(Composer *k, const Node *node, Value **out) {
     add_sink(k, node, places, &a);
   else if (node_in(node, GQA_SCORES))
     a.mask = score_numbers(k, node, a.mask);
-  out[OUT_Y] = as_rows(k, attend(k, &a, false)[OUT_Y]);
+  out[OUT_Y] = compose_rows(k, attend(k, &a, false)[OUT_Y]);
   return true;
 }
 

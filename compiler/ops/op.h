@@ -49,6 +49,9 @@ struct OpDef {
   /* Of operators that are written as a graph of others, see ops/compose.h; they have no `lower`,
    * unless only some of their nodes are. */
   bool (*compose)(Composer *k, const Node *node, Value **outputs);
+  /* Names of attributes that name values, up to NULL: the front end puts these values behind the
+   * inputs; NULL: none. */
+  const char *const *naming;
   /* What the node can do with blocked values (ops/blocked.h); NULL: nothing. */
   BlockedUse (*blocked)(Compilation *c, const Node *node);
   /* Appends the steps if one of the node's values is blocked; NULL: `lower` knows both layouts. */

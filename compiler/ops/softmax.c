@@ -8,7 +8,11 @@
 #include "ops/elementwise.h"
 #include "ops/op.h"
 
-/* `row` of the descriptors is the kernel's stem. */
+/* What rows of the table differ in. */
+typedef struct {
+  const char *stem;
+  const char *narrow; /* of the kernel for 16-bit floats, whose steps are rounded; NULL: none */
+} Row;
 
 static bool softmax_view(Compilation *c, const Node *node, AxisView *view) {
   const Value *x = node_in(node, 0);
@@ -34,24 +38,35 @@ static bool infer_softmax(Compilation *c, Node *node) {
   return true;
 }
 
+/* Binary digits of a 16-bit float. */
+static int digits_of(DType dtype) {
+  return dtype == DT_F16 ? 11 : 8;
+}
+
 static bool lower_softmax(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
+  const Row *row = node->op->row;
   AxisView view;
   if (!softmax_view(l->c, node, &view)) return false;
-  DType dtype = elementwise_dtype(node->op->row, x->dtype);
+  DType dtype = elementwise_dtype(row->stem, x->dtype);
+  bool narrow = row->narrow && (x->dtype == DT_F16 || x->dtype == DT_BF16);
   Buffer *from = compute_input(l, x, dtype), *to = compute_output(l, y, dtype);
-  Step *step = lower_kernel(l, node->op->row, dtype);
+  Step *step = lower_kernel(l, narrow ? row->narrow : row->stem, dtype);
   arg_buffer(l, step, from);
   arg_buffer(l, step, to);
   arg_axis_view(l, step, view);
+  if (narrow) arg_int(l, step, digits_of(x->dtype));
   step_units(step, axis_units(l->c, view));
   compute_done(l, y, to);
   return true;
 }
 
+static const Row row_softmax = {"softmax", "softmax_narrow"}, row_logsoftmax = {"logsoftmax", NULL},
+                 row_hardmax = {"hardmax", NULL};
+
 DEFINE_OP(Softmax) = {
-    .name = "Softmax", .infer = infer_softmax, .lower = lower_softmax, .row = "softmax"};
+    .name = "Softmax", .infer = infer_softmax, .lower = lower_softmax, .row = &row_softmax};
 DEFINE_OP(LogSoftmax) = {
-    .name = "LogSoftmax", .infer = infer_softmax, .lower = lower_softmax, .row = "logsoftmax"};
+    .name = "LogSoftmax", .infer = infer_softmax, .lower = lower_softmax, .row = &row_logsoftmax};
 DEFINE_OP(Hardmax) = {
-    .name = "Hardmax", .infer = infer_softmax, .lower = lower_softmax, .row = "hardmax"};
+    .name = "Hardmax", .infer = infer_softmax, .lower = lower_softmax, .row = &row_hardmax};

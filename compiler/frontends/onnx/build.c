@@ -81,6 +81,20 @@ static bool define_output(const Site *site, const char *name, Value *value) {
   return site_error(site, "value '%s' is defined twice", name);
 }
 
+/* Values that attributes name (OpDef.naming). */
+static void add_named(const Site *site, const Node *node, ValueList *operands, bool *known) {
+  const char *const *naming = node->op ? node->op->naming : NULL;
+  for (; naming && *naming; naming++) {
+    const Attr *attr = node_attr(node, *naming);
+    for (size_t i = 0; attr && i < attr->count; i++) {
+      Value *value;
+      const char *name = attr->kind == ATTR_STRINGS ? attr->strings[i] : attr->s;
+      *known = find_input(site, name, &value) && *known;
+      vec_push(site->reader->arena, operands, value);
+    }
+  }
+}
+
 /* The tensors that the names of the inputs stand for, NULL for those left out but at the end.
  * *known: all names are. */
 static bool find_operands(const Site *site, const Node *node, ValueList *operands, bool *known) {
@@ -93,6 +107,7 @@ static bool find_operands(const Site *site, const Node *node, ValueList *operand
     compound_push(r, value, operands);
   }
   while (operands->count && !operands->items[operands->count - 1]) operands->count--;
+  add_named(site, node, operands, known);
   return ok;
 }
 

@@ -5,6 +5,9 @@
 #include "reader.h"
 
 #include "frontends/common/order.h"
+#include "ops/op.h"
+
+#include <string.h>
 
 typedef struct {
   Reader *r;
@@ -59,11 +62,29 @@ static void add_graph_needs(Order *order, const Onnx__GraphProto *graph, const I
     add_outer_need(order, text_or_empty(graph->output[i]->name), &inner);
 }
 
+static const char *bytes_text(Reader *r, ProtobufCBinaryData bytes) {
+  return arena_strndup(r->arena, (const char *)bytes.data, bytes.len);
+}
+
+/* Values that attributes name (OpDef.naming). */
+static void add_named_needs(Order *order, const Onnx__NodeProto *node, const Inner *inner) {
+  const OpDef *op = op_find(normal_domain(node->domain), text_or_empty(node->op_type));
+  for (const char *const *naming = op ? op->naming : NULL; naming && *naming; naming++)
+    for (size_t i = 0; i < node->n_attribute; i++) {
+      const Onnx__AttributeProto *attr = node->attribute[i];
+      if (strcmp(text_or_empty(attr->name), *naming) != 0) continue;
+      for (size_t k = 0; k < attr->n_strings; k++)
+        add_outer_need(order, bytes_text(order->r, attr->strings[k]), inner);
+      if (attr->has_s) add_outer_need(order, bytes_text(order->r, attr->s), inner);
+    }
+}
+
 /* `inner` holds the names that are defined between here and the list that is sorted. */
 static void add_needs(Order *order, const Onnx__NodeProto *node, const Inner *inner) {
   for (size_t i = 0; i < node->n_input; i++) add_outer_need(order, node->input[i], inner);
   for (size_t i = 0; i < node->n_attribute; i++)
     if (node->attribute[i]->g) add_graph_needs(order, node->attribute[i]->g, inner);
+  add_named_needs(order, node, inner);
 }
 
 static void collect(Order *order) {
