@@ -105,12 +105,15 @@ def groupqueryattention():
     yield Case([q, k, v, None, None, full, total, None, None, None, bias], (SINGLE,) * 3, constants=(6,), **sizes)
     yield Case([q, k, v, None, None, full, total, *[None] * 4, random(5, heads)], (SINGLE,) * 3, constants=(6,), **sizes)
     yield Case([q, k, v, None, None, full, total], (SINGLE,) * 3, constants=(6,), smooth_softmax=1, **sizes)
+    yield Case([q, k, v, None, None, full, total, None, None, None, bias], (SINGLE,) * 3, constants=(6,), smooth_softmax=1, **sizes)
     step = [x[:, :1].copy() for x in (q, k, v)]
     for longest, lengths in ((6, (6, 6)), (9, (3, 7))):
         last, total = np.array(lengths, np.int32), np.array(max(lengths) + 1, np.int32)
         past = caches(batch, kv_heads, longest, size, lengths)
         yield Case([*step, *past, last, total, cos, sin], (SINGLE,) * 3, constants=(6,), do_rotary=1, **sizes)
         yield Case([*step, *past, last, total], (SINGLE,) * 3, constants=(6,), local_window_size=3, **sizes)
+        bias = small(5, 1, heads, 1, int(total))  # shorter than the cache, where that has room
+        yield Case([*step, *past, last, total, None, None, None, bias], (SINGLE,) * 3, constants=(6,), **sizes)
 
 
 def qattention():

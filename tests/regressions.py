@@ -76,6 +76,14 @@ def check_lstm_clip(folder):
     compare(folder, "LSTM", [8 * floats(5, 3, 8), floats(1, 4, 8), floats(1, 4, 1)], {"hidden_size": 1, "clip": 0.7}, outputs=3)
 
 
+def check_bias_of_open_width(folder):
+    """The bias of a value whose width is open was left away."""
+    arrays = [floats(2, 3, 8), floats(2, 5, 8, seed=2), floats(2, 5, 6, seed=3), floats(22, seed=4)]
+    for i, dims in enumerate([{"x2": ["b", "l", "w"]}, {"x0": ["b", "m", "w"], "x2": ["b", "l", "v"]}, {"x1": ["b", "l", "w"]}]):
+        (folder / str(i)).mkdir()
+        compare(folder / str(i), "MultiHeadAttention", arrays, {"num_heads": 2}, domain="com.microsoft", dims=dims)
+
+
 def check_empty_scratch(folder):
     """A workspace of 0 bytes with a buffer in it: the sizes were compared as unsigned < 0."""
     made = node_model("Bernoulli", [np.zeros((3, 0), np.float32)], {"seed": 1.0})

@@ -210,20 +210,22 @@ static bool unpack_inputs(Composer *k, const Node *node, Attention *a) {
   return !k->failed;
 }
 
-/* The part of the bias [Q, K, V] that belongs to x, `from` numbers behind its begin; *end: behind
- * it. Keys and values that come in heads have theirs already. */
-static Value *biased(Composer *k, Value *x, Value *bias, int64_t from, int64_t *end) {
-  if (x->rank != 3 || !dim_is_const(x->shape[2])) return x;
-  *end = from + dim_value(x->shape[2]);
-  return compose_binary(k, "Add", x, compose_slice(k, bias, 0, from, *end));
-}
-
-static void add_biases(Composer *k, Value *bias, Attention *a) {
-  int64_t at = 0;
-  if (!bias) return;
-  a->q = biased(k, a->q, bias, at, &at);
-  a->k = biased(k, a->k, bias, at, &at);
-  a->v = biased(k, a->v, bias, at, &at);
+/* The bias is [Q, K, V]; keys are as wide as queries. Keys and values that come in heads have
+ * theirs already. */
+static bool add_biases(Composer *k, const Node *node, Attention *a) {
+  Value *bias = node_in(node, MHA_BIAS);
+  bool flat = a->k->rank == 3;
+  if (!bias) return true;
+  const Value *told = flat && dim_is_const(a->k->shape[2]) ? a->k : a->q;
+  if (!dim_is_const(told->shape[2]))
+    return node_error(k->c, node,
+                      "with a bias, the width of the query or of the key must be known");
+  int64_t width = dim_value(told->shape[2]);
+  a->q = compose_binary(k, "Add", a->q, compose_slice(k, bias, 0, 0, width));
+  if (!flat) return true;
+  a->k = compose_binary(k, "Add", a->k, compose_slice(k, bias, 0, width, 2 * width));
+  a->v = compose_binary(k, "Add", a->v, compose_slice(k, bias, 0, 2 * width, INT64_MAX));
+  return true;
 }
 
 static bool compose_multi_head(Composer *k, const Node *node, Value **out) {
@@ -235,8 +237,7 @@ static bool compose_multi_head(Composer *k, const Node *node, Value **out) {
     if (node_in(node, i)) return node_error(k->c, node, "input %d is not supported", i);
   if (node_out(node, OUTPUTS)) return node_error(k->c, node, "the output qk is not supported");
   a.heads = a.kv_heads = node_int(node, "num_heads", 0);
-  if (!unpack_inputs(k, node, &a)) return false;
-  add_biases(k, node_in(node, MHA_BIAS), &a);
+  if (!unpack_inputs(k, node, &a) || !add_biases(k, node, &a)) return false;
   a.mask = joined_masks(k, node, &a, node_in(node, MHA_MASK), node_in(node, MHA_SCORES));
   bool in_fours = a.k->rank == 4;
   if (in_fours) a.q = compose_heads(k, a.q, a.heads);
@@ -328,6 +329,15 @@ static Value *prepared(Composer *k, const Node *node, Value *x, int64_t heads, V
                       1)[0];
 }
 
+/* Zeros behind the end of an axis; `more` is [1]. */
+static Value *lengthened(Composer *k, Value *x, int axis, Value *more) {
+  const int64_t zeros[2 * MAX_RANK] = {0};
+  Value *parts[] = {compose_ints(k, zeros, x->rank + axis), more,
+                    compose_ints(k, zeros, x->rank - axis - 1)};
+  Value *pads = compose_op(k, "Concat", (Values){parts, 3}, WITH(attr_int("axis", 0)));
+  return compose_op(k, "Pad", IN(x, pads), NO_ATTRS);
+}
+
 /* The cache with the new rows in their places, as long as the longest item needs; without one the
  * new rows are all there is. */
 static Value *updated_cache(Composer *k, const Node *node, Value *cache, Value *fresh,
@@ -337,11 +347,7 @@ static Value *updated_cache(Composer *k, const Node *node, Value *cache, Value *
   Value *more = compose_binary(k, "Sub", compose_reshape(k, total, (int64_t[]){1}, 1),
                                compose_size(k, cache, 2));
   more = compose_binary(k, "Max", more, compose_ints(k, (int64_t[]){0}, 1));
-  Value *pads = compose_op(k, "Concat",
-                           IN(compose_ints(k, (int64_t[]){0, 0, 0, 0, 0, 0}, 6), more,
-                              compose_ints(k, (int64_t[]){0}, 1)),
-                           WITH(attr_int("axis", 0)));
-  Value *longer = compose_op(k, "Pad", IN(cache, pads), NO_ATTRS);
+  Value *longer = lengthened(k, cache, 2, more);
   return compose_op(k, "TensorScatter", IN(longer, fresh, past), WITH(attr_int("axis", 2)));
 }
 
@@ -359,35 +365,50 @@ static Value *seen_keys(Composer *k, const Node *node, Value *cache, Value *posi
   return compose_binary(k, "And", seen, compose_binary(k, "Greater", keys, begin));
 }
 
-/* Numbers to add to the scores, [B, 1 or heads, L, keys]. */
-static Value *score_numbers(Composer *k, const Node *node, Value *seen) {
+/* What the node adds to the scores, with zeros for the keys of the cache that are not used yet. */
+static Value *padded_bias(Composer *k, const Node *node, Value *cache) {
   Value *bias = node_in(node, GQA_SCORES);
-  DType dtype = node_in(node, GQA_Q)->dtype;
+  if (!bias || bias->shape[3] == cache->shape[2]) return bias;
+  Value *more = compose_binary(k, "Sub", compose_size(k, cache, 2), compose_size(k, bias, 3));
+  return lengthened(k, bias, 3, more);
+}
+
+/* Numbers to add to the scores, [B, 1 or heads, L, keys]. */
+static Value *score_numbers(Composer *k, const Node *node, const Attention *a) {
+  Value *bias = padded_bias(k, node, a->k);
+  DType dtype = a->q->dtype;
   return compose_op(
       k, "Where",
-      IN(seen, bias ? bias : compose_number(k, dtype, 0), compose_number(k, dtype, -INFINITY)),
+      IN(a->mask, bias ? bias : compose_number(k, dtype, 0), compose_number(k, dtype, -INFINITY)),
       NO_ATTRS);
 }
 
 static Value *with_zero_row(Composer *k, Value *x) {
-  const int64_t pads[] = {0, 0, 0, 0, 0, 0, 1, 0};
-  return compose_op(k, "Pad", IN(x, compose_ints(k, pads, 8)), NO_ATTRS);
+  return lengthened(k, x, 2, compose_ints(k, (int64_t[]){1}, 1));
 }
 
 static bool has_sink(const Node *node) {
   return node_in(node, GQA_SINK) || node_int(node, "smooth_softmax", -1) > 0;
 }
 
+/* 0, or, where each head may have scores of its own, one for each, [1, heads, 1, 1]. */
+static Value *zero_score(Composer *k, const Node *node, const Attention *a) {
+  const int64_t shape[] = {1, a->heads, 1, 1};
+  if (!node_in(node, GQA_SCORES)) return compose_number(k, a->q->dtype, 0);
+  const double *zeros = ARENA_ARRAY(k->c->arena, double, a->heads);
+  return compose_tensor(k, tensor_from_reals(k->c->arena, a->q->dtype, 4, shape, zeros));
+}
+
 /* One more key of zeros, whose score is the sink of the head (or 0): it takes its part of the
  * weights, and its value adds nothing. */
 static void add_sink(Composer *k, const Node *node, Value *positions, Attention *a) {
   DType dtype = a->q->dtype;
-  Value *sink = node_in(node, GQA_SINK), *column = compose_number(k, dtype, 0);
+  Value *sink = node_in(node, GQA_SINK), *column = zero_score(k, node, a);
   if (sink) column = compose_ones(k, compose_unsqueeze(k, sink, 0), 2, 3);
   Value *rows = compose_unsqueeze(k, compose_ones(k, compose_cast(k, positions, dtype), 1, 1), 3);
   rows = compose_binary(k, "Mul", rows, compose_number(k, dtype, 0));
   Value *zeros = compose_binary(k, "Mul", column, compose_number(k, dtype, 0));
-  Value *parts[] = {compose_binary(k, "Add", score_numbers(k, node, a->mask), zeros),
+  Value *parts[] = {compose_binary(k, "Add", score_numbers(k, node, a), zeros),
                     compose_binary(k, "Add", rows, column)};
   a->mask = compose_op(k, "Concat", (Values){parts, 2}, WITH(attr_int("axis", 3)));
   a->k = with_zero_row(k, a->k);
@@ -420,7 +441,7 @@ static bool compose_group_query(Composer *k, const Node *node, Value **out) {
   if (has_sink(node))
     add_sink(k, node, places, &a);
   else if (node_in(node, GQA_SCORES))
-    a.mask = score_numbers(k, node, a.mask);
+    a.mask = score_numbers(k, node, &a);
   out[OUT_Y] = compose_rows(k, attend(k, &a, false)[OUT_Y]);
   return true;
 }

@@ -23,8 +23,10 @@ MOST_ELEMENTS = 3000
 # sizes must be known; "fixed" must stay as it is, and so must "shape", of which the length must be known: a rank depends on it.
 Input = collections.namedtuple("Input", "array kind must_be_constant")
 # A node whose `values` are not compared draws random numbers.
-# Results come out of numbers as large as `magnitude`, where the inputs do not tell.
-Drawn = collections.namedtuple("Drawn", "row opset inputs attributes outputs exact values magnitude")
+# Results come out of numbers as large as `magnitude`, where the inputs do not tell. Results of `steps` that are rounded to the node's own types,
+# so that narrow ones show it: onnxruntime's CPU, which has no such kernels, computes them in float. `described`: what the node is in the standard's
+# operators, for a node that no reference has: (operator, inputs, outputs, attributes), its own inputs being x0, x1, … and its outputs y0, y1, ….
+Drawn = collections.namedtuple("Drawn", "row opset inputs attributes outputs exact values magnitude steps described")
 
 
 def draws(*names, exact=False, domain=""):
@@ -153,7 +155,7 @@ class Draw:
 
     def array(self, shape, dtype, special=False, low=None, high=None):
         if dtype == np.bool_:
-            return self.rng.random(shape) < 0.5
+            return np.asarray(self.rng.random(shape) < 0.5)
         if dtype.kind in "iu":
             return np.asarray(self.integers(shape, dtype, special, low, high))
         return np.asarray(self.floats(shape, dtype, special, low, high))
@@ -184,14 +186,14 @@ class Draw:
         """Of these attributes all that this version has."""
         return {k: v for k, v in attributes.items() if self.has(k) and v is not None}
 
-    def node(self, inputs, attributes=None, outputs=1, exact=None, values=True, magnitude=0):
+    def node(self, inputs, attributes=None, outputs=1, exact=None, values=True, magnitude=0, steps=False, described=()):
         """`outputs`: how many, or for each whether somebody asks for it."""
         asked = [True] * outputs if isinstance(outputs, int) else list(outputs)
         given = [i if i is None or isinstance(i, Input) else Input(np.asarray(i), "fixed", False) for i in inputs]
         while given and given[-1] is None:
             given.pop()
         exact = self.exact if exact is None else exact
-        return Drawn(self.row, self.opset, given, attributes or {}, asked, exact, values, magnitude)
+        return Drawn(self.row, self.opset, given, attributes or {}, asked, exact, values, magnitude, steps, described)
 
 
 def largest(drawn):

@@ -48,10 +48,20 @@ class Builder:
         while not outputs[-1]:
             outputs.pop()
         row = self.drawn.row
-        self.nodes.append(helper.make_node(row.name, self.names, outputs, name="node", domain=row.domain, **self.drawn.attributes))
+        self.node = helper.make_node(row.name, self.names, outputs, name="node", domain=row.domain, **self.drawn.attributes)
+        self.nodes.append(self.node)
         self.outputs = [name for name in outputs if name]
 
-    def model(self, constants, ports, result_types=None, opset=None):
+    def nodes_for_references(self):
+        """All nodes, the drawn one in the standard's operators where that is known."""
+        if not self.drawn.described:
+            return self.nodes
+        names = {f"x{i}": name for i, name in enumerate(self.names)}
+        described = [helper.make_node(op, [names.get(i, i) for i in ins], outs, **attributes) for op, ins, outs, attributes in self.drawn.described]
+        at = self.nodes.index(self.node)
+        return self.nodes[:at] + described + self.nodes[at + 1 :]
+
+    def model(self, nodes, constants, ports, result_types=None, opset=None):
         opset = opset or self.drawn.opset
         opsets = [helper.make_opsetid("", opset if not self.drawn.row.domain else STANDARD_OPSET)]
         if self.drawn.row.domain:
@@ -60,7 +70,7 @@ class Builder:
         if result_types:
             results = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(t), None) for n, t in zip(self.outputs, result_types)]
         tensors = [onnx.numpy_helper.from_array(array, name) for name, array in (self.constants | constants).items()]
-        return helper.make_model(helper.make_graph(self.nodes, "drawn", ports, results, tensors), opset_imports=opsets, ir_version=10)
+        return helper.make_model(helper.make_graph(nodes, "drawn", ports, results, tensors), opset_imports=opsets, ir_version=10)
 
     def port(self, name, array, shape):
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), shape)
@@ -72,7 +82,7 @@ class Builder:
         ports = [self.port(name, given.array, given.array.shape) for name, given in self.inputs if name not in fixed]
         row = self.drawn.row
         older = sorted({row.opsets.start, *[o for o in range(row.same_from, row.opsets.start) if o >= table.OLDEST_OPSET or row.domain]}, reverse=True)
-        return [self.model(fixed, ports, opset=opset) for opset in [self.drawn.opset, *older[:1], *older[1::4], *older[-1:]]]
+        return [self.model(self.nodes_for_references(), fixed, ports, opset=opset) for opset in [self.drawn.opset, *older[:1], *older[1::4], *older[-1:]]]
 
     def neighbours_behind(self, expected):
         first = expected[0]
@@ -102,7 +112,7 @@ class Builder:
                 shape = [f"n{size}" if is_open and given.kind not in ("shape", "sized") and size > 1 and self.chance(0.6) else size for size in given.array.shape]
                 ports.append(self.port(name, given.array, shape))
                 arrays.append(given.array)
-        return self.model(constant, ports, result_types), arrays
+        return self.model(self.nodes, constant, ports, result_types), arrays
 
 
 def note_of(drawn):
@@ -117,10 +127,9 @@ def case_of(rng, drawn):
     builder.take_inputs()
     builder.take_node()
     inputs = [given for _, given in builder.inputs]
-    facts = inputs, drawn.exact, drawn.values, drawn.magnitude
-    wanted = truth.expected(rng, builder.plain(), *facts)
+    wanted = truth.expected(rng, builder.plain(), inputs, drawn)
     if builder.neighbours_behind(wanted):
-        wanted = truth.expected(rng, builder.plain(), *facts)
+        wanted = truth.expected(rng, builder.plain(), inputs, drawn)
     model, arrays = builder.variant([each.dtype for each in wanted])
     return Case(model, arrays, wanted, note_of(drawn))
 

@@ -183,6 +183,7 @@ def compress(d):
 
 
 @draws("Pad", exact=True)
+@draws("Pad", exact=True, domain="com.microsoft")
 def pad(d):
     shape = d.shape(1, empty=False, most=500)
     rank = len(shape)
@@ -215,6 +216,7 @@ def center_crop_pad(d):
 
 
 @draws("Trilu", exact=True)
+@draws("Trilu", exact=True, domain="com.microsoft")
 def trilu(d):
     shape = d.shape(2)
     return d.node([moved(d, shape), d.maybe(d.ints(d.between(-5, 5)))], d.some(upper=d.below(2)))
@@ -260,6 +262,7 @@ def index_rows(d, shape, rows, width):
 
 
 @draws("GatherND", exact=True)
+@draws("GatherND", exact=True, domain="com.microsoft")
 def gather_nd(d):
     shape = d.shape(1, empty=False)
     batch = d.below(min(len(shape), 3)) if d.has("batch_dims") and d.chance(0.4) else 0
@@ -367,6 +370,7 @@ def eye_like(d):
 
 
 @draws("Range")
+@draws("Range", domain="com.microsoft")
 def steps(d):
     dtype = d.type("T")
     if table.is_float(dtype):  # a limit between two steps, so that rounding cannot change their number

@@ -1,6 +1,6 @@
 """All generators, by operator, and what is left out with its reason."""
 
-from . import elementwise, movement, others, products, quantized, reductions, spatial, table  # noqa: F401 (they register themselves)
+from . import elementwise, language, microsoft, movement, others, products, quantized, reductions, spatial, table  # noqa: F401 (they register themselves)
 from .draw import GENERATORS  # noqa: F401
 
 ROWS = table.read()
@@ -16,11 +16,7 @@ OTHER_TESTS = {  # script or module of tests/ that compares these: names of oper
         SequenceInsert SequenceLength SequenceMap SplitToSequence ai.onnx.ml.CastMap ai.onnx.ml.DictVectorizer""",
     "strings.py": "RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer ai.onnx.ml.CategoryMapper",
     "svm.py": "ai.onnx.ml.SVMClassifier ai.onnx.ml.SVMRegressor",
-    "node_suite.py": """AffineGrid LinearAttention NegativeLogLikelihoodLoss RotaryEmbedding SoftmaxCrossEntropyLoss SwiGLU TensorScatter
+    "node_suite.py": """AffineGrid NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss SwiGLU
         ai.onnx.preview.FlexAttention ai.onnx.preview.training.Adagrad ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum""",
-    "microsoft.py": " ".join("com.microsoft." + name for name in """Attention BiasAdd CausalConvWithState BiasSoftmax BiasSplitGelu ConvTransposeWithDynamicPads CropAndResize
-        ExpandDims FusedMatMulActivation GatherBlockQuantized GatherND GemmFastGelu GroupNorm GroupQueryAttention Irfft LinearAttention MatMulBnb4
-        MatMulInteger16 MultiHeadAttention NhwcFusedConv Pad QAttention QLinearWhere Range ReduceSumInteger Rfft RotaryEmbedding SkipGroupNorm
-        TorchEmbedding Trilu Unique""".split()),
 }
 LEFT_OUT |= {name: f"not drawn yet; tests/{script}" for script, names in OTHER_TESTS.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""Nodes with bodies, of classical models (ai.onnx.ml), of language models, and such that draw random numbers."""
+"""Nodes with bodies, of classical models (ai.onnx.ml), and such that draw random numbers."""
 
 import numpy as np
 
@@ -233,27 +233,3 @@ def tree_ensemble(d):
     }
     d.type("X", [F32])
     return d.node([d.ints(d.array((d.pick([1, 5]), width), F32), F32)], attributes)
-
-
-# --- language models ---
-
-
-@draws("EmbedLayerNormalization", domain="com.microsoft")
-def embed(d):
-    batch, length, width = d.pick([1, 2]), d.pick([1, 4]), d.pick([4, 8])
-    words, places, segments = 7, 6, 2
-    ids = lambda high: d.ints(d.array((batch, length), np.dtype(np.int32), low=0, high=high - 1), np.int32)  # noqa: E731
-    table = lambda rows: d.data((rows, width), F32)  # noqa: E731
-    d.type("T", [F32])
-    two = d.chance(0.5)
-    inputs = [ids(words), ids(segments) if two else None, table(words), table(places), table(segments) if two else None, d.data((width,), F32), d.data((width,), F32)]
-    if d.chance(0.4):
-        inputs += [None, ids(places)]
-    return d.node(inputs, {"epsilon": 1e-3}, 2)
-
-
-@draws("NGramRepeatBlock", exact=True, domain="com.microsoft")
-def ngram(d):
-    batch, length, words = d.pick([1, 2]), d.pick([1, 3, 9]), 5
-    ids = d.ints(d.array((batch, length), np.dtype(np.int64), low=0, high=words - 1))
-    return d.node([ids, d.data((batch, words), F32)], {"ngram_size": d.between(1, 3)})

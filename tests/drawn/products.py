@@ -156,6 +156,7 @@ def recurrent(d):
 
 
 @draws("CausalConvWithState")
+@draws("CausalConvWithState", domain="com.microsoft")
 def causal_conv(d):
     batch, channels, length, taps = d.pick([1, 2]), d.pick([1, 3, 8]), d.pick([1, 5, 9]), d.pick([1, 2, 4])
     dtype = d.type("T")

@@ -114,14 +114,17 @@ def as_array(result):
 # --- ranges ---
 
 
-def moved(rng, drawn_input, wide):
-    """The array with each float a few units in the last place off: of the type in which the program computes (`wide`: of `through`)."""
+def moved(rng, drawn_input, wide, steps):
+    """The array with each float a few units in the last place off: of the type in which the program computes (`wide`: of `through`), or, of narrow
+    types in `steps` that are rounded, one of their own."""
     array = drawn_input.array
     if drawn_input.kind not in ("data", "bounded", "sized") or not table.is_float(array.dtype) or drawn_input.must_be_constant:
         return array
-    unit = ml_dtypes.finfo(F64 if wide.get(array.dtype, array.dtype) == F64 == array.dtype else F32).eps
+    unit = INPUT_ULPS * ml_dtypes.finfo(F64 if wide.get(array.dtype, array.dtype) == F64 == array.dtype else F32).eps
+    if steps and array.dtype in NARROW:
+        unit = float(ml_dtypes.finfo(array.dtype).eps)
     with np.errstate(all="ignore"):
-        return np.asarray(array.astype(F64) * (1 + INPUT_ULPS * unit * rng.choice([-1, 1], array.shape)))
+        return np.asarray(array.astype(F64) * (1 + unit * rng.choice([-1, 1], array.shape)))
 
 
 def in_range_of(run, results, dtypes, noisy, magnitude):
@@ -181,49 +184,50 @@ def result_types(model, run, arrays, results):
     return [np.dtype(onnx.helper.tensor_dtype_to_np_dtype(code)) if code else narrow.get(result.dtype, result.dtype) for code, result in zip(codes, results)]
 
 
-def range_by(rng, run, results, dtypes, fed, magnitude):
+def range_by(rng, run, results, dtypes, fed, drawn):
     """in_range_of with inputs that are moved as much as the program rounds them."""
     wide = getattr(run, "wide", {})
-    noise = [[moved(rng, i, wide) for i in fed] for _ in range(NOISES)]
+    noise = [[moved(rng, i, wide, drawn.steps) for i in fed] for _ in range(NOISES)]
     if WIDE.items() <= wide.items():
-        return in_range_of(run, results, dtypes, noise, magnitude)
-    return in_range_of(run, results, dtypes, [[n.astype(i.array.dtype) for n, i in zip(noisy, fed)] for noisy in noise], magnitude)
+        return in_range_of(run, results, dtypes, noise, drawn.magnitude)
+    return in_range_of(run, results, dtypes, [[n.astype(i.array.dtype) for n, i in zip(noisy, fed)] for noisy in noise], drawn.magnitude)
 
 
 def more_exact(model, run, arrays):
     """Lists of programs for further ranges: in float64, where `run` computes in less. Some kernels of onnxruntime for double (Shrink, Sigmoid) do."""
     if any(array.dtype in WIDE for array in arrays):
-        yield [functools.partial(through, each, model, WIDE) for each in (by_onnxruntime, by_reference)]
+        wider = [WIDE] if getattr(run, "wide", None) is NARROW else [WIDE, NARROW]
+        yield [functools.partial(through, each, model, wide) for wide in wider for each in (by_onnxruntime, by_reference)]
     if any(array.dtype == F64 for array in arrays):
         yield [functools.partial(by_reference, model)]
 
 
-def expected(rng, models, inputs, exact, values, magnitude):
-    """An Expected for each output of a model, given in several opsets, whose inputs are all `inputs` that need not be constants."""
+def expected(rng, models, inputs, drawn):
+    """An Expected for each output of a model around `drawn`, given in several opsets, whose inputs are all `inputs` that need not be constants."""
     model = models[0]
     fed = [i for i in inputs if not i.must_be_constant]
     arrays = [i.array for i in fed]
     plain = [functools.partial(by_onnxruntime, each) for each in models]
     plain += [functools.partial(through, by_onnxruntime, each, NARROW) for each in models if any(array.dtype in NARROW for array in arrays)]
-    if not exact and any(array.dtype == F64 for array in arrays) and all(fits_float(array) for array in arrays):
+    if not drawn.exact and any(array.dtype == F64 for array in arrays) and all(fits_float(array) for array in arrays):
         # In float32, and as exact as that: more of it is right than of onnx.reference.
         plain += [functools.partial(through, by_onnxruntime, each, SINGLE) for each in models]
     plain += [functools.partial(by_reference, model)]
     run, results = first_that_works(plain, arrays)
     dtypes = result_types(model, run, arrays, results)
-    if not values:
+    if not drawn.values:
         return [Expected(dtype, None, result.shape) for dtype, result in zip(dtypes, results)]
-    if exact:
+    if drawn.exact:
         same = [as_type(result, dtype) for result, dtype in zip(results, dtypes)]
         return [Expected(dtype, [(r, r)], r.shape) for dtype, r in zip(dtypes, same)]
-    ranges = [range_by(rng, run, results, dtypes, fed, magnitude)]
+    ranges = [range_by(rng, run, results, dtypes, fed, drawn)]
     for programs in [] if has_bodies(model) else more_exact(model, run, arrays):
         try:
             precise, exactly = first_that_works(programs, arrays)
         except NoTruth:
             continue
         if [r.shape for r in exactly] == [r.shape for r in results]:
-            ranges.append(range_by(rng, precise, exactly, dtypes, fed, magnitude))
+            ranges.append(range_by(rng, precise, exactly, dtypes, fed, drawn))
     return [Expected(dtype, list(each), result.shape) for dtype, result, *each in zip(dtypes, results, *ranges)]
 
 
