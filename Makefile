@@ -8,7 +8,7 @@
 #     kernel_table.c
 #   layers.c             tools/embed.c from layers/
 #   templates.c          tools/embed.c from templates/
-#   schemas.c            tools/embed.c from schema/*.schema.json
+#   schemas.c            tools/embed.c from schema/*.schema.json and schema/operator_evidence.json
 #   ops.def              the DEFINE_…(Name lines of compiler/ops/
 
 BUILD   ?= build
@@ -47,7 +47,7 @@ RUNTIME   := $(sort $(wildcard runtime/*.c))
 DEVICE    := $(sort $(wildcard runtime/cuda/*.cu runtime/cuda/libs/*.c))
 LAYERS    := $(sort $(wildcard layers/*/kernel.c))
 TEMPLATES := $(sort $(wildcard templates/*.[ch] templates/*.cu templates/*.json))
-SCHEMAS   := $(sort $(wildcard schema/*.schema.json))
+SCHEMAS   := $(sort $(wildcard schema/*.schema.json)) schema/operator_evidence.json
 TABLES    := $(sort $(wildcard schema/*_operators.json))
 UNIT      := $(sort $(wildcard tests/unit/test_*.c))
 TABLE_TOOL := $(wildcard tools/operator_table.c)
@@ -83,7 +83,7 @@ VECTOR_avx512 := -mavx512f -mavx512dq -mfma
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda conformance differential zoo demo bench bench-accuracy bench-kernels gpu-folder test-gpu bench-gpu lint tidy docs format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
+.PHONY: all deps unit cuda-stand-in nvrtc test test-quick test-cuda conformance differential zoo demo bench bench-accuracy bench-kernels gpu-folder test-gpu bench-gpu lint tidy docs evidence format asan fuzz fuzz-build fuzz-keep fuzz-replay install clean help
 
 all: $(BUILD)/ctc ## build the compiler: build/ctc
 
@@ -177,6 +177,9 @@ lint: $(BUILD)/ctc $(GEN)/runtime_all.c ## warnings of gcc and clang as errors, 
 
 tidy: $(GENERATED_HEADERS) ## clang-tidy's opinion by .clang-tidy: names, complexity, bugs (advice)
 	clang-tidy --quiet $(SOURCES) $(wildcard tools/*.c) -- -std=gnu11 -Icompiler -I$(GEN)
+
+evidence: deps $(BUILD)/ctc ## measure what operators take (schema/operator_evidence.json, for `make docs`); ONLY: a regular expression over names
+	$(PYTHON) tests/operator_evidence.py --write --filter '$(ONLY)'
 
 docs: $(BUILD)/ctc ## write the documents that are made from tables
 	$(BUILD)/ctc ops --markdown > docs/operators.md

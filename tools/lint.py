@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Checks of the sources that no compiler makes: `make lint` runs it. Prints what is wrong, as FILE:LINE: message.
 
-    lint.py [--ctc build/ctc]      all checks; docs/operators.md only with a ctc
+    lint.py [--ctc build/ctc]      all checks; docs/operators.md and what is known of operators only with a ctc
 """
 import argparse
+import json
 import pathlib
 import re
 import subprocess
@@ -30,6 +31,7 @@ THREAD_HEADERS = {"<omp.h>", "<pthread.h>", "<sched.h>", "<time.h>"}
 # Places that exist on one machine only.
 MACHINE_PATHS = re.compile(r"/(?:work|home|root|Users)/[a-z]|[Cc]:\\\\")
 
+EVIDENCE = "schema/operator_evidence.json"
 LONG_FUNCTION = 60
 # A template's may be a remark of its own, which is not in the emitted program.
 TEMPLATE_REMARK = "//$ # "
@@ -147,6 +149,14 @@ def check_operators(ctc):
         yield "docs/operators.md: not what `ctc ops --markdown` prints; write it again with `make docs`"
 
 
+def check_evidence(ctc):
+    """Each operator has its line in schema/operator_evidence.json, of which docs/operators.md is made."""
+    listed = {line.split()[0] for line in subprocess.run([ctc, "ops"], capture_output=True, text=True, check=True).stdout.splitlines()}
+    known = set(json.loads((ROOT / EVIDENCE).read_text())["operators"])
+    for name in sorted(listed ^ known):
+        yield f"{EVIDENCE}: {'has no' if name in listed else 'has a'} line for {name}: run `make evidence docs`"
+
+
 def quotations(path):
     """(line number, quoted file, lines) of code blocks that follow a line "In `FILE`:"."""
     source, block = None, None
@@ -200,7 +210,7 @@ def main():
     files = tracked_files()
     problems = [problem for check in (check_layers, check_machine_paths, check_first_comment, check_links, check_quotations) for problem in check(files)]
     if args.ctc:
-        problems += check_operators(args.ctc.resolve())
+        problems += [*check_operators(args.ctc.resolve()), *check_evidence(args.ctc.resolve())]
     for line in problems + list(long_functions(files)):
         print(line)
     print(f"lint: {len(files)} files, {len(problems)} problems")

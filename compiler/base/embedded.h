@@ -10,7 +10,7 @@ typedef struct {
 /* Sorted by name; the row behind the last one has no name. */
 extern const EmbeddedText embedded_templates[]; /* of templates/ */
 extern const int embedded_templates_count;
-extern const EmbeddedText embedded_schemas[]; /* schema/….schema.json */
+extern const EmbeddedText embedded_schemas[]; /* of schema/, what ctc reads itself */
 extern const int embedded_schemas_count;
 extern const EmbeddedText embedded_layers[]; /* layers/: "cdist/layer.json", "cdist/kernel.c" */
 extern const int embedded_layers_count;

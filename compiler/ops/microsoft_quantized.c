@@ -37,10 +37,12 @@ static bool read_block_gather(Compilation *c, const Node *node, BlockGather *g) 
   if (!infer_axis(c, node, node_int(node, "gather_axis", 0), data->rank, &g->gather) ||
       !infer_axis(c, node, node_int(node, "quantize_axis", 1), data->rank, &g->quantize))
     return false;
-  if (g->gather == g->quantize || g->size < 1 || node_in(node, IN_SCALES)->rank != data->rank)
+  const Value *zeros = node_in(node, IN_ZEROS);
+  if (g->gather == g->quantize || g->size < 1 || node_in(node, IN_SCALES)->rank != data->rank ||
+      (zeros && zeros->rank != data->rank))
     return node_error(c, node, "the data cannot be gathered along the axis of the blocks");
   for (int d = 0; d < data->rank; d++)
-    if (!dim_is_const(data->shape[d]))
+    if (!dim_is_const(data->shape[d]) || (zeros && !dim_is_const(zeros->shape[d])))
       return node_error(c, node, "the sizes of the data must be known when compiling");
   if (g->packed && g->quantize != data->rank - 1)
     return node_error(c, node, "numbers that share a byte must be quantised along the last axis");
@@ -61,8 +63,12 @@ static Value *spread(Composer *k, const BlockGather *g, Value *x) {
   if (k->failed) return x;
   int64_t blocks = (g->count + g->size - 1) / g->size;
   for (int d = 0; d <= rank; d++) wide[d] = d == axis + 1 ? g->size : 1;
-  for (int d = 0; d < rank; d++)
-    shape[d] = d < axis ? 0 : d == axis ? blocks * g->size : dim_value(x->shape[d]);
+  for (int d = 0, open = 0; d < rank; d++) {
+    bool known = d <= axis || dim_is_const(x->shape[d]);
+    if (!known && open++)
+      k->failed = !node_error(k->c, k->node, "more than one dim is open behind the blocks");
+    shape[d] = d < axis ? 0 : d == axis ? blocks * g->size : known ? dim_value(x->shape[d]) : -1;
+  }
   x = compose_op(k, "Expand",
                  IN(compose_unsqueeze(k, x, axis + 1), compose_ints(k, wide, rank + 1)), NO_ATTRS);
   return compose_slice(k, compose_reshape(k, x, shape, rank), axis, 0, g->count);

@@ -263,8 +263,8 @@ static bool infer_resize(Compilation *c, Node *node) {
   Dim shape[MAX_RANK];
   const Value *x = node_in(node, 0);
   if (!require_movable(c, node) || !read_resize(c, node, &r)) return false;
-  if (x->dtype == DT_STRING && r.mode != MODE_NEAREST)
-    return node_error(c, node, "elements of type %s cannot be blended", dtype_info(x->dtype)->name);
+  if (x->dtype == DT_STRING)
+    return node_error(c, node, "elements of type %s cannot be resized", dtype_info(x->dtype)->name);
   for (int i = 0; i < x->rank; i++) shape[i] = r.axis[i].out;
   value_set_type(c, node_out(node, 0), x->dtype, x->rank, shape);
   return true;
