@@ -4,6 +4,7 @@
 #include "cli/operator_facts.h"
 
 #include "io/schemas.h"
+#include "ops/derivative.h"
 
 #include <limits.h>
 #include <string.h>
@@ -189,5 +190,6 @@ OperatorFacts operator_facts(Arena *arena, const JsonValue *evidence, const OpDe
       .dims = dims_of(arena, facts),
       .tests = str_text(&tests),
       .cases = (int)json_member_number(facts, "cases", 0),
+      .derivative = derivative_find(domain_of(op), op->name) != NULL,
   };
 }

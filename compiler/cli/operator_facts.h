@@ -12,6 +12,7 @@ typedef struct {
   const char *dims;     /* dims of inputs that may be open: "all but shape[0]" */
   const char *tests;    /* beside the ONNX cases: "differential" */
   int cases;            /* ONNX cases that hold it */
+  bool derivative;      /* whether Gradient passes through it */
 } OperatorFacts;
 
 /* schema/operator_evidence.json as it was when ctc was built. */

@@ -23,9 +23,10 @@ static OperatorFacts facts_of(const Listing *list, int i) {
 static void print_list(const Listing *list) {
   for (int i = 0; i < list->count; i++) {
     OperatorFacts facts = facts_of(list, i);
-    printf("%-44s since opset %s | types %s | open dims %s | %d ONNX cases%s%s\n", facts.name,
-           facts.versions, facts.types, *facts.dims ? facts.dims : "not measured", facts.cases,
-           *facts.tests ? ", " : "", facts.tests);
+    printf("%-44s since opset %s | types %s | open dims %s | %s%d ONNX cases%s%s\n", facts.name,
+           facts.versions, facts.types, *facts.dims ? facts.dims : "not measured",
+           facts.derivative ? "gradient | " : "", facts.cases, *facts.tests ? ", " : "",
+           facts.tests);
   }
 }
 
@@ -46,8 +47,8 @@ static void print_missing(const char *domain) {
 }
 
 static void print_row(const OpDef *op, const OperatorFacts *facts) {
-  printf("| %s | %s | %s | %s | %d | %s |\n", op->name, facts->versions, facts->types, facts->dims,
-         facts->cases, facts->tests);
+  printf("| %s | %s | %s | %s | %s | %d | %s |\n", op->name, facts->versions, facts->types,
+         facts->dims, facts->derivative ? "yes" : "", facts->cases, facts->tests);
 }
 
 static void print_domain(const Listing *list, const char *domain) {
@@ -56,8 +57,8 @@ static void print_domain(const Listing *list, const char *domain) {
   if (!own) return;
   printf("\n## %s\n\n%d operators", *domain ? domain : "ai.onnx", own);
   if (newest) printf(", up to opset %d", newest);
-  puts(".\n\n| operator | versions | types | open dims | ONNX cases | other tests |\n"
-       "| --- | --- | --- | --- | ---: | --- |");
+  puts(".\n\n| operator | versions | types | open dims | gradient | ONNX cases | other tests |\n"
+       "| --- | --- | --- | --- | --- | ---: | --- |");
   for (int i = 0; i < list->count; i++) {
     OperatorFacts facts = facts_of(list, i);
     if (strcmp(domain_of(list->ops[i]), domain) == 0) print_row(list->ops[i], &facts);
@@ -78,12 +79,12 @@ static void print_legend(Cli *cli) {
       "* **open dims**: which dims of inputs may be unknown while compiling; `shape[0]`, the first "
       "dim of input `shape`, must be known. Inputs whose values ctc must know are listed as "
       "constants. Empty: not measured, as the node has graphs of its own.\n"
+      "* **gradient**: whether Gradient of ai.onnx.preview.training passes through it.\n"
       "* **ONNX cases**: how many cases of `onnx.backend.test` hold the operator and pass, through "
       "emitted and compiled C.\n"
       "* **other tests** in `tests/` that compare it with onnxruntime or numpy: `differential` "
       "draws any number of nodes; numbers are cases.\n"
-      "* Gradients: no operator has one, programs are for inference. A [plugin](plugins.md) may "
-      "bring its own.\n\n"
+      "\n"
       "Refused types and open dims are measured by `tests/operator_evidence.py`.");
 }
 

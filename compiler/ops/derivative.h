@@ -21,7 +21,7 @@ typedef struct {
 } Derivative;
 
 /* NULL: there is none. */
-const Derivative *derivative_find(const Node *node);
+const Derivative *derivative_find(const char *domain, const char *op_type);
 
 /* Zeros of x's shape and type, or another number. */
 Value *compose_filled(Composer *k, Value *x, double number);

@@ -1,7 +1,7 @@
 /* derivatives.c: the derivatives of operators: a table, and the rules that its rows share.
  *
- * In formulas a, b, c are the inputs, y is the output, g the gradient by the output, and other names
- * are attributes. A formula gives the gradient by its input before it is summed over what was
+ * In formulas a, b, c are the inputs, y is the output, g the gradient by the output, and other
+ * names are attributes. A formula gives the gradient by its input before it is summed over what was
  * broadcast. In those of reductions y and g have all axes, n is how many numbers make one of y. */
 #include "ops/derivative.h"
 #include "ops/formula.h"
@@ -42,13 +42,13 @@ static Value *places_of(Composer *k, Value *x) {
 
 /* x's gradient: that of what was taken from x, added at the places that it was taken from. */
 static Value *put_back(Composer *k, Value *x, Value *places, Value *gradient) {
-  Value *flat = compose_ints(k, (int64_t[]){-1}, 1), *column = compose_ints(k, (int64_t[]){-1, 1}, 2);
-  Value *sums =
-      compose_op(k, "ScatterND",
-                 IN(compose_op(k, "Reshape", IN(compose_filled(k, x, 0), flat), NO_ATTRS),
-                    compose_op(k, "Reshape", IN(places, column), NO_ATTRS),
-                    compose_op(k, "Reshape", IN(gradient, flat), NO_ATTRS)),
-                 WITH(attr_text("reduction", "add")));
+  Value *flat = compose_ints(k, (int64_t[]){-1}, 1),
+        *column = compose_ints(k, (int64_t[]){-1, 1}, 2);
+  Value *sums = compose_op(k, "ScatterND",
+                           IN(compose_op(k, "Reshape", IN(compose_filled(k, x, 0), flat), NO_ATTRS),
+                              compose_op(k, "Reshape", IN(places, column), NO_ATTRS),
+                              compose_op(k, "Reshape", IN(gradient, flat), NO_ATTRS)),
+                           WITH(attr_text("reduction", "add")));
   return in_shape_of(k, sums, x);
 }
 
@@ -61,7 +61,8 @@ static Value *sum_to(Composer *k, Value *gradient, Value *x) {
   for (int d = 0; d < gradient->rank; d++) {
     Dim wide = gradient->shape[d], own = d < extra ? NULL : x->shape[d - extra];
     if (own == wide) continue;
-    if (own && !dim_is(own, 1)) return put_back(k, x, spread(k, places_of(k, x), gradient), gradient);
+    if (own && !dim_is(own, 1))
+      return put_back(k, x, spread(k, places_of(k, x), gradient), gradient);
     axes[count++] = d;
   }
   gradient = sum_over(k, gradient, axes, count, true);
@@ -73,8 +74,7 @@ static Value *sum_to(Composer *k, Value *gradient, Value *x) {
 static double attribute(const Backward *b, const char *name) {
   const Node *node = b->node;
   const Attr *given = node_attr(node, name);
-  const OperatorSchema *schema =
-      op_schema(b->k->c, node->domain, node->op_type, node->version);
+  const OperatorSchema *schema = op_schema(b->k->c, node->domain, node->op_type, node->version);
   const SchemaAttr *row = schema_attr(schema, name);
   const Attr *attr = given ? given : row ? row->missing : NULL;
   CTC_ASSERT(attr && attr->kind == ATTR_FLOAT);
@@ -111,8 +111,8 @@ static bool elementwise(Backward *b, const char *const *formulas) {
 /* Sum and Mean of any number of inputs: g / count each. */
 static bool added(Backward *b, const char *const *formulas) {
   double count = formulas[0] ? 1 : b->node->input_count;
-  Value *part = compose_binary(b->k, "Div", b->from[0],
-                               compose_number(b->k, b->from[0]->dtype, count));
+  Value *part =
+      compose_binary(b->k, "Div", b->from[0], compose_number(b->k, b->from[0]->dtype, count));
   for (int i = 0; i < b->node->input_count; i++)
     if (b->wanted[i]) b->to[i] = sum_to(b->k, part, b->node->inputs[i]);
   return true;
@@ -290,8 +290,8 @@ static bool gemm(Backward *b, const char *const *formulas) {
     b->to[0] = turn_a ? gemm_product(b, right, turn_b, g, true)
                       : gemm_product(b, g, false, right, !turn_b);
   if (b->wanted[1])
-    b->to[1] = turn_b ? gemm_product(b, g, true, left, turn_a)
-                      : gemm_product(b, left, !turn_a, g, false);
+    b->to[1] =
+        turn_b ? gemm_product(b, g, true, left, turn_a) : gemm_product(b, left, !turn_a, g, false);
   if (b->node->input_count < 3 || !b->wanted[2]) return true;
   Value *beta = compose_number(k, g->dtype, (double)node_float(b->node, "beta", 1));
   b->to[2] = sum_to(k, compose_binary(k, "Mul", g, beta), b->node->inputs[2]);
@@ -342,8 +342,8 @@ static bool concatenated(Backward *b, const char *const *formulas) {
   int count = b->node->input_count;
   int64_t axis = axis_of(b, 1);
   Value *sizes = sizes_along(k, b->node->inputs, count, axis);
-  Value **parts = compose_node(k, "", "Split", IN(b->from[0], sizes),
-                               WITH(attr_int("axis", axis)), count);
+  Value **parts =
+      compose_node(k, "", "Split", IN(b->from[0], sizes), WITH(attr_int("axis", axis)), count);
   (void)formulas;
   for (int i = 0; i < count; i++) b->to[i] = parts[i];
   return true;
@@ -382,8 +382,8 @@ static Value *again(const Backward *b, Value *x) {
   return copy->outputs[0];
 }
 
-/* What takes elements of its first input: it is applied to their places, and the gradients are added
- * at the places that come out. */
+/* What takes elements of its first input: it is applied to their places, and the gradients are
+ * added at the places that come out. */
 static bool moved(Backward *b, const char *const *formulas) {
   Value *x = b->node->inputs[0];
   (void)formulas;
@@ -492,9 +492,9 @@ static const Derivative derivatives[] = {
     {"Where", elementwise, {NULL, "Where(a, g, 0)", "Where(a, 0, g)"}},
 };
 
-const Derivative *derivative_find(const Node *node) {
-  if (node->domain[0]) return NULL;
+const Derivative *derivative_find(const char *domain, const char *op_type) {
+  if (*domain) return NULL;
   for (size_t i = 0; i < sizeof derivatives / sizeof *derivatives; i++)
-    if (strcmp(derivatives[i].op_type, node->op_type) == 0) return &derivatives[i];
+    if (strcmp(derivatives[i].op_type, op_type) == 0) return &derivatives[i];
   return NULL;
 }

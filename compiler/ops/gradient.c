@@ -153,7 +153,7 @@ static bool no_derivative(const Gradient *g, const Node *node) {
 /* Hands the gradients of a node's outputs to its inputs. */
 static bool step_back(const Gradient *g, const Walk *w, const Node *node, Value **gradients) {
   Arena *arena = g->k->c->arena;
-  const Derivative *derivative = derivative_find(node);
+  const Derivative *derivative = derivative_find(node->domain, node->op_type);
   Value **from = ARENA_ARRAY(arena, Value *, node->output_count + 1);
   Value **to = ARENA_ARRAY(arena, Value *, node->input_count + 1);
   bool *wanted = ARENA_ARRAY(arena, bool, node->input_count + 1), any = false;
