@@ -326,7 +326,8 @@ def one_hot(d):
     kind = d.type("indices")
     depth = d.between(1, 7)
     shape = d.shape(0, 3, most=100)
-    values = d.data((2,), d.type("values"))
+    # Halves: onnx.reference computes on * hit + off * (1 - hit).
+    values = d.ints(np.round(d.array((2,), d.type("values")).astype(np.float64) * 2) / 2, d.type("values"))
     low = -depth - 1 if kind.kind != "u" else 0
     numbers = d.array(shape, np.dtype(np.int64), low=low, high=depth + 1).astype(kind)
     deep = d.type("depth")
