@@ -345,7 +345,9 @@ def unique(d):
     dtype = d.type("X")
     x = d.ints(d.array(shape, np.dtype(np.int64), low=0, high=4).astype(dtype), dtype)
     axis = d.some(axis=d.axis(len(shape)))
-    return d.node([x], axis | d.some(sorted=d.below(2)), [True, *[d.chance(0.6) for _ in range(3)]])
+    # onnx.reference, which alone has the other types, sorts along an axis whatever it is told.
+    free = not axis or dtype.name in ("float32", "float64", "int8", "int64")
+    return d.node([x], axis | d.some(sorted=d.below(2) if free else 1), [True, *[d.chance(0.6) for _ in range(3)]])
 
 
 # --- what fills ---
