@@ -103,6 +103,17 @@ def check_head_size_of_keys(folder):
         same(library(made, folder, f"flat_{flat}", flags=FLAGS).run(arrays), [pack(weights @ v)])
 
 
+def check_hidden_size_of_constants(folder):
+    """W or B is a constant, and R, by which both are packed, is open."""
+    x, w, r, b = floats(2, 3, 1), floats(1, 8, 1, seed=2), floats(1, 8, 2, seed=3), floats(1, 16, seed=4)
+    shapes = {"x": x, "r": r, "w": w, "b": b}
+    for known in ({"w": w}, {"b": b}, {"w": w, "b": b}):
+        fed = {name: array for name, array in shapes.items() if name not in known}
+        ports = [value(name, [f"{name}{i}" if name == "r" and i else size for i, size in enumerate(array.shape)]) for name, array in fed.items()]
+        made = model([("LSTM", ["x", "w", "r", "b"], ["y"], {"hidden_size": 2})], ports, [value("y", None)], known, opset=14)
+        same(library(made, folder, "_".join(known), flags=FLAGS).run(list(fed.values())), onnxruntime_outputs(made, fed))
+
+
 def check_large_exponents(folder):
     """In float, an odd exponent beyond 2^24 was even."""
     bases = np.array([-2, -1, -0.5, 3], np.float32)

@@ -123,6 +123,14 @@ static bool read_functions(Compilation *c, const Node *node, Recurrence *r) {
   return true;
 }
 
+/* From R, the rows of W or the attribute, whichever knows it: a constant W is packed by it. */
+static Dim hidden_size(Compilation *c, const Node *node, int gates, bool turned) {
+  Dim size = node_in(node, IN_R)->shape[turned ? 1 : 2];
+  Dim rows = node_in(node, IN_W)->shape[turned ? 2 : 1];
+  int64_t given = dim_is_const(rows) ? dim_value(rows) / gates : node_int(node, "hidden_size", 0);
+  return given > 0 ? dim_known(size, dim_const(c->dims, given)) : size;
+}
+
 static bool read_recurrence(Compilation *c, const Node *node, Recurrence *r) {
   *r = (Recurrence){.layer = node->op->row, .batch_first = node_int(node, "layout", 0) != 0};
   const Value *x = node_in(node, IN_X), *w = node_in(node, IN_W), *recurrent = node_in(node, IN_R);
@@ -133,7 +141,7 @@ static bool read_recurrence(Compilation *c, const Node *node, Recurrence *r) {
   r->steps = x->shape[r->batch_first];
   r->batch = x->shape[!r->batch_first];
   r->input = dim_known(x->shape[2], w->shape[turned ? 1 : 2]);
-  r->hidden = recurrent->shape[turned ? 1 : 2];
+  r->hidden = hidden_size(c, node, r->layer->gates, turned);
   return read_direction(c, node, r) && read_functions(c, node, r);
 }
 
@@ -153,6 +161,8 @@ static bool check_weights(Compilation *c, const Node *node, const Recurrence *r)
                              "the rows of W and the size of all gates") &&
          infer_require_equal(c, node, recurrent->shape[rows], gates,
                              "the rows of R and the size of all gates") &&
+         infer_require_equal(c, node, recurrent->shape[cols], r->hidden,
+                             "the columns of R and the size of the hidden state") &&
          infer_require_equal(c, node, w->shape[cols], node_in(node, IN_X)->shape[2],
                              "the columns of W and the last dim of X");
 }
@@ -333,7 +343,8 @@ static bool takes_panels(const Node *node, const Recurrence *r) {
   const Value *bias = node_in(node, IN_BIAS);
   return compute_dtype(node_in(node, IN_X)->dtype) == DT_F32 && usual_functions(r) &&
          node_float(node, "clip", 0.0f) == 0.0f && node_int(node, "input_forget", 0) == 0 &&
-         !(r->layer->has_cell && node_in(node, IN_PEEPHOLE)) && (!bias || bias->constant);
+         !(r->layer->has_cell && node_in(node, IN_PEEPHOLE)) &&
+         (!bias || (bias->constant && dim_is_const(r->hidden)));
 }
 
 /* Parts [from, to) of `hidden` numbers of each direction's bias, as one constant; the part as far

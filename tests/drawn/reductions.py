@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import table
-from .draw import Undrawable, draws
+from .draw import Undrawable, draws, largest
 
 # Sums of 8- and 16-bit integers, and products beyond 64 bits, wrap; means of integers are rounded in ways that differ.
 REDUCED_INTEGERS = {"low": -4, "high": 4}
@@ -160,7 +160,11 @@ def group_normalization(d):
 def mean_variance(d):
     shape = d.shape(4, 4, empty=False)
     shape = (max(2, shape[0]), shape[1], max(2, shape[2]), shape[3])
-    return d.node([d.data(shape, d.type("X"))], d.some(axes=sorted({axis % 4 for axis in d.axes(4, 1)})))
+    # Neighbours lie apart: the standard adds 1e-9 to a deviation, which onnxruntime does not.
+    signs = (-1) ** (np.indices(shape).sum(axis=0) % 2)
+    x = d.data(shape, d.type("X"))
+    x = x._replace(array=(x.array.astype(np.float64) / max(1, largest(x)) + 2 * signs).astype(x.array.dtype))
+    return d.node([x], d.some(axes=sorted({axis % 4 for axis in d.axes(4, 1)})))
 
 
 @draws("LpNormalization")
@@ -189,6 +193,8 @@ def skip_normalization(d):
 def gated_norm(d):
     shape = d.shape(2, 3, empty=False)
     dtype = d.type("X", SHORT)
-    return d.node([d.data(shape, dtype), d.data(shape[-1:], dtype), d.data(shape, dtype)], epsilon(d), magnitude=1)
+    x, gain, gate = d.data(shape, dtype), d.data(shape[-1:], dtype), d.data(shape, dtype)
+    # A normalised number is not larger than the root of how many there are.
+    return d.node([x, gain, gate], epsilon(d), magnitude=shape[-1] ** 0.5 * max(1, largest(gain)) * max(1, largest(gate)))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .draw import draws
+from .draw import draws, largest
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 SPATIAL = {1: [1, 4, 9, 16], 2: [1, 3, 5, 8, 11], 3: [1, 3, 4, 5]}
@@ -213,7 +213,8 @@ def grid_sample(d):
     dtype = d.type("T1", [F32])
     grid = d.data((batch, *out, rank), d.type("T2", [F32]), low=-1.3, high=1.3)
     attributes = {"mode": mode} | d.some(padding_mode=d.pick(["zeros", "border", "reflection"]), align_corners=d.below(2))
-    return d.node([d.data((batch, d.pick([1, 3]), *size), dtype), grid], attributes)
+    x = d.data((batch, d.pick([1, 3]), *size), dtype)
+    return d.node([x, grid], attributes, magnitude=largest(x))  # cubic weights are negative, too: sums cancel
 
 
 def regions(d, count, size):
