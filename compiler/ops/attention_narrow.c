@@ -61,8 +61,8 @@ static Value *with_past(Composer *k, Value *fresh, int64_t heads, Value *past) {
 /* The mask with as many columns as there are keys: the others are barred. */
 static Value *whole_mask(Composer *k, Value *mask, Value *keys) {
   if (mask->shape[mask->rank - 1] == keys->shape[2]) return mask;
-  Value *more = compose_binary(k, "Sub", compose_size(k, keys, 2),
-                               compose_size(k, mask, mask->rank - 1));
+  Value *more =
+      compose_binary(k, "Sub", compose_size(k, keys, 2), compose_size(k, mask, mask->rank - 1));
   Value *pads = compose_op(k, "Concat", IN(compose_ints(k, (int64_t[]){0}, 1), more),
                            WITH(attr_int("axis", 0)));
   double bar = mask->dtype == DT_BOOL ? 0 : -INFINITY;
@@ -99,8 +99,7 @@ static Value *seen_keys(Composer *k, const Node *node, const Heads *h) {
   if (limits) seen = compose_binary(k, "Less", keys, limits);
   if (causal) seen = both(k, seen, compose_binary(k, "LessOrEqual", keys, place));
   if (left >= 0)
-    seen =
-        both(k, seen, compose_binary(k, "GreaterOrEqual", keys, shifted(k, "Sub", place, left)));
+    seen = both(k, seen, compose_binary(k, "GreaterOrEqual", keys, shifted(k, "Sub", place, left)));
   if (right >= 0)
     seen = both(k, seen, compose_binary(k, "LessOrEqual", keys, shifted(k, "Add", place, right)));
   return seen;
@@ -149,8 +148,7 @@ static Value *weights_of(Composer *k, const Node *node, Value *scores, Value *bi
   Value *p = compose_op(k, "Softmax", IN(x), WITH(attr_int("axis", -1)));
   p = compose_cast(k, p, dtype);
   if (!bias) return p;
-  Value *most =
-      compose_op(k, "ReduceMax", IN(bias, compose_ints(k, (int64_t[]){-1}, 1)), NO_ATTRS);
+  Value *most = compose_op(k, "ReduceMax", IN(bias, compose_ints(k, (int64_t[]){-1}, 1)), NO_ATTRS);
   Value *barred = compose_binary(k, "Equal", most, compose_number(k, dtype, -INFINITY));
   return compose_op(k, "Where", IN(barred, compose_number(k, dtype, 0), p), NO_ATTRS);
 }
@@ -175,6 +173,7 @@ bool compose_narrow_attention(Composer *k, const Node *node, Value **out) {
   out[OUT_Y] = node_in(node, IN_Q)->rank == 3 ? compose_rows(k, y) : y;
   if (node_out(node, OUT_PRESENT_KEY)) out[OUT_PRESENT_KEY] = h.k;
   if (node_out(node, OUT_PRESENT_VALUE)) out[OUT_PRESENT_VALUE] = h.v;
-  if (node_out(node, OUT_SCORES)) out[OUT_SCORES] = stages[stage >= 0 && stage < STAGES ? stage : 0];
+  if (node_out(node, OUT_SCORES))
+    out[OUT_SCORES] = stages[stage >= 0 && stage < STAGES ? stage : 0];
   return true;
 }

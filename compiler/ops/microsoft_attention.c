@@ -26,8 +26,7 @@ static Value **attend(Composer *k, const Attention *a, bool presents) {
   double scale = (double)node_float(k->node, "scale", 0);
   attrs[count++] = attr_int("is_causal", a->causal);
   attrs[count++] = attr_float("softcap", (double)node_float(k->node, "softcap", 0));
-  attrs[count++] = attr_int("softmax_precision",
-                            dtype_info(compute_dtype(a->q->dtype))->onnx_code);
+  attrs[count++] = attr_int("softmax_precision", dtype_info(compute_dtype(a->q->dtype))->onnx_code);
   if (scale != 0) attrs[count++] = attr_float("scale", scale);
   if (a->q->rank == 3) {
     attrs[count++] = attr_int("q_num_heads", a->heads);
@@ -295,8 +294,8 @@ static bool split_packed(Composer *k, const Node *node, Attention *a) {
 static Value *past_lengths(Composer *k, const Node *node) {
   Value *last = compose_cast(k, node_in(node, GQA_LENGTHS), DT_I64);
   last = compose_reshape(k, last, (int64_t[]){-1}, 1);
-  Value *rest =
-      compose_binary(k, "Sub", compose_length(k, node_in(node, GQA_Q), 1), compose_number(k, DT_I64, 1));
+  Value *rest = compose_binary(k, "Sub", compose_length(k, node_in(node, GQA_Q), 1),
+                               compose_number(k, DT_I64, 1));
   return compose_binary(k, "Max", compose_binary(k, "Sub", last, rest),
                         compose_number(k, DT_I64, 0));
 }
