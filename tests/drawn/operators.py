@@ -15,6 +15,7 @@ OTHER_TESTS = {  # script or module of tests/ that compares these: names of oper
     "random_sequences.py": """ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt SequenceConstruct SequenceEmpty SequenceErase
         SequenceInsert SequenceLength SequenceMap SplitToSequence ai.onnx.ml.CastMap ai.onnx.ml.DictVectorizer""",
     "strings.py": "RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer ai.onnx.ml.CategoryMapper",
+    "gradients.py": "ai.onnx.preview.training.Gradient",
     "svm.py": "ai.onnx.ml.SVMClassifier ai.onnx.ml.SVMRegressor",
     "node_suite.py": """AffineGrid NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss SwiGLU
         ai.onnx.preview.FlexAttention ai.onnx.preview.training.Adagrad ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum""",

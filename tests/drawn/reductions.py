@@ -87,8 +87,10 @@ def cumulated(d):
 def softmax(d):
     shape = d.shape(1)
     axis = d.axis(len(shape)) if d.opset >= 11 else d.below(len(shape))
-    # The logarithm of a sum near 1 is as exact as a unit of 1 is, however small it is.
-    return d.node([d.data(shape, d.type(d.row.inputs[0]))], d.having(axis=axis), magnitude=d.row.name == "LogSoftmax")
+    # The logarithm of a sum near 1 is as exact as a unit of 1 is, however small it is. Softmax rounds differences, powers, their sum, the
+    # quotients; onnxruntime the last only.
+    logarithm = d.row.name == "LogSoftmax"
+    return d.node([d.data(shape, d.type(d.row.inputs[0]))], d.having(axis=axis), magnitude=logarithm, steps=not logarithm)
 
 
 @draws("Hardmax", exact=True)
