@@ -19,14 +19,16 @@ static inline $T ctc_ml_logistic_$t($T x) {
 //$ end
 
 /* The quantile of the normal distribution, by Winitzki's approximation of the inverse of erf:
- * erf^-1(u) = sign(u) sqrt(sqrt(v^2 - log(1 - u^2) / a) - v), v = 2 / (pi a) + log(1 - u^2) / 2, a
- * = 0.147. */
+ * erf^-1(u) = sign(u) sqrt(sqrt(v^2 - t) - v), v = 2 / (pi a) + log(1 - u^2) / 2, t = log(1 - u^2)
+ * / a, a = 0.147. Written so that nothing cancels: log1p for small u, the difference as a quotient
+ * where v > 0. */
 //$ for t in f32 f64
 static inline $T ctc_ml_probit_$t($T p) {
   const $T a = ($T)0.147, pi = ($T)3.14159;
-  $T u = 2 * p - 1, tail = CTC_LOG_$t((1 - u) * (1 + u));
-  $T v = 2 / (pi * a) + tail / 2;
-  $T root = CTC_SQRT_$t(CTC_SQRT_$t(v * v - tail / a) - v);
+  $T u = 2 * p - 1;
+  $T tail = u * u < ($T)0.25 ? ctc_log1p_$t(-u * u) : CTC_LOG_$t((1 - u) * (1 + u));
+  $T v = 2 / (pi * a) + tail / 2, whole = CTC_SQRT_$t(v * v - tail / a);
+  $T root = CTC_SQRT_$t(v > 0 ? -tail / a / (whole + v) : whole - v);
   return ($T)1.41421356 * (u < 0 ? -root : root);
 }
 //$ end

@@ -558,6 +558,9 @@ static bool infer_fused_gemm(Compilation *c, Node *node) {
   const char *name = node_string(node, "activation", "");
   if (*name && fused_activation(node) < 0)
     return node_error(c, node, "the activation '%s' is not supported", name);
+  if (*name && !dtype_is_float(node_in(node, 0)->dtype))
+    return node_error(c, node, "elements of type %s have no activation",
+                      dtype_info(node_in(node, 0)->dtype)->name);
   return infer_gemm(c, node);
 }
 
