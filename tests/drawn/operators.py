@@ -11,9 +11,12 @@ LEFT_OUT = {
     "ai.onnx.ml.ZipMap": "its result is a sequence of maps",
     "com.microsoft.QLinearReduceMean": "onnxruntime describes it and has no kernel",
 }
-OTHER_TESTS = {  # script or module of tests/ that compares these: names of operators
+OTHER_TESTS = {  # script or module of tests/ that compares these, too: names of operators
     "random_sequences.py": """ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt SequenceConstruct SequenceEmpty SequenceErase
         SequenceInsert SequenceLength SequenceMap SplitToSequence ai.onnx.ml.CastMap ai.onnx.ml.DictVectorizer""",
+    "strings.py": "RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer ai.onnx.ml.CategoryMapper",
+    "svm.py": "ai.onnx.ml.SVMClassifier ai.onnx.ml.SVMRegressor",
+    "gradients.py": "ai.onnx.preview.training.Gradient",
     "node_suite.py": "ai.onnx.preview.FlexAttention",
 }
-LEFT_OUT |= {name: f"not drawn yet; tests/{script}" for script, names in OTHER_TESTS.items() for name in names.split()}
+LEFT_OUT |= {name: f"not drawn yet; tests/{script}" for script, names in OTHER_TESTS.items() for name in names.split() if name not in GENERATORS}
