@@ -19,6 +19,7 @@ GENERATORS = {}  # full name: (function, whether results are exact)
 
 SIZES = [1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 13, 16, 17]
 MOST_ELEMENTS = 3000
+TEXTS = np.array(["", "a", "Abc", " two  words ", "a,b,,c", "ÄÖß éÈ Ωμ", "日本語 テキスト", "🙂 𐐀𐐨", "x" * 40, "\t tab\nline ", "1.5"], dtype=object)
 # `kind`: "data" may be anything, so that nodes may stand in front of it; "bounded" must stay near its value, and so must "sized", of which the
 # sizes must be known; "fixed" must stay as it is, and so must "shape", of which the length must be known: a rank depends on it.
 Input = collections.namedtuple("Input", "array kind must_be_constant")
@@ -77,15 +78,16 @@ class Draw:
     def takes(self, name):
         return name in self.row.inputs
 
-    def type(self, variable, among=None):
-        """The type drawn for a type variable or a port; float32 more often than others."""
+    def type(self, variable, among=None, texts=False):
+        """The type drawn for a type variable or a port; float32 more often than others, strings only where `texts` says so."""
         text = self.row.types.get(variable, variable)
         if text in self.row.types:
-            return self.type(text, among)
+            return self.type(text, among, texts)
         if variable not in self.chosen:
             fitting = [table.DTYPES[name] for name in text.split() if name in table.DTYPES]
             fitting = [dtype for dtype in fitting if among is None or dtype in among]
             fitting += [dtype for dtype in fitting if dtype == np.float32] * 3
+            fitting += [table.TEXT] * (texts and "string" in text.split())
             if not fitting:
                 raise Undrawable(f"none of the types {text} is drawn")
             self.chosen[variable] = self.pick(fitting)
@@ -154,6 +156,8 @@ class Draw:
         return self.rng.integers(max(low, info.min), min(high, info.max), shape, endpoint=True).astype(dtype)
 
     def array(self, shape, dtype, special=False, low=None, high=None):
+        if dtype == table.TEXT:
+            return np.asarray(self.rng.choice(TEXTS, shape), dtype=object)
         if dtype == np.bool_:
             return np.asarray(self.rng.random(shape) < 0.5)
         if dtype.kind in "iu":

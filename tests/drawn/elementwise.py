@@ -55,6 +55,12 @@ def hard_swish(d):
     return d.node([d.data(d.shape(), d.type("X", SHORT), special=True)])
 
 
+@draws("SwiGLU")
+def swiglu(d):
+    shape, dtype = d.shape(), d.type("T")
+    return d.node([d.data(shape, dtype), d.data(shape, dtype)], d.some(alpha=d.uniform(0.2, 2)))
+
+
 @draws("Gelu")
 def gelu(d):
     d.type("T", SHORT)

@@ -6,8 +6,13 @@ from . import table
 from .draw import Undrawable, draws
 
 
+# What ctc moves strings by.
+OF_STRINGS = """Compress Concat Expand Flatten Gather GatherElements GatherND Identity Reshape ScatterElements ScatterND Shape Size Slice Split Squeeze
+    Tile Transpose Unsqueeze""".split()
+
+
 def moved(d, shape, special=True):
-    return d.data(shape, d.type(d.row.inputs[0]), special)
+    return d.data(shape, d.type(d.row.inputs[0], texts=d.row.name in OF_STRINGS and not d.row.domain), special)
 
 
 # --- other shapes ---
@@ -294,7 +299,7 @@ def scatter_elements(d):
         taken[axis] = d.between(1, 6)
         index = indices(d, tuple(taken), shape[axis])
     x = moved(d, shape, False)
-    if how != "none" and x.array.dtype == np.bool_:
+    if how != "none" and x.array.dtype in (np.bool_, table.TEXT):
         raise Undrawable
     attributes = d.having(axis=axis) | ({"reduction": how} if how != "none" else {})
     return d.node([x, index, d.data(index.array.shape, x.array.dtype)], attributes, exact=how in ("none", "max", "min"))
@@ -314,7 +319,7 @@ def scatter_nd(d):
     else:
         index = index_rows(d, shape, rows, width)
     x = moved(d, shape, False)
-    if how != "none" and x.array.dtype == np.bool_:
+    if how != "none" and x.array.dtype in (np.bool_, table.TEXT):
         raise Undrawable
     updates = d.data(rows + shape[width:], x.array.dtype)
     return d.node([x, d.ints(index.tolist()), updates], {"reduction": how} if how != "none" else {}, exact=how in ("none", "max", "min"))

@@ -169,6 +169,38 @@ def scaler(d):
     return d.node([d.data((d.pick([1, 3]), width), d.type("X"))], {"offset": numbers(many), "scale": numbers(many)})
 
 
+KERNELS = {"LINEAR": [0.0, 0.0, 0.0], "POLY": [0.4, 1.5, 2.0], "RBF": [0.3, 0.0, 0.0], "SIGMOID": [0.2, 0.1, 0.0]}
+TRANSFORMS = ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"]
+
+
+def support_vectors(d, count, width, coefficients, shifts):
+    kernel = d.pick(KERNELS)
+    numbers = lambda n: [d.uniform(-2, 2) for _ in range(n)]  # noqa: E731
+    attributes = {"kernel_type": kernel, "kernel_params": KERNELS[kernel], "coefficients": numbers(coefficients), "rho": numbers(shifts)}
+    return attributes | ({"support_vectors": numbers(count * width)} if count else {})
+
+
+@draws("SVMRegressor", domain=ML)
+def svm_regressor(d):
+    width, count = d.pick([1, 3, 8]), d.pick([0, 1, 4])
+    attributes = support_vectors(d, count, width, count or width, 1) | {"n_supports": count} | d.some(one_class=d.below(2))
+    attributes |= {} if count else {"kernel_type": "LINEAR"}
+    return d.node([d.data((d.pick([1, 4]), width), d.type("X", [F32]))], attributes, magnitude=4)
+
+
+@draws("SVMClassifier", domain=ML)
+def svm_classifier(d):
+    width, classes, kind = d.pick([1, 3, 8]), d.pick([2, 3, 5]), d.pick(["votes", "probabilities", "linear"])
+    per_class, pairs = [d.between(1, 3) for _ in range(classes)], classes * (classes - 1) // 2
+    count = 0 if kind == "linear" else sum(per_class)
+    attributes = support_vectors(d, count, width, (classes - 1) * count or classes * width, pairs if count else classes)
+    attributes |= {"vectors_per_class": per_class} if count else {"kernel_type": "LINEAR"}
+    if kind == "probabilities":
+        attributes |= {"prob_a": [d.uniform(-2, -0.1) for _ in range(pairs)], "prob_b": [d.uniform(-1, 1) for _ in range(pairs)]}
+    labels = {"classlabels_ints": [10 * i + 5 for i in range(classes)]} if d.chance(0.6) else {"classlabels_strings": [f"class {i}" for i in range(classes)]}
+    return d.node([d.data((d.pick([1, 4]), width), d.type("X", [F32]))], attributes | labels | {"post_transform": d.pick(TRANSFORMS)}, 2, magnitude=4)
+
+
 def tree_nodes(d, trees, width):
     """Complete trees of depth 0 to 3 as the columns of TreeEnsembleRegressor."""
     columns = {name: [] for name in ("treeids", "nodeids", "modes", "featureids", "values", "truenodeids", "falsenodeids")}

@@ -255,3 +255,9 @@ def non_max_suppression(d):
     return d.node(inputs, {"center_point_box": center})
 
 
+@draws("AffineGrid")
+def affine_grid(d):
+    """In one position of an axis the corners of references that are aligned fall together in NaN."""
+    rank, batch, dtype = d.pick([2, 3]), d.pick([1, 2]), d.type("theta")
+    size = [batch, d.pick([1, 3]), *[d.between(2, 5) for _ in range(rank)]]
+    return d.node([d.data((batch, rank, rank + 1), dtype), d.ints(size)], d.some(align_corners=d.below(2)), magnitude=4)

@@ -20,6 +20,7 @@ DTYPES = {
     **{name: getattr(np, name) for name in "int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()},
 }
 DTYPES = {name: np.dtype(kind) for name, kind in DTYPES.items()}
+TEXT = np.dtype(object)  # strings
 FLOATS = [DTYPES[name] for name in ("float", "double", "float16", "bfloat16")]
 INTEGERS = [dtype for dtype in DTYPES.values() if dtype.kind in "iu"]
 
