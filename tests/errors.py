@@ -55,6 +55,14 @@ def unary(op_type, attributes=None, **more):
     return model([(op_type, ["x"], ["y"], attributes or {})], [X], [Y], **more)
 
 
+def microsoft(op_type, inputs, **attributes):
+    from onnx import helper
+    names = [x.name if x else "" for x in inputs]
+    made = model([node(op_type, names, ["y"], "n0", domain="com.microsoft", **attributes)], [x for x in inputs if x], [Y])
+    made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return made
+
+
 def sequence_input():
     from onnx import TensorProto, helper
     made = unary("Relu")
@@ -113,6 +121,13 @@ MODELS = {
     "concat-sizes": lambda: model([("Concat", ["x", "w"], ["y"], {"axis": 0})], [X], [Y], {"w": ones(2, 4)}),
     "conv-channels": lambda: model([("Conv", ["x", "w"], ["y"])], [value("x", [1, 4, 5, 5])], [value("y", [1, 1, 3, 3])],
                                    {"w": ones(1, 3, 3, 3)}),
+    "rotary-too-wide": lambda: microsoft("RotaryEmbedding", [value("x", [1, 3, 8]), value("p", [1, 3], np.int64), value("c", [5, 8]), value("s", [5, 8])],
+                                         num_heads=2, rotary_embedding_dim=16),
+    "attention-widths": lambda: microsoft("Attention", [value("x", [1, 3, 4]), value("w", [4, 12])], num_heads=2, qkv_hidden_sizes=[-4, 12, 4]),
+    "attention-heads": lambda: microsoft("GroupQueryAttention", [value("q", [1, 3, 12]), None, None, None, None, value("l", [1], np.int32),
+                                                                 value("t", [], np.int32)], num_heads=2**63 - 2, kv_num_heads=1),
+    "quantized-concat-tensor": lambda: microsoft("QLinearConcat", [value("s", []), value("z", [], np.uint8), None, value("s2", []), value("z2", [], np.uint8)], axis=0),
+    "quantized-concat-none": lambda: microsoft("QLinearConcat", [value("s", []), value("z", [], np.uint8), value("x", [2], np.uint8)], axis=0),
     "value-defined-twice": lambda: model([("Relu", ["x"], ["y"]), ("Abs", ["x"], ["y"])], [X], [Y]),
     "cycle": lambda: model([("Relu", ["b"], ["a"]), ("Abs", ["a"], ["b"]), ("Neg", ["a"], ["y"])], [X], [Y]),
     "function-calls-itself": recursive_function,

@@ -205,17 +205,20 @@ PATTERNS = [
     "", "a*", "(a|b)*c", "[a-c]+", "[^a]", r"\d{2,3}", r"\w+@\w+\.(com|org)", r"(?i)straße", r"(?i)k+", ".*", r"(?s).*", r"^ab$",
     r"\bfoo\b.*", r".*\Bo", r"(?m)a$\n^b", r"[[:alpha:]][[:^digit:]]*", r"\x41\x{1F642}?", r"a{0}b", r"(ab){2}", r"(?:a|(?P<n>b))?c", r"\Qa.b\E",
     "[é-ü]+", "日+本?", r"[\d\-x]+", r"a.c", r"(a?){20}a{20}", "x|b", "[]a]+", r"a{,2}", "x|", r"\A\z", r"[^\n]*", r"\s+", r"\S+", "((a*)*)*b", r"\C\C",
+    r"\Qab\E*", r"\Qa|(b\E+", r"(\Qa|(b\E+c)?", "a|b|c|ab+",
 ]
 SUBJECTS = [
     "", "a", "aaa", "abac", "abc", "b", "\n", "12", "123", "1234", "me@site.com", "me@site.net", "STRASSE", "straße", "STRAße", "K", "kK", "\u212a", "line\nline",
     "ab", "foo bar", "food", "foo", "a\nb", "z9", "zz", "A", "A🙂", "abab", "c", "bc", "a.b", "axb", "éü", "日本", "日日", "x-1", "aéc", "a\nc", "a" * 20, "a" * 40, "]a", "a{,2}", " \t", "x", "é",
+    "abb", "a|(bb", "a|(ba|(b", "a|(bc",
 ]
 
 
 def check_regex(folder):
     """Against Python, which agrees with RE2 on these but for POSIX classes, \\z and \\Q, and for \\C (a byte); where it takes
     exponential time, in another form."""
-    same = {r"\Qa.b\E": r"a\.b", r"[[:alpha:]][[:^digit:]]*": r"[A-Za-z][^0-9]*", r"\A\z": r"\A\Z", r"\x41\x{1F642}?": "A\U0001F642?", r"a{,2}": r"a\{,2\}", r"(a?){20}a{20}": "a{20,40}", r"((a*)*)*b": "a*b"}
+    same = {r"\Qa.b\E": r"a\.b", r"[[:alpha:]][[:^digit:]]*": r"[A-Za-z][^0-9]*", r"\A\z": r"\A\Z", r"\x41\x{1F642}?": "A\U0001F642?", r"a{,2}": r"a\{,2\}", r"(a?){20}a{20}": "a{20,40}", r"((a*)*)*b": "a*b",
+            r"\Qab\E*": "ab*", r"\Qa|(b\E+": r"a\|\(b+", r"(\Qa|(b\E+c)?": r"(a\|\(b+c)?"}
     nodes = [("RegexFullMatch", ["x"], [(f"y{i}", BOOL)], {"pattern": pattern}) for i, pattern in enumerate(PATTERNS)]
     net = compiled(made(nodes, {"x": (STRING, ["n"])}), folder)
     for pattern, got in zip(PATTERNS, net.run([texts(*SUBJECTS)]), strict=True):
@@ -226,6 +229,14 @@ def check_regex(folder):
                 flags = 0 if "(?" in pattern and "i)" in pattern else re.ASCII
                 wanted = re.fullmatch(same.get(pattern, pattern).replace("(?P<n>", "("), subject, flags) is not None
             assert matches == wanted, f"{pattern!r} on {subject!r}: {matches}"
+
+
+def check_regex_sizes(folder):
+    """Patterns that are long, or repeat nothing very often: their automata are small."""
+    patterns = ["|".join("a" * 50000), "(?:" * 5 + "){1000}" * 5 + "a", "(?i)" + "a" * 500]
+    nodes = [("RegexFullMatch", ["x"], [(f"y{i}", BOOL)], {"pattern": pattern}) for i, pattern in enumerate(patterns)]
+    got = compiled(made(nodes, {"x": (STRING, ["n"])}), folder).run([texts("a", "aa", "Aa" * 250)])
+    expect_equal(got, [np.array(wanted, bool) for wanted in ([1, 0, 0], [1, 0, 0], [0, 0, 1])])
 
 
 def check_regex_onnxruntime(folder):

@@ -26,12 +26,8 @@ static DType target_dtype(const Node *node) {
   return to->kind == ATTR_STRING ? named_target(to->s) : dtype_from_onnx((int)to->i);
 }
 
-/* Whether there is a function ctc_<stem>_<from>_<to>. */
 static bool has_cast(const char *stem, DType from, DType to) {
-  char name[64];
-  snprintf(name, sizeof name, "ctc_%s_%s_%s", stem, dtype_info(from)->short_name,
-           dtype_info(to)->short_name);
-  return from == to || kernel_find(name) != NULL;
+  return from == to || cast_find(stem, from, to) != NULL;
 }
 
 /* The dtype in which numbers of this one are written as text and read from it; DT_NONE: none. */
@@ -160,8 +156,8 @@ static bool lower_bitcast(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0), *y = node_out(node, 0);
   LoopNest *nest = lower_nest(l, y->rank, y->shape);
   Operand value = nest_load(l, nest, x);
-  const char *stem = arena_printf(l->c->arena, "bitcast_%s", dtype_info(x->dtype)->short_name);
-  if (x->dtype != y->dtype) value = nest_apply(l, nest, stem, y->dtype, &value, 1);
+  const Kernel *bits = cast_find("bitcast", x->dtype, y->dtype);
+  if (x->dtype != y->dtype) value = nest_call(l, nest, bits, &value, 1);
   nest_store(l, nest, y, value);
   return true;
 }

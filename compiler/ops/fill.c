@@ -47,12 +47,10 @@ static bool infer_constant_of_shape(Compilation *c, Node *node) {
 
 /* A literal, or, of types without literals, an element of a constant. */
 static Operand fill_operand(Lower *l, LoopNest *nest, const Tensor *value) {
-  Dim still[MAX_RANK];
   Operand literal;
   if (!value) return operand_real(DT_F32, 0);
   if (operand_literal(l->c, value, &literal)) return literal;
-  for (int d = 0; d < nest->rank; d++) still[d] = dim_const(l->c->dims, 0);
-  return nest_load_at(l, nest, lower_constant(l, value, "value"), NULL, still);
+  return nest_load_first(l, nest, lower_constant(l, value, "value"));
 }
 
 static bool lower_constant_of_shape(Lower *l, const Node *node) {

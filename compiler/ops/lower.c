@@ -53,6 +53,10 @@ Buffer *lower_scratch(Lower *l, DType dtype, Dim count, const char *name) {
   return new_buffer(l, BUFFER_WORKSPACE, dtype, count, name);
 }
 
+Buffer *lower_wanted(Lower *l, const Value *value, DType dtype, Dim count, const char *name) {
+  return value ? lower_buffer(l, value) : lower_scratch(l, dtype, count, name);
+}
+
 Buffer *lower_constant(Lower *l, const Tensor *tensor, const char *name) {
   Buffer *buffer =
       new_buffer(l, BUFFER_CONSTANT, tensor->dtype, dim_const(l->c->dims, tensor->count), name);
@@ -224,13 +228,17 @@ Operand nest_load(Lower *l, LoopNest *nest, const Value *value) {
 }
 
 Operand nest_load_number(Lower *l, LoopNest *nest, const Value *value) {
-  Dim still[MAX_RANK];
   Operand literal;
   if (value->constant && operand_literal(l->c, value->constant, &literal)) return literal;
   if (value->content && dtype_is_integer(value->dtype))
     return operand_int(value->dtype, value->content[0]);
+  return nest_load_first(l, nest, lower_buffer(l, value));
+}
+
+Operand nest_load_first(Lower *l, LoopNest *nest, Buffer *buffer) {
+  Dim still[MAX_RANK];
   for (int d = 0; d < nest->rank; d++) still[d] = dim_const(l->c->dims, 0);
-  return nest_load_at(l, nest, lower_buffer(l, value), NULL, still);
+  return nest_load_at(l, nest, buffer, NULL, still);
 }
 
 static Access make_access(Lower *l, const LoopNest *nest, Buffer *buffer, Dim offset,
@@ -284,11 +292,14 @@ static bool is_short_float(DType dtype) {
   return dtype == DT_F16 || dtype == DT_BF16;
 }
 
-/* ctc_cast_<from>_<to>, or NULL. */
+const Kernel *cast_find(const char *stem, DType from, DType to) {
+  char start[64];
+  snprintf(start, sizeof start, "%s_%s", stem, dtype_info(from)->short_name);
+  return kernel_find_typed(start, to);
+}
+
 static const Kernel *find_cast(DType from, DType to) {
-  char stem[64];
-  snprintf(stem, sizeof stem, "cast_%s", dtype_info(from)->short_name);
-  return kernel_find_typed(stem, to);
+  return cast_find("cast", from, to);
 }
 
 DType cast_between(DType from, DType to) {
@@ -358,9 +369,13 @@ void lower_copy(Lower *l, const Value *out, const Value *in, Dim offset, const D
 }
 
 void lower_copy_buffer(Lower *l, Buffer *to, Buffer *from, Dim count) {
+  lower_copy_part(l, to, NULL, from, NULL, count);
+}
+
+void lower_copy_part(Lower *l, Buffer *to, Dim to_first, Buffer *from, Dim from_first, Dim count) {
   Dim one = dim_const(l->c->dims, 1);
   LoopNest *nest = lower_nest(l, 1, &count);
-  nest_store_at(l, nest, to, NULL, &one, nest_load_at(l, nest, from, NULL, &one));
+  nest_store_at(l, nest, to, to_first, &one, nest_load_at(l, nest, from, from_first, &one));
 }
 
 /* --- others --- */

@@ -41,6 +41,8 @@ Buffer *lower_buffer(Lower *l, const Value *value);
 void lower_alias(Lower *l, const Value *out, const Value *in);
 /* A workspace buffer for scratch data, `count` elements. */
 Buffer *lower_scratch(Lower *l, DType dtype, Dim count, const char *name);
+/* The buffer of an output; scratch of so many elements if nobody asked for it. */
+Buffer *lower_wanted(Lower *l, const Value *value, DType dtype, Dim count, const char *name);
 /* A constant computed while compiling (repacked weights, index tables). */
 Buffer *lower_constant(Lower *l, const Tensor *tensor, const char *name);
 
@@ -86,6 +88,8 @@ void nest_strides(Compilation *c, int rank, const Dim *shape, Dim *stride);
 Operand nest_load(Lower *l, LoopNest *nest, const Value *value);
 /* Reads the single number of `value`, whatever its rank; an expression if it is known. */
 Operand nest_load_number(Lower *l, LoopNest *nest, const Value *value);
+/* Reads the first element of a buffer in each iteration. */
+Operand nest_load_first(Lower *l, LoopNest *nest, Buffer *buffer);
 /* Reads with explicit strides (one a loop) and offset (NULL: 0). */
 Operand nest_load_at(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const Dim *stride);
 /* A literal with the first element of `tensor`; floats that C has no type for as f32. False: the
@@ -101,6 +105,8 @@ Operand nest_apply(Lower *l, LoopNest *nest, const char *stem, DType dtype, cons
                    int count);
 /* The same for a function that is at hand. */
 Operand nest_call(Lower *l, LoopNest *nest, const Kernel *function, const Operand *args, int count);
+/* ctc_<stem>_<from>_<to>: a cast in one of its forms; NULL if there is none. */
+const Kernel *cast_find(const char *stem, DType from, DType to);
 /* The dtype that numbers go through when they are cast: `to` itself where there is a function for
  * that, f32 or i64 for others, DT_NONE if there is no way. */
 DType cast_between(DType from, DType to);
@@ -113,6 +119,8 @@ void nest_store_at(Lower *l, LoopNest *nest, Buffer *buffer, Dim offset, const D
 void lower_copy(Lower *l, const Value *out, const Value *in, Dim offset, const Dim *stride);
 /* buffer to buffer, `count` elements, both dense. */
 void lower_copy_buffer(Lower *l, Buffer *to, Buffer *from, Dim count);
+/* The same from and to places in them. */
+void lower_copy_part(Lower *l, Buffer *to, Dim to_first, Buffer *from, Dim from_first, Dim count);
 
 /* --- others --- */
 

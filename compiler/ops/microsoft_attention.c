@@ -63,8 +63,9 @@ static Value *mask_of_limits(Composer *k, const Node *node, const Attention *a, 
   Dim batch = a->q->shape[0], twice = dim_muli(k->c->dims, batch, 2);
   Value *keys = all_keys(k, a);
   if (mask->shape[0] != twice) {
-    k->failed = !infer_require_equal(k->c, node, mask->shape[0], batch,
-                                     "numbers of a mask with one dim and batch items");
+    if (!infer_require_equal(k->c, node, mask->shape[0], batch,
+                             "numbers of a mask with one dim and batch items"))
+      k->failed = true;
     return keys_before(k, keys, mask);
   }
   Value *both = compose_reshape(k, mask, (int64_t[]){2, -1}, 2);
@@ -114,8 +115,13 @@ static bool read_widths(Compilation *c, const Node *node, const Value *rows, int
   const int64_t *given = node_ints(node, "qkv_hidden_sizes", &count);
   Dim all = rows->shape[rows->rank - 1];
   if (!dim_is_const(all)) return node_error(c, node, "the width of the weights must be known");
-  for (int i = 0; i < 3; i++) widths[i] = count == 3 ? given[i] : dim_value(all) / 3;
-  return widths[0] + widths[1] + widths[2] == dim_value(all) ||
+  int64_t left = dim_value(all);
+  for (int i = 0; i < 3; i++) {
+    widths[i] = count == 3 ? given[i] : dim_value(all) / 3;
+    if (widths[i] < 0 || widths[i] > left) left = -1;
+    left -= left < 0 ? 0 : widths[i];
+  }
+  return left == 0 ||
          node_error(c, node, "qkv_hidden_sizes do not add up to the width of the weights");
 }
 
@@ -278,6 +284,8 @@ static bool split_packed(Composer *k, const Node *node, Attention *a) {
   a->kv_heads = node_int(node, "kv_num_heads", 0);
   if (q->rank != 3 || a->heads < 1 || a->kv_heads < 1 || !dim_is_const(q->shape[2]))
     return node_error(k->c, node, "the query must have three dims, the last one known");
+  if (a->heads > dim_value(q->shape[2]) || a->kv_heads > dim_value(q->shape[2]))
+    return node_error(k->c, node, "there are more heads than numbers in a row");
   a->q = q;
   a->k = node_in(node, GQA_K);
   a->v = node_in(node, GQA_V);

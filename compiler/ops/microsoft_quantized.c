@@ -119,7 +119,8 @@ static bool compose_bnb4(Composer *k, const Node *node, Value **out) {
   int64_t block = node_int(node, "block_size", 0), type = node_int(node, "quant_type", 0);
   Value *a = node_in(node, 0), *absmax = node_in(node, 2);
   const int64_t entries = TABLE_SIZE;
-  if (columns < 1 || size < 1 || block < 1 || columns * size % block || columns * size % 2)
+  if (columns < 1 || size < 1 || block < 1 || columns > INT64_MAX / size ||
+      columns * size % block || columns * size % 2)
     return node_error(k->c, node, "N * K must be a multiple of block_size, and even");
   if (type < 0 || type > 1) return node_error(k->c, node, "quant_type must be 0 or 1");
   Value *bytes = compose_reshape(k, node_in(node, 1), (int64_t[]){columns * size / 2}, 1);

@@ -357,7 +357,7 @@ static bool lower_linear_classifier(Lower *l, const Node *node) {
   const Value *scores = node_out(node, 1);
   Buffer *label = ml_label_numbers(l, node);
   Dim count = dim_muli(l->c->dims, r.linear.rows, r.width);
-  Buffer *y = scores ? lower_buffer(l, scores) : lower_scratch(l, DT_F32, count, "scores");
+  Buffer *y = lower_wanted(l, scores, DT_F32, count, "scores");
   lower_scores(l, node, &r.linear, y, r.width);
   if (label) {
     Step *step = lower_kernel(l, "ml_labels", DT_NONE);

@@ -259,10 +259,10 @@ void lower_dynamic_range(Lower *l, const Value *x, Buffer *scale, Buffer *zero) 
 /* Elements of a unit of work of the kernels on bytes. */
 enum { UNIT_ELEMENTS = 1024 };
 
-static void lower_levels(Lower *l, Buffer *x, Buffer *scale, Buffer *zero, Buffer *levels,
-                         Dim count) {
+void lower_dynamic_levels(Lower *l, const Value *x, Buffer *scale, Buffer *zero, Buffer *levels) {
+  Dim count = value_count(l->c, x);
   Step *step = lower_kernel(l, "int8_quantize", levels->dtype);
-  arg_buffer(l, step, x);
+  arg_in(l, step, x);
   arg_buffer(l, step, scale);
   arg_buffer(l, step, zero);
   arg_buffer(l, step, levels);
@@ -270,20 +270,11 @@ static void lower_levels(Lower *l, Buffer *x, Buffer *scale, Buffer *zero, Buffe
   step_units(step, dim_ceildiv(l->c->dims, count, dim_const(l->c->dims, UNIT_ELEMENTS)));
 }
 
-void lower_dynamic_levels(Lower *l, const Value *x, Buffer *scale, Buffer *zero, Buffer *levels) {
-  lower_levels(l, lower_buffer(l, x), scale, zero, levels, value_count(l->c, x));
-}
-
-/* The buffer of an output, or scratch for one number if nobody asked for it. */
-static Buffer *output_or_scratch(Lower *l, const Value *value, DType dtype) {
-  if (value) return lower_buffer(l, value);
-  return lower_scratch(l, dtype, dim_const(l->c->dims, 1), "range");
-}
-
 static bool lower_dynamic(Lower *l, const Node *node) {
   const Value *x = node_in(node, 0);
-  Buffer *scale = output_or_scratch(l, node_out(node, 1), DT_F32);
-  Buffer *zero = output_or_scratch(l, node_out(node, 2), DT_U8);
+  Dim one = dim_const(l->c->dims, 1);
+  Buffer *scale = lower_wanted(l, node_out(node, 1), DT_F32, one, "range");
+  Buffer *zero = lower_wanted(l, node_out(node, 2), DT_U8, one, "range");
   lower_dynamic_range(l, x, scale, zero);
   if (node_out(node, 0))
     lower_dynamic_levels(l, x, scale, zero, lower_buffer(l, node_out(node, 0)));
@@ -330,11 +321,16 @@ static void float_strides(Lower *l, const Node *node, const Value *value, Dim *s
   move_channels(node, value->rank, stride, false);
 }
 
+/* Tensors among the inputs. */
+static int tensors_of(const Node *node, const FloatRow *row) {
+  return row->inputs ? row->inputs : (node->input_count - row->first) / 3;
+}
+
 /* The float node that stands for `node`: its inputs and output are values of their own, in f32. */
 static Node *float_node(Compilation *c, const Node *node, const FloatRow *row) {
   Node *copy = ARENA_NEW(c->arena, Node);
   *copy = *node;
-  int count = row->inputs ? row->inputs : (node->input_count - row->first) / 3;
+  int count = tensors_of(node, row);
   copy->domain = "";
   copy->op_type = row->name;
   copy->op = op_find("", row->name);
@@ -355,7 +351,11 @@ static Node *float_node(Compilation *c, const Node *node, const FloatRow *row) {
 }
 
 static bool check_float_operator(Compilation *c, const Node *node, const FloatRow *row) {
-  int count = row->inputs ? row->inputs : (node->input_count - row->first) / 3;
+  int count = tensors_of(node, row);
+  if (count < 1) return node_error(c, node, "there is no tensor with its scale and zero point");
+  for (int i = 0; i < count; i++)
+    if (!node_in(node, row->first + i * 3))
+      return node_error(c, node, "input %d is missing", row->first + i * 3);
   if (node_int(node, "channels_last", 0) && node_in(node, row->first)->rank < 3)
     return node_error(c, node, "the input must have three dims or more");
   for (int i = 0; i <= count; i++) {

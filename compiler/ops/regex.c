@@ -118,22 +118,34 @@ static int build_repeat(Nfa *nfa, const Regex *regex, int next) {
   }
   for (int i = 0; i < optional && nfa->nodes.count < MOST_NODES; i++)
     next = add_split(nfa, build(nfa, regex->left, next), end);
-  for (int i = 0; i < regex->least && nfa->nodes.count < MOST_NODES; i++)
-    next = build(nfa, regex->left, next);
+  for (int i = 0; i < regex->least && nfa->nodes.count < MOST_NODES; i++) {
+    int behind = next;
+    next = build(nfa, regex->left, behind);
+    if (next == behind) break; /* nothing, however often */
+  }
   return next;
+}
+
+/* Any of the alternatives, which lean to the left: as many as the pattern has. */
+static int build_alternatives(Nfa *nfa, const Regex *regex, int next) {
+  int all = -1;
+  for (; regex->kind == REGEX_ALT; regex = regex->left) {
+    int one = build(nfa, regex->right, next);
+    all = all < 0 ? one : add_split(nfa, one, all);
+  }
+  return add_split(nfa, build(nfa, regex, next), all);
 }
 
 /* The node from which the tree leads to `next`. */
 static int build(Nfa *nfa, const Regex *regex, int next) {
+  /* Sequences lean to the left, too, and are as long as the pattern. */
+  for (; regex->kind == REGEX_CAT; regex = regex->left) next = build(nfa, regex->right, next);
   switch (regex->kind) {
   case REGEX_EMPTY: return next;
   case REGEX_SET: return add_set(nfa, &regex->set, next);
   case REGEX_BYTE: return add_bytes(nfa, 0, BYTES - 1, next);
-  case REGEX_CAT: return build(nfa, regex->left, build(nfa, regex->right, next));
-  case REGEX_ALT: {
-    int left = build(nfa, regex->left, next);
-    return add_split(nfa, left, build(nfa, regex->right, next));
-  }
+  case REGEX_CAT: break; /* done above */
+  case REGEX_ALT: return build_alternatives(nfa, regex, next);
   case REGEX_REPEAT: return build_repeat(nfa, regex, next);
   case REGEX_ASSERT:
     nfa->asserts = true;

@@ -8,6 +8,7 @@
  * Unicode (\p) are not known. */
 #include "ops/regex_parse.h"
 
+#include "base/utf8.h"
 #include "ir/kernel.h"
 
 #include <ctype.h>
@@ -24,6 +25,8 @@ typedef struct {
   const char *start, *at;
   unsigned flags;
   int depth;
+  bool quoted;       /* between \Q and \E: letters stand for themselves */
+  bool *wanted;      /* of add_other_case; NULL before */
   const char *error; /* NULL: none yet */
   int error_at;
 } Parser;
@@ -116,7 +119,8 @@ static const uint32_t *case_keys(void) {
 /* Adds what differs from a member in case only. */
 static void add_other_case(Parser *p, CodeSet *set) {
   const uint32_t *keys = case_keys();
-  bool *wanted = ARENA_ARRAY(p->arena, bool, CASED);
+  if (!p->wanted) p->wanted = ARENA_ARRAY(p->arena, bool, CASED);
+  bool *wanted = memset(p->wanted, 0, CASED * sizeof *wanted);
   for (size_t i = 0; i < set->count; i++)
     for (uint32_t code = set->items[i].first; code <= set->items[i].last && code < CASED; code++)
       if (keys[code] < CASED) wanted[keys[code]] = true;
@@ -199,17 +203,13 @@ static bool take_posix(Parser *p, CodeSet *set) {
 /* A code point of the pattern itself, which is UTF-8. */
 static uint32_t take_code(Parser *p) {
   const unsigned char *bytes = (const unsigned char *)p->at;
-  int more = bytes[0] < 0x80 ? 0 : bytes[0] < 0xE0 ? 1 : bytes[0] < 0xF0 ? 2 : 3;
-  uint32_t code = more ? bytes[0] & (0x3Fu >> more) : bytes[0];
-  for (int k = 1; k <= more; k++) {
-    if ((bytes[k] & 0xC0) != 0x80) {
-      fail(p, "the pattern is not UTF-8");
-      return 0;
-    }
-    code = code << 6 | (bytes[k] & 0x3Fu);
+  size_t length = utf8_length(bytes, UTF8_MOST); /* the end is no part of a character */
+  if (length == 0) {
+    fail(p, "the pattern is not UTF-8");
+    return 0;
   }
-  p->at += more + 1;
-  return code;
+  p->at += length;
+  return utf8_code(bytes, length);
 }
 
 /* Up to `most` digits in `base`. */
@@ -311,13 +311,13 @@ static Regex *join(Parser *p, RegexKind kind, Regex *left, Regex *right) {
   return node;
 }
 
-/* \Q…\E, behind the Q */
+/* One letter of \Q…\E: a repetition behind the end belongs to the last one. */
 static Regex *parse_quoted(Parser *p) {
-  Regex *all = new_node(p, REGEX_EMPTY);
-  while (*p->at && !take(p, "\\E")) {
-    if (!(all = join(p, REGEX_CAT, all, literal(p, take_code(p))))) return NULL;
-  }
-  return all;
+  p->quoted = !take(p, "\\E");
+  if (!p->quoted || !*p->at) return new_node(p, REGEX_EMPTY);
+  Regex *letter = literal(p, take_code(p));
+  p->quoted = !take(p, "\\E");
+  return letter;
 }
 
 static Regex *parse_escape(Parser *p) {
@@ -387,6 +387,7 @@ static Regex *parse_group(Parser *p) {
 static Regex *parse_atom(Parser *p) {
   bool lines = p->flags & FLAG_LINES;
   CodeSet newline = {0};
+  if (p->quoted) return parse_quoted(p);
   switch (*p->at) {
   case '(': p->at++; return parse_group(p);
   case '[': p->at++; return parse_class(p);
@@ -436,7 +437,7 @@ static bool take_repetition(Parser *p, int *least, int *most) {
 static Regex *parse_piece(Parser *p) {
   Regex *piece = parse_atom(p);
   int least, most, times = 0;
-  while (piece && !p->error && take_repetition(p, &least, &most)) {
+  while (piece && !p->error && !p->quoted && take_repetition(p, &least, &most)) {
     if (times++) return fail(p, "a repetition of a repetition: use a group");
     Regex *repeat = new_node(p, REGEX_REPEAT);
     repeat->left = piece;
@@ -450,7 +451,7 @@ static Regex *parse_piece(Parser *p) {
 
 static Regex *parse_sequence(Parser *p) {
   Regex *all = new_node(p, REGEX_EMPTY);
-  while (all && *p->at && *p->at != '|' && *p->at != ')')
+  while (all && *p->at && (p->quoted || (*p->at != '|' && *p->at != ')')))
     all = join(p, REGEX_CAT, all, parse_piece(p));
   return all;
 }

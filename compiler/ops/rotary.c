@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* Where an operator has its inputs, and how it counts what it is not told. */
+/* Where an operator has its inputs. */
 typedef struct {
   int positions, cos, sin;
 } RotaryForm;
@@ -39,6 +39,9 @@ static bool read_heads(Compilation *c, const Node *node, Rotary *r) {
   r->size = !flat       ? width
             : heads > 0 ? dim_floordiv(p, width, dim_const(p, heads))
                         : dim_muli(p, r->cos->shape[r->cos->rank - 1], 2);
+  if (flat && !infer_require(c, node, dim_less(p, dim_const(p, 0), r->size),
+                             "there are more heads than numbers in a row"))
+    return false;
   r->heads = flat ? dim_floordiv(p, width, r->size) : r->x->shape[1];
   r->step[0] = dim_mul(p, r->heads, dim_mul(p, r->rows, r->size));
   r->step[1] = flat ? r->size : dim_mul(p, r->rows, r->size);
@@ -60,7 +63,9 @@ static bool read_rotary(Compilation *c, const Node *node, Rotary *r) {
   int64_t given = node_int(node, "rotary_embedding_dim", 0);
   r->half = given > 0 ? dim_const(c->dims, given / 2)
                       : dim_floordiv(c->dims, r->size, dim_const(c->dims, 2));
-  return true;
+  Dim too_small = dim_less(c->dims, r->size, dim_muli(c->dims, r->half, 2));
+  return infer_require(c, node, dim_not(c->dims, too_small),
+                       "the heads are smaller than what is turned");
 }
 
 /* Positions are one for each row, or one number: that of row 0 of every batch item. */

@@ -225,7 +225,7 @@ static bool lower_unique(Lower *l, const Node *node) {
   Buffer *order = lower_scratch(l, DT_I64, view[1], "order");
   Buffer *first = lower_scratch(l, DT_I64, view[1], "first");
   Buffer *counts = lower_scratch(l, DT_I64, view[1], "counts");
-  Buffer *inverse = places ? lower_buffer(l, places) : lower_scratch(l, DT_I64, view[1], "inverse");
+  Buffer *inverse = lower_wanted(l, places, DT_I64, view[1], "inverse");
   Step *step = lower_kernel(l, "unique", dtype);
   Buffer *const buffers[] = {data, order, first, inverse, counts, count};
   for (int i = 0; i < 6; i++) arg_buffer(l, step, buffers[i]);

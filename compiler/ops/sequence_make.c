@@ -67,11 +67,9 @@ static bool infer_construct(Compilation *c, Node *node) {
 
 /* The elements of `x` to a place in the data of a sequence. */
 static void copy_in(Lower *l, const Value *data, Dim at, const Value *x) {
-  Dim one = dim_const(l->c->dims, 1), count = value_count(l->c, x);
-  if (dim_is(count, 0)) return;
-  LoopNest *nest = lower_nest(l, 1, &count);
-  Operand element = nest_load_at(l, nest, lower_buffer(l, x), NULL, &one);
-  nest_store_at(l, nest, lower_buffer(l, data), at, &one, element);
+  Dim count = value_count(l->c, x);
+  if (!dim_is(count, 0))
+    lower_copy_part(l, lower_buffer(l, data), at, lower_buffer(l, x), NULL, count);
 }
 
 /* The row of `x` to its place. */
@@ -140,11 +138,9 @@ static bool infer_insert(Compilation *c, Node *node) {
 /* Elements [first, first + count) of a buffer to another place in another one. */
 static void copy_part(Lower *l, const Value *to, Dim to_first, const Value *from, Dim from_first,
                       Dim count) {
-  Dim one = dim_const(l->c->dims, 1);
-  if (dim_is(count, 0) || lower_buffer(l, to) == lower_buffer(l, from)) return; /* in place */
-  LoopNest *nest = lower_nest(l, 1, &count);
-  Operand element = nest_load_at(l, nest, lower_buffer(l, from), from_first, &one);
-  nest_store_at(l, nest, lower_buffer(l, to), to_first, &one, element);
+  Buffer *source = lower_buffer(l, from), *target = lower_buffer(l, to);
+  if (dim_is(count, 0) || source == target) return; /* in place */
+  lower_copy_part(l, target, to_first, source, from_first, count);
 }
 
 /* Copies all but a gap: to[0, at) = from[0, at), to[at + to_gap, …) = from[at + from_gap, …).

@@ -162,7 +162,7 @@ static bool lower_at(Lower *l, const Node *node) {
   const Value *y = node_out(node, 0);
   const Sequence *sequence = sequence_of(data);
   DimPool *pool = l->c->dims;
-  Dim one = dim_const(pool, 1), most = dim_addi(pool, shapes->shape[0], -1);
+  Dim most = dim_addi(pool, shapes->shape[0], -1);
   SequencePlace place = lower_sequence_place(l, node, AT_POSITION, most);
   Dim row = dim_muli(pool, place.index, SEQUENCE_ROW);
   if (sequence->rank < 0) check_rank(l, lower_buffer(l, shapes), row, y->rank);
@@ -170,10 +170,8 @@ static bool lower_at(Lower *l, const Node *node) {
     if (!known_size(sequence, d))
       lower_define_element(l, dim_symbol(y->shape[d]), lower_buffer(l, shapes),
                            dim_addi(pool, row, d + 1));
-  Dim count = value_count(l->c, y);
-  LoopNest *nest = lower_nest(l, 1, &count);
-  Operand element = nest_load_at(l, nest, lower_buffer(l, data), place.offset, &one);
-  nest_store_at(l, nest, lower_buffer(l, y), NULL, &one, element);
+  lower_copy_part(l, lower_buffer(l, y), NULL, lower_buffer(l, data), place.offset,
+                  value_count(l->c, y));
   return true;
 }
 

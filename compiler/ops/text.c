@@ -132,9 +132,7 @@ static Buffer *lower_text(Lower *l, const char *text, const char *name) {
 }
 
 Operand nest_load_text(Lower *l, LoopNest *nest, const char *text) {
-  Dim still[MAX_RANK];
-  for (int d = 0; d < nest->rank; d++) still[d] = dim_const(l->c->dims, 0);
-  return nest_load_at(l, nest, lower_text(l, text, "text"), NULL, still);
+  return nest_load_first(l, nest, lower_text(l, text, "text"));
 }
 
 /* --- StringConcat --- */
@@ -207,7 +205,7 @@ static bool lower_split(Lower *l, const Node *node) {
   Step *step = lower_kernel(l, "string_split_count", DT_NONE);
   arg_in(l, step, x);
   arg_buffer(l, step, delimiter);
-  arg_buffer(l, step, counts ? lower_buffer(l, counts) : lower_scratch(l, DT_I64, count, "counts"));
+  arg_buffer(l, step, lower_wanted(l, counts, DT_I64, count, "counts"));
   arg_buffer(l, step, most);
   arg_dim(l, step, count);
   arg_int(l, step, splits);
