@@ -410,6 +410,12 @@ static inline CTC_INLINE ctc_conv_unit ctc_conv_find_unit(ctc_dim unit, ctc_dim 
 
 static inline CTC_INLINE ctc_dim ctc_conv_blocks(ctc_dim channels) { return (channels + 15) / 16; }
 
+/* Whether the last 33 to 40 output channels are shared by two units as 16 and the others: up to eight
+ * channels alone need a load for each multiplication. */
+static inline CTC_INLINE int ctc_conv_shares(ctc_dim out_channels) {
+  return out_channels > 32 && out_channels % 32 > 0 && out_channels % 32 <= 8;
+}
+
 /* Blocked to blocked. in_channels and out_channels are those of one of `groups` (whole blocks, if
  * there is more than one). x: the input that tap (0, 0) of output (0, 0) reads. Units: n * groups *
  * ceil(out_channels / 32) * ceil(oh / rows). */
@@ -425,9 +431,11 @@ static CTC_KERNEL void ctc_conv16_f32(const float *x, const float *w, float *y,
   const ctc_dim pairs = (out_blocks + 1) / 2, w_block = in_blocks * kh * kw * 256;
   const ctc_dim row_groups = (oh + rows - 1) / rows;
   const int pairs_outer = w_block * out_blocks > in_blocks * x_block;
+  const int shares = ctc_conv_shares(out_channels);
   for (ctc_dim unit = first; unit < last; unit++) {
     const ctc_conv_unit u = ctc_conv_find_unit(unit, n, pairs * groups, row_groups, pairs_outer);
-    const ctc_dim g = u.pair / pairs, block = g * out_blocks + u.pair % pairs * 2;
+    const ctc_dim g = u.pair / pairs, left = pairs - 1 - u.pair % pairs;
+    const ctc_dim block = g * out_blocks + u.pair % pairs * 2 - (shares && left == 0);
     const ctc_dim r = u.group * rows;
     ctc_conv_walk walk;
     walk.outer = in_blocks;
@@ -443,14 +451,22 @@ static CTC_KERNEL void ctc_conv16_f32(const float *x, const float *w, float *y,
     walk.y_pixel = 16;
     walk.y_line = y_row;
     walk.channels = (g + 1) * out_channels;
-    walk.rest = out_channels % 32;
+    walk.rest = out_channels % 32 + shares * 16;
     walk.y = y;
     walk.epilogue = epilogue;
     walk.epilogue_row = epilogue_row;
     walk.operands = operands;
-    ctc_conv_rows(&walk, x + (u.image * x_image + g * in_blocks * x_block + r * walk.x_line),
-                  w + block * w_block, u.image * y_image + block * y_block + r * y_row, block * 16,
-                  oh, rows, r, ow, w_block, y_block);
+    const float *from = x + (u.image * x_image + g * in_blocks * x_block + r * walk.x_line);
+    const ctc_dim at = u.image * y_image + block * y_block + r * y_row;
+    if (shares && left == 1) {
+      walk.rest = 16;
+      walk.channels = block * 16 + 16;
+      ctc_conv_rows(&walk, from, w + block * w_block, at, block * 16, oh, rows, r, ow, w_block,
+                    y_block);
+    } else {
+      ctc_conv_rows(&walk, from, w + block * w_block, at, block * 16, oh, rows, r, ow, w_block,
+                    y_block);
+    }
   }
 }
 
