@@ -326,18 +326,18 @@ CTC_DEVICE void ctc_attention_fused_f32(const float *q, const float *k, const fl
   tile.causal = causal != 0;
   tile.safe = (int)safe;
   tile.empty = keys == 0;
-#define CTC_ATTENTION_BLOCK(tall, columns)                                                         \
+#define CTC_ATTENTION_FORM(tall, columns)                                                          \
   CTC_IF_FORM(FORM, queries * 256 + width, (tall) * 256 + (columns) * 32)                          \
   ctc_attention_block_f32<tall, columns>(tile, (float *)room);
-  CTC_ATTENTION_BLOCK(1, 1)
-  CTC_ATTENTION_BLOCK(1, 2)
-  CTC_ATTENTION_BLOCK(1, 4)
-  CTC_ATTENTION_BLOCK(8, 1)
-  CTC_ATTENTION_BLOCK(8, 2)
-  CTC_ATTENTION_BLOCK(8, 4)
-  CTC_ATTENTION_BLOCK(CTC_ATTENTION_TALL, 1)
-  CTC_ATTENTION_BLOCK(CTC_ATTENTION_TALL, 2)
-#undef CTC_ATTENTION_BLOCK
+  CTC_ATTENTION_FORM(1, 1)
+  CTC_ATTENTION_FORM(1, 2)
+  CTC_ATTENTION_FORM(1, 4)
+  CTC_ATTENTION_FORM(8, 1)
+  CTC_ATTENTION_FORM(8, 2)
+  CTC_ATTENTION_FORM(8, 4)
+  CTC_ATTENTION_FORM(CTC_ATTENTION_TALL, 1)
+  CTC_ATTENTION_FORM(CTC_ATTENTION_TALL, 2)
+#undef CTC_ATTENTION_FORM
 }
 
 /* --- with everything that operator Attention knows: a query a block --- */

@@ -263,8 +263,9 @@ CTC_DEVICE void ctc_conv_direct_any(int form, const float *x, const float *w, co
                                     const ctc_dim *pad, const Epilogue &epilogue) {
   const ctc_dim unit = (ctc_dim)blockIdx.x * 256 + (ctc_dim)threadIdx.x;
   if (unit >= ctc_direct_units(n, groups, oc, out)) return;
+    /* Known channels leave two of the forms, whether the row is known or not. */
 #define CTC_DIRECT(high, wide)                                                                     \
-  CTC_IF_FORM(FORM, form, ctc_direct_form(high, wide))                                             \
+  if (ctc_direct_channels(oc) == high) CTC_IF_FORM(FORM, form, ctc_direct_form(high, wide))        \
   ctc_conv_direct<high, wide>(x, w, bias, y, unit, groups, ic, oc, in, out, kernel, stride,        \
                               dilation, pad, epilogue);
   CTC_DIRECT(1, 1)
@@ -293,8 +294,7 @@ CTC_BOTH int ctc_conv_f32_form(ctc_dim n, ctc_dim groups, ctc_dim ic, ctc_dim oc
   const int kind = ctc_conv_kind(n, groups, ic, oc, in, out, kernel, stride, pad);
   const int channels = ctc_direct_channels(oc);
   const int form = kind == CTC_CONV_DIRECT
-                       ? ctc_direct_form(channels,
-                                         ctc_direct_pixels(n, groups, oc / channels, out))
+                       ? ctc_direct_form(channels, ctc_direct_pixels(n, groups, oc / channels, out))
                        : ctc_conv_form(kind, oc, ctc_conv_columns(kind, n, out),
                                        ctc_conv_products(kind, n, groups));
   return kind * CTC_CONV_FORMS + form;
@@ -342,15 +342,17 @@ CTC_DEVICE void ctc_conv_products_any(int kind, int form, const float *x, const 
   };
   const ctc_dim next = kind == CTC_CONV_WHOLE ? in_image : 1; /* from column to column of x */
   const ctc_dim below = kind == CTC_CONV_WHOLE ? 1 : size;
-  CTC_IF_FORM(FORM, form, CTC_FEW_ROWS) {
-    ctc_few_product(w, oc, depth, 1, x, columns, next, below, depth, products, block, shared,
-                    [&](ctc_dim o, ctc_dim j, float value) { store(o, j, &value, 1); });
-    return;
-  }
-  CTC_IF_FORM(FORM, form, CTC_FEW_COLUMNS) {
-    ctc_few_product(x, columns, next, below, w, oc, depth, 1, depth, products, block, shared,
-                    [&](ctc_dim j, ctc_dim o, float value) { store(o, j, &value, 1); });
-    return;
+  if (kind != CTC_CONV_GATHER) {
+    if (oc <= CTC_FEW) CTC_IF_FORM(FORM, form, CTC_FEW_ROWS) {
+      ctc_few_product(w, oc, depth, 1, x, columns, next, below, depth, products, block, shared,
+                      [&](ctc_dim o, ctc_dim j, float value) { store(o, j, &value, 1); });
+      return;
+    }
+    if (columns <= CTC_FEW) CTC_IF_FORM(FORM, form, CTC_FEW_COLUMNS) {
+      ctc_few_product(x, columns, next, below, w, oc, depth, 1, depth, products, block, shared,
+                      [&](ctc_dim j, ctc_dim o, float value) { store(o, j, &value, 1); });
+      return;
+    }
   }
   const int high = ctc_tile_rows(form), wide = ctc_tile_columns(form);
   const ctc_dim across = (columns + wide - 1) / wide;
@@ -363,12 +365,12 @@ CTC_DEVICE void ctc_conv_products_any(int kind, int form, const float *x, const 
     const ctc_dim first[3] = {-pad[0], -pad[1], -pad[2]};
     const ctc_pixels right(x, in_image, n, in, out, kernel, stride, first, dilation,
                            column + (int)threadIdx.x % wide);
-    ctc_tile_any<FORM>(form, left, right, depth, shared, put);
+    ctc_tile_any<FORM>(form, oc, columns, left, right, depth, shared, put);
   }
   if constexpr (KIND != CTC_CONV_GATHER)
     if (kind != CTC_CONV_GATHER) {
       const ctc_matrix right(x + column * next, columns - column, next, below);
-      ctc_tile_any<FORM>(form, left, right, depth, shared, put);
+      ctc_tile_any<FORM>(form, oc, columns, left, right, depth, shared, put);
     }
 }
 
@@ -541,22 +543,22 @@ ctc_conv_transpose_tile(const float *x, const float *w, const float *bias, float
   if (column >= columns) return;
   const ctc_pixels right(x + group * ic * ctc_volume(in), groups * ic * ctc_volume(in), n, in,
                          positions, taps, one, first, next, column + (int)threadIdx.x % wide);
-  ctc_tile_any<FORM>(form, left, right, depth, (float *)pool,
-               [&](int i, int j, const float *v, int count) {
+  ctc_tile_any<FORM>(form, oc, most, left, right, depth, (float *)pool,
+                     [&](int i, int j, const float *v, int count) {
 #pragma unroll
-                 for (int q = 0; q < 4; q++) {
-                   const ctc_dim unit = column + j + q, o = row + i;
-                   if (q >= count || unit >= columns || o >= oc) continue;
-                   const ctc_dim line = unit / positions[2], plane = line / positions[1];
-                   const ctc_dim image = plane / positions[0], channel = group * oc + o;
-                   const ctc_dim at = ((plane % positions[0] * stride[0] + r[0]) * out[1] +
-                                       line % positions[1] * stride[1] + r[1]) *
-                                          out[2] +
-                                      unit % positions[2] * stride[2] + r[2] +
-                                      (image * groups * oc + channel) * size;
-                   y[at] = epilogue(bias ? v[q] + bias[channel] : v[q], at, channel);
-                 }
-               });
+                       for (int q = 0; q < 4; q++) {
+                         const ctc_dim unit = column + j + q, o = row + i;
+                         if (q >= count || unit >= columns || o >= oc) continue;
+                         const ctc_dim line = unit / positions[2], plane = line / positions[1];
+                         const ctc_dim image = plane / positions[0], channel = group * oc + o;
+                         const ctc_dim at = ((plane % positions[0] * stride[0] + r[0]) * out[1] +
+                                             line % positions[1] * stride[1] + r[1]) *
+                                                out[2] +
+                                            unit % positions[2] * stride[2] + r[2] +
+                                            (image * groups * oc + channel) * size;
+                         y[at] = epilogue(bias ? v[q] + bias[channel] : v[q], at, channel);
+                       }
+                     });
 }
 
 /* Transposed convolution with `ic` input and `oc` output channels a group; w [groups * ic, oc,

@@ -157,15 +157,29 @@ CTC_BOTH int ctc_tile_cost(int form) {
                                   : 770;
 }
 
+/* Whether half of a tile's rows or columns are there, or it has the fewest. */
+CTC_BOTH int ctc_tile_side_suits(int side, ctc_dim size) {
+  return side == 16 || 2 * size > side;
+}
+
+/* Whether tiles of that form can be the best for m x n results: where less than half of them is
+ * there, smaller ones take less time. Known sizes so leave code for few forms in a kernel that has
+ * any. */
+CTC_BOTH int ctc_tile_suits(int form, ctc_dim m, ctc_dim n) {
+  return ctc_tile_side_suits(ctc_tile_rows(form), m) &&
+         ctc_tile_side_suits(ctc_tile_columns(form), n);
+}
+
 /* The form whose tiles take the least time together. */
 CTC_BOTH int ctc_tile_form(ctc_dim m, ctc_dim n, ctc_dim batch) {
-  int best = CTC_TILE_128;
+  int best = -1;
   int64_t least = 0;
   for (int form = CTC_TILE_128; form <= CTC_TILE_16; form++) {
+    if (!ctc_tile_suits(form, m, n)) continue;
     const ctc_dim tiles = ctc_tiles(m, n, batch, ctc_tile_rows(form), ctc_tile_columns(form));
     const int64_t rounds = (tiles + CTC_PROCESSORS - 1) / CTC_PROCESSORS;
     const int64_t time = rounds * ctc_tile_cost(form);
-    if (form == CTC_TILE_128 || time < least) best = form, least = time;
+    if (best < 0 || time < least) best = form, least = time;
   }
   return best;
 }
@@ -412,34 +426,28 @@ CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim ch
   }
 }
 
-/* A tile in the form `form`: see CTC_IF_FORM. */
+/* A tile of m x n results in the form `form`: see CTC_IF_FORM. */
 template <int FORM, class Left, class Right, class Store>
-CTC_DEVICE void ctc_tile_any(int form, const Left &left, const Right &right, ctc_dim depth,
-                             float *shared, const Store &store) {
+CTC_DEVICE void ctc_tile_any(int form, ctc_dim m, ctc_dim n, const Left &left, const Right &right,
+                             ctc_dim depth, float *shared, const Store &store) {
+#define CTC_TILE(which, product, ...)                                                              \
+  if (ctc_tile_suits(which, m, n)) CTC_IF_FORM(FORM, form, which)                                  \
+    product<__VA_ARGS__>(left, right, depth, shared, store);
 #if CTC_MATRIX_CORES
   constexpr int deep = 64 * CTC_PACKED;
-  CTC_IF_FORM(FORM, form, CTC_TILE_128)
-  ctc_cores_product<128, 128, 64, 32, 16, 1>(left, right, depth, shared, store);
-  CTC_IF_FORM(FORM, form, CTC_TILE_64)
-  ctc_cores_product<64, 64, 32, 32, 32, 2>(left, right, depth, shared, store);
-  CTC_IF_FORM(FORM, form, CTC_TILE_32)
-  ctc_cores_product<32, 32, 16, 32, 64, 4>(left, right, depth, shared, store);
-  CTC_IF_FORM(FORM, form, CTC_TILE_16X32)
-  ctc_cores_product<16, 32, 16, 32, deep, 8>(left, right, depth, shared, store);
-  CTC_IF_FORM(FORM, form, CTC_TILE_16)
-  ctc_cores_product<16, 16, 16, 16, deep, 8>(left, right, depth, shared, store);
+  CTC_TILE(CTC_TILE_128, ctc_cores_product, 128, 128, 64, 32, 16, 1)
+  CTC_TILE(CTC_TILE_64, ctc_cores_product, 64, 64, 32, 32, 32, 2)
+  CTC_TILE(CTC_TILE_32, ctc_cores_product, 32, 32, 16, 32, 64, 4)
+  CTC_TILE(CTC_TILE_16X32, ctc_cores_product, 16, 32, 16, 32, deep, 8)
+  CTC_TILE(CTC_TILE_16, ctc_cores_product, 16, 16, 16, 16, deep, 8)
 #else
-  CTC_IF_FORM(FORM, form, CTC_TILE_128)
-  ctc_tile_product<128, 128, 8, 8, 8, 1>(left, right, depth, shared, store);
-  CTC_IF_FORM(FORM, form, CTC_TILE_64)
-  ctc_tile_product<64, 64, 8, 4, 16, 2>(left, right, depth, shared, store);
-  CTC_IF_FORM(FORM, form, CTC_TILE_32)
-  ctc_tile_product<32, 32, 4, 4, 32, 4>(left, right, depth, shared, store);
-  CTC_IF_FORM(FORM, form, CTC_TILE_16X32)
-  ctc_tile_product<16, 32, 4, 4, 64, 8>(left, right, depth, shared, store);
-  CTC_IF_FORM(FORM, form, CTC_TILE_16)
-  ctc_tile_product<16, 16, 2, 4, 64, 8>(left, right, depth, shared, store);
+  CTC_TILE(CTC_TILE_128, ctc_tile_product, 128, 128, 8, 8, 8, 1)
+  CTC_TILE(CTC_TILE_64, ctc_tile_product, 64, 64, 8, 4, 16, 2)
+  CTC_TILE(CTC_TILE_32, ctc_tile_product, 32, 32, 4, 4, 32, 4)
+  CTC_TILE(CTC_TILE_16X32, ctc_tile_product, 16, 32, 4, 4, 64, 8)
+  CTC_TILE(CTC_TILE_16, ctc_tile_product, 16, 16, 2, 4, 64, 8)
 #endif
+#undef CTC_TILE
 }
 
 /* Sums over the depth of products of `few` <= CTC_FEW vectors with `many` vectors that are
@@ -593,7 +601,7 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
   a += o * a_outer + in * a_inner;
   b += o * b_outer + in * b_inner;
   const ctc_dim to = o * y_outer + in * y_inner;
-  CTC_IF_FORM(FORM, form, CTC_FEW_ROWS) {
+  if (m <= CTC_FEW) CTC_IF_FORM(FORM, form, CTC_FEW_ROWS) {
     ctc_few_product(a, m, a_row, a_col, b, n, b_col, b_row, k, batch, block, shared,
                     [&](ctc_dim i, ctc_dim j, float value) {
                       const ctc_dim at = to + i * y_row + j;
@@ -601,7 +609,7 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
                     });
     return;
   }
-  CTC_IF_FORM(FORM, form, CTC_FEW_COLUMNS) {
+  if (n <= CTC_FEW) CTC_IF_FORM(FORM, form, CTC_FEW_COLUMNS) {
     ctc_few_product(b, n, b_col, b_row, a, m, a_row, a_col, k, batch, block, shared,
                     [&](ctc_dim j, ctc_dim i, float value) {
                       const ctc_dim at = to + i * y_row + j;
@@ -613,7 +621,7 @@ CTC_DEVICE void ctc_product_f32(const float *a, const float *b, float *y, ctc_di
   const ctc_dim across = (n + wide - 1) / wide;
   const ctc_dim row = block / across * high, column = block % across * wide;
   const int vector = y_row % 4 == 0 && ctc_is_aligned(y + to);
-  ctc_tile_any<FORM>(form, ctc_matrix(a + row * a_row, m - row, a_row, a_col),
+  ctc_tile_any<FORM>(form, m, n, ctc_matrix(a + row * a_row, m - row, a_row, a_col),
                ctc_matrix(b + column * b_col, n - column, b_col, b_row), k, shared,
                [&](int i, int j, const float *v, int count) {
                  const ctc_dim at = to + (row + i) * y_row + column + j;

@@ -7,9 +7,11 @@
 enum {
   UNIT_THREADS = 64,
   CONSTANT_ALIGNMENT = 256,
-  /* Kernels with forms keep many numbers in registers: room for two blocks of them is enough, and
-   * the compiler of the GPU would rather store some in memory than leave none for a third. */
-  FORM_BLOCKS = 2
+  /* Kernels of one form keep many numbers in registers: room for two blocks of them is enough, and
+   * the compiler of the GPU would rather store some in memory than leave none for a third. With all
+   * forms, and sizes that are not known, these are too few. */
+  FORM_BLOCKS = 2,
+  ANY_FORM_BLOCKS = 1
 };
 
 /* --- where --- */
@@ -142,21 +144,34 @@ static const char *device_argument(Task *t, const Step *step, size_t i, bool uni
   }
 }
 
+/* Whether the sizes that decide the form of a step's kernel are known. */
+static bool is_form_known(const Step *step) {
+  const DeviceKernel *device = step->kernel->device;
+  for (const int *at = device->form_arguments; *at >= 0; at++)
+    if (!emit_is_literal(&step->args.items[*at])) return false;
+  return true;
+}
+
+/* Blocks that a processor of the GPU shall have room for; 0: as many as there can be. */
+static int blocks_at_once(const Step *step) {
+  if (step->kernel->device->form < 0) return 0;
+  return is_form_known(step) ? FORM_BLOCKS : ANY_FORM_BLOCKS;
+}
+
 /* "<ctc_conv_f32_form(1, 64, a8)>": which of its forms the kernel has. Where a size is not known,
  * it has all of them. */
 static const char *form_argument(Task *t, const Step *step) {
   const DeviceKernel *device = step->kernel->device;
   Str text = str_in(t->e->arena);
   if (device->form < 0) return "";
+  if (!is_form_known(step)) {
+    emit_need_name(t->e, "CTC_ANY_FORM");
+    return "<CTC_ANY_FORM>";
+  }
   str_addf(&text, "<%s_form(", step->kernel->name);
-  for (const int *at = device->form_arguments; *at >= 0; at++) {
-    if (!emit_is_literal(&step->args.items[*at])) {
-      emit_need_name(t->e, "CTC_ANY_FORM");
-      return "<CTC_ANY_FORM>";
-    }
+  for (const int *at = device->form_arguments; *at >= 0; at++)
     str_addf(&text, "%s%s", at == device->form_arguments ? "" : ", ",
              device_argument(t, step, (size_t)*at, false));
-  }
   emit_need_chunk(t->e, device->form);
   str_add(&text, ")>");
   return str_text(&text);
@@ -269,7 +284,7 @@ static void print_device_kernel(Emitter *e, Str *out, const Step *step, int dept
   emit_need_chunk(e, device->threads);
   add_call(&t, &body, step, false);
   const char *name = cuda_function(&t, kernel_short_name(step->kernel), threads_of(e, step->kernel),
-                                   device->form < 0 ? 0 : FORM_BLOCKS, str_text(&body));
+                                   blocks_at_once(step), str_text(&body));
   cuda_to_host(e);
   emit_need_chunk(e, device->threads);
   bool by_library = cuda_library_of(e, step) >= 0;
