@@ -364,22 +364,12 @@ static bool split(Backward *b, const char *const *formulas) {
 
 /* The node itself with another first input. */
 static Value *again(const Backward *b, Value *x) {
-  Compilation *c = b->k->c;
   const Node *node = b->node;
-  Node *copy = graph_append(c, b->k->body, node->domain, node->op_type, node->version,
-                            node->input_count, node->output_count);
-  copy->op = node->op;
-  copy->name = node->name;
-  copy->where = node->where;
-  copy->index = node->index;
-  copy->attrs = node->attrs;
-  copy->attr_count = node->attr_count;
-  for (int i = 0; i < node->input_count; i++) copy->inputs[i] = i ? node->inputs[i] : x;
-  copy->outputs[0] = value_create(c, node->outputs[0]->name);
-  copy->outputs[0]->producer = copy;
-  infer_types(c, copy);
-  if (copy->outputs[0]->dtype == DT_NONE) b->k->failed = true;
-  return copy->outputs[0];
+  Value **inputs = ARENA_ARRAY(b->k->c->arena, Value *, node->input_count);
+  for (int i = 0; i < node->input_count; i++) inputs[i] = i ? node->inputs[i] : x;
+  return compose_version(b->k, node->domain, node->op_type, node->version,
+                         (Values){inputs, node->input_count},
+                         (Attrs){node->attrs, node->attr_count}, 1)[0];
 }
 
 /* What takes elements of its first input: it is applied to their places, and the gradients are
