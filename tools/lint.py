@@ -157,6 +157,24 @@ def check_evidence(ctc):
         yield f"{EVIDENCE}: {'has no' if name in listed else 'has a'} line for {name}: run `make evidence docs`"
 
 
+def macros_of(path):
+    """(line number, name)"""
+    for number, line in enumerate(text_of(path), 1):
+        found = re.match(r"\s*#\s*define\s+(\w+)", line)
+        if found:
+            yield number, found[1]
+
+
+def check_macros(files):
+    """A program for a GPU takes text from runtime/ and from runtime/cuda/: no macro has the same name in both."""
+    runtime = [path for path in files if path.parts[0] == "runtime" and path.suffix in {".c", ".cu"}]
+    plain = {name: path for path in runtime if path.suffix == ".c" and len(path.parts) == 2 for _, name in macros_of(path)}
+    for path in runtime:
+        for number, name in macros_of(path) if path.suffix == ".cu" else ():
+            if name in plain:
+                yield f"{path}:{number}: {plain[name]} defines {name}, too"
+
+
 def quotations(path):
     """(line number, quoted file, lines) of code blocks that follow a line "In `FILE`:"."""
     source, block = None, None
@@ -208,7 +226,8 @@ def main():
     parser.add_argument("--ctc", type=pathlib.Path)
     args = parser.parse_args()
     files = tracked_files()
-    problems = [problem for check in (check_layers, check_machine_paths, check_first_comment, check_links, check_quotations) for problem in check(files)]
+    checks = (check_layers, check_machine_paths, check_first_comment, check_links, check_macros, check_quotations)
+    problems = [problem for check in checks for problem in check(files)]
     if args.ctc:
         problems += [*check_operators(args.ctc.resolve()), *check_evidence(args.ctc.resolve())]
     for line in problems + list(long_functions(files)):

@@ -430,24 +430,24 @@ CTC_DEVICE void ctc_tile_store(float *y, ctc_dim at, ctc_dim channel, ctc_dim ch
 template <int FORM, class Left, class Right, class Store>
 CTC_DEVICE void ctc_tile_any(int form, ctc_dim m, ctc_dim n, const Left &left, const Right &right,
                              ctc_dim depth, float *shared, const Store &store) {
-#define CTC_TILE(which, product, ...)                                                              \
+#define CTC_TILE_IN_FORM(which, product, ...)                                                      \
   if (ctc_tile_suits(which, m, n)) CTC_IF_FORM(FORM, form, which)                                  \
     product<__VA_ARGS__>(left, right, depth, shared, store);
 #if CTC_MATRIX_CORES
   constexpr int deep = 64 * CTC_PACKED;
-  CTC_TILE(CTC_TILE_128, ctc_cores_product, 128, 128, 64, 32, 16, 1)
-  CTC_TILE(CTC_TILE_64, ctc_cores_product, 64, 64, 32, 32, 32, 2)
-  CTC_TILE(CTC_TILE_32, ctc_cores_product, 32, 32, 16, 32, 64, 4)
-  CTC_TILE(CTC_TILE_16X32, ctc_cores_product, 16, 32, 16, 32, deep, 8)
-  CTC_TILE(CTC_TILE_16, ctc_cores_product, 16, 16, 16, 16, deep, 8)
+  CTC_TILE_IN_FORM(CTC_TILE_128, ctc_cores_product, 128, 128, 64, 32, 16, 1)
+  CTC_TILE_IN_FORM(CTC_TILE_64, ctc_cores_product, 64, 64, 32, 32, 32, 2)
+  CTC_TILE_IN_FORM(CTC_TILE_32, ctc_cores_product, 32, 32, 16, 32, 64, 4)
+  CTC_TILE_IN_FORM(CTC_TILE_16X32, ctc_cores_product, 16, 32, 16, 32, deep, 8)
+  CTC_TILE_IN_FORM(CTC_TILE_16, ctc_cores_product, 16, 16, 16, 16, deep, 8)
 #else
-  CTC_TILE(CTC_TILE_128, ctc_tile_product, 128, 128, 8, 8, 8, 1)
-  CTC_TILE(CTC_TILE_64, ctc_tile_product, 64, 64, 8, 4, 16, 2)
-  CTC_TILE(CTC_TILE_32, ctc_tile_product, 32, 32, 4, 4, 32, 4)
-  CTC_TILE(CTC_TILE_16X32, ctc_tile_product, 16, 32, 4, 4, 64, 8)
-  CTC_TILE(CTC_TILE_16, ctc_tile_product, 16, 16, 2, 4, 64, 8)
+  CTC_TILE_IN_FORM(CTC_TILE_128, ctc_tile_product, 128, 128, 8, 8, 8, 1)
+  CTC_TILE_IN_FORM(CTC_TILE_64, ctc_tile_product, 64, 64, 8, 4, 16, 2)
+  CTC_TILE_IN_FORM(CTC_TILE_32, ctc_tile_product, 32, 32, 4, 4, 32, 4)
+  CTC_TILE_IN_FORM(CTC_TILE_16X32, ctc_tile_product, 16, 32, 4, 4, 64, 8)
+  CTC_TILE_IN_FORM(CTC_TILE_16, ctc_tile_product, 16, 16, 2, 4, 64, 8)
 #endif
-#undef CTC_TILE
+#undef CTC_TILE_IN_FORM
 }
 
 /* Sums over the depth of products of `few` <= CTC_FEW vectors with `many` vectors that are
