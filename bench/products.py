@@ -291,7 +291,7 @@ def document(rows, name, cflags):
     lost = [sum(ratio_of(row["builds"][cc]) < LOST for row in rows if cc in row["builds"]) for cc in compilers]
     lines = [f"{len(rows)} different products of the standard architectures, rows x columns x depth, one thread, `{cflags}`; least times of runs in turns. "
              f"ctc's own kernels against `cblas_sgemm` of {name}. Weights are packed while ctc compiles, and OpenBLAS packs them in each call; where both "
-             "sides vary ctc packs as well. Of a 1x1 convolution the kernel counts, on blocked tensors as in a compiled model, and OpenBLAS gets the pixels of "
+             "sides vary ctc packs as well, unless B is small. Of a 1x1 convolution the kernel counts, on blocked tensors as in a compiled model, and OpenBLAS gets the pixels of "
              "row-major planes, without gaps where there is a stride. *Ratio*: OpenBLAS's time divided by ctc's; **bold**: below 1. More than 5 % behind: "
              + ", ".join(f"{count} with {cc}" for cc, count in zip(compilers, lost)) + ".", "",
              "| product | models | OpenBLAS, us | " + " | ".join(f"{cc}, us | GFLOP/s | ratio" for cc in compilers) + " |",
